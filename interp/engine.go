@@ -1,0 +1,94 @@
+// Package interp runs cells: Go that is split, checked by go/types, lowered
+// through go/ssa and executed by yaegi, with state kept between cells.
+package interp
+
+import (
+	"context"
+	"time"
+
+	"trafficgpt/lib/display"
+)
+
+// Engine is what kernel, repl and notebooks talk to. Session implements it in
+// this process, worker.Worker over a supervised child process. Eval runs one
+// cell at a time; Complete, Inspect, IsComplete and Interrupt may be called
+// while it runs. All positions are byte offsets into UTF-8 text.
+type Engine interface {
+	Eval(ctx context.Context, cell Cell, sink Sink) Result
+	Complete(ctx context.Context, code string, pos int) (Completion, error)
+	Inspect(ctx context.Context, code string, pos int, detail int) (Inspection, error)
+	IsComplete(ctx context.Context, code string) (Completeness, error)
+	Interrupt() error
+	// Restart drops every variable and starts anew.
+	Restart(ctx context.Context) error
+	Close() error
+}
+
+// Cell is one piece of input.
+type Cell struct {
+	ID     string // front end's name for it (Jupyter cell id), may be empty
+	Number int    // the execution count shown as In[n] and in error positions "cell n"
+	Code   string
+}
+
+// Sink receives what a cell prints, shows and asks, in the order it happened.
+// Implementations must be safe for concurrent use.
+type Sink interface {
+	display.Sink
+	Stdout(p []byte)
+	Stderr(p []byte)
+	// Input asks the user for a line; without a front end that can ask it
+	// returns an error.
+	Input(ctx context.Context, prompt string, password bool) (string, error)
+}
+
+// Result is how a cell ended. Err is nil on success.
+type Result struct {
+	Value    display.Bundle // of the last expression, nil when there is none
+	Err      *Error
+	Duration time.Duration
+	// Payloads are Jupyter payloads (page, set_next_input) that commands ask for.
+	Payloads []map[string]any
+}
+
+// Error is why a cell failed.
+type Error struct {
+	Name        string       // "CompileError", "Panic", "RuntimeError", "Interrupted", "EngineDied", "CommandError", "Error" (must)
+	Message     string       // one line
+	Traceback   []string     // lines for people, with ANSI colours
+	Diagnostics []Diagnostic // positions, for type errors all of them (up to 10)
+	SessionLost bool         // the child died: variables are gone
+}
+
+func (e *Error) Error() string { return e.Name + ": " + e.Message }
+
+// Diagnostic is one message at a position of a cell. Line and Column start at 1.
+type Diagnostic struct {
+	Cell, Line, Column int
+	Message            string
+	Source             string // the text of the line
+}
+
+// Completion lists what may replace code[Start:End].
+type Completion struct {
+	Start, End int
+	Items      []CompletionItem
+}
+
+// CompletionItem is one candidate: Kind is "function", "type", "variable",
+// "constant", "package", "field", "method", "keyword", "path" or "command".
+type CompletionItem struct {
+	Text, Kind, Signature string
+}
+
+// Inspection describes the name at a position.
+type Inspection struct {
+	Found bool
+	Data  display.Bundle
+}
+
+// Completeness is the answer to is_complete: Status is "complete",
+// "incomplete", "invalid" or "unknown"; Indent is for the next line.
+type Completeness struct {
+	Status, Indent string
+}

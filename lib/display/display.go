@@ -1,0 +1,90 @@
+// Package display is the only way out for rich output: MIME bundles, display
+// ids, progress and the context of the running cell.
+//
+// A value shows itself by a method MIME() Bundle. The engine opens a cell with
+// Enter; whatever the cell calls may emit events with Show, New or Progress
+// and learn through Context when the user interrupts. Outside a cell (a plain
+// Go program, a test) events of text go to standard output and all others are
+// dropped, so library code never asks where it runs.
+package display
+
+import (
+	"context"
+	"sync"
+)
+
+// Bundle maps a MIME type to its data: string for textual types, []byte for
+// binary ones (image/png), any JSON-encodable value for JSON types.
+type Bundle map[string]any
+
+// The MIME types that the three front ends know.
+const (
+	Text     = "text/plain"
+	HTML     = "text/html"
+	Markdown = "text/markdown"
+	SVG      = "image/svg+xml"
+	PNG      = "image/png"
+	JSON     = "application/json"
+	Latex    = "text/latex"
+)
+
+// Rich is a value that shows itself. The bundle should hold text/plain too.
+type Rich interface{ MIME() Bundle }
+
+// Kind says what an Event asks of the front end.
+type Kind int
+
+const (
+	Display   Kind = iota // show Data; ID, if set, may be updated later
+	Update                // replace what was shown under ID
+	Clear                 // clear the cell's output; Wait: only when the next output comes
+	CommOpen              // open, message and close of a comm (Jupyter widgets);
+	CommMsg               // ID is the comm id, Target its target name,
+	CommClose             // Data[JSON] the payload
+)
+
+// Event is one piece of rich output. It is the only such type in the program.
+type Event struct {
+	Kind     Kind           `json:"kind"`
+	ID       string         `json:"id,omitempty"`
+	Data     Bundle         `json:"data,omitempty"`
+	Metadata map[string]any `json:"metadata,omitempty"`
+	Wait     bool           `json:"wait,omitempty"`
+	Target   string         `json:"target,omitempty"`
+	Buffers  [][]byte       `json:"buffers,omitempty"`
+}
+
+// Sink receives the events of a cell, in order. Emit may be called from
+// several goroutines at once.
+type Sink interface{ Emit(Event) error }
+
+var cell struct {
+	sync.Mutex
+	ctx  context.Context
+	sink Sink
+}
+
+// Enter makes ctx and sink those of the running cell and returns the function
+// that restores what was there before. Only the engine calls it.
+func Enter(ctx context.Context, sink Sink) (leave func()) {
+	cell.Lock()
+	defer cell.Unlock()
+	oldCtx, oldSink := cell.ctx, cell.sink
+	cell.ctx, cell.sink = ctx, sink
+	return func() {
+		cell.Lock()
+		defer cell.Unlock()
+		cell.ctx, cell.sink = oldCtx, oldSink
+	}
+}
+
+// Context is done when the running cell is interrupted. Library calls that
+// take long stop at their next step boundary and return what they have.
+func Context() context.Context {
+	cell.Lock()
+	defer cell.Unlock()
+	if cell.ctx == nil {
+		return context.Background()
+	}
+	return cell.ctx
+}
