@@ -92,3 +92,24 @@ type Inspection struct {
 type Completeness struct {
 	Status, Indent string
 }
+
+// Language describes the language of cells: what the kernel announces and
+// notebooks store as language_info.
+func Language() map[string]any {
+	return map[string]any{
+		"name":               "go",
+		"version":            "1.26",
+		"mimetype":           "text/x-go",
+		"file_extension":     ".go",
+		"pygments_lexer":     "go",
+		"codemirror_mode":    "go",
+		"nbconvert_exporter": "script",
+	}
+}
+
+// KernelName is the name under which the kernel is installed and which
+// notebooks name in their kernelspec; KernelTitle is what people read.
+const (
+	KernelName  = "trafficgpt"
+	KernelTitle = "TrafficGPT (Go)"
+)
