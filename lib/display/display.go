@@ -10,6 +10,9 @@ package display
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"strings"
 	"sync"
 )
 
@@ -26,7 +29,14 @@ const (
 	PNG      = "image/png"
 	JSON     = "application/json"
 	Latex    = "text/latex"
+
+	// ANSI is text with terminal colours. The terminal prefers it to
+	// text/plain; Jupyter and the runner leave it out.
+	ANSI = "text/x-ansi"
 )
+
+// MIME makes a Bundle a Rich value, so that one may be the last line of a cell.
+func (b Bundle) MIME() Bundle { return b }
 
 // Rich is a value that shows itself. The bundle should hold text/plain too.
 type Rich interface{ MIME() Bundle }
@@ -60,18 +70,25 @@ type Sink interface{ Emit(Event) error }
 
 var cell struct {
 	sync.Mutex
-	ctx  context.Context
-	sink Sink
+	ctx     context.Context
+	sink    Sink
+	waiting map[*Handle]bool // handles that hold back an update
 }
 
 // Enter makes ctx and sink those of the running cell and returns the function
-// that restores what was there before. Only the engine calls it.
+// that delivers updates still held back and restores what was there before.
+// Only the engine calls it. A sink that also has the method
+//
+//	Input(ctx context.Context, prompt string, password bool) (string, error)
+//
+// answers Input and Password.
 func Enter(ctx context.Context, sink Sink) (leave func()) {
 	cell.Lock()
 	defer cell.Unlock()
 	oldCtx, oldSink := cell.ctx, cell.sink
 	cell.ctx, cell.sink = ctx, sink
 	return func() {
+		flushAll()
 		cell.Lock()
 		defer cell.Unlock()
 		cell.ctx, cell.sink = oldCtx, oldSink
@@ -87,4 +104,25 @@ func Context() context.Context {
 		return context.Background()
 	}
 	return cell.ctx
+}
+
+func current() Sink {
+	cell.Lock()
+	defer cell.Unlock()
+	return cell.sink
+}
+
+// emit hands e to sink; without one, what is displayed is printed as text and
+// the rest dropped. A front end that has gone away is no concern of the code
+// that shows something, so its error ends here.
+func emit(sink Sink, e Event) {
+	if sink != nil {
+		_ = sink.Emit(e)
+		return
+	}
+	if e.Kind == Display {
+		if s, ok := e.Data[Text].(string); ok {
+			fmt.Fprintln(os.Stdout, strings.TrimSuffix(s, "\n"))
+		}
+	}
 }
