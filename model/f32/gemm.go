@@ -1,0 +1,163 @@
+package f32
+
+import "fmt"
+
+// serialBelow is the number of multiply-adds under which a product stays on the caller's goroutine.
+const serialBelow = 1 << 18
+
+// Gemm computes C = alpha·op(A)·op(B) + beta·C on all threads, where op(X) is X or, if the flag says so, its
+// transpose; op(A) is m×k, op(B) is k×n, C is m×n. lda, ldb, ldc are the row lengths in memory of A, B
+// and C as stored: A is m×k (lda ≥ k), or k×m (lda ≥ m) if transA; B is k×n (ldb ≥ n), or n×k
+// (ldb ≥ k) if transB. With beta 0, C is only written, so it may hold anything. With alpha 0 or k 0, A
+// and B are not read. C must not overlap A or B. Products below 2^18 multiply-adds stay on one thread.
+func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	checkGemm("Gemm", transA, transB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
+	if m == 0 || n == 0 {
+		return
+	}
+	active().gemm(product{transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc}, true)
+}
+
+// GemmSerial is [Gemm] on the caller's goroutine alone: for small products inside a worker of [Parallel].
+func GemmSerial(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	checkGemm("GemmSerial", transA, transB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
+	if m == 0 || n == 0 {
+		return
+	}
+	active().gemm(product{transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc}, false)
+}
+
+// GemmBatch computes batch products of one shape: product i is [Gemm] on a[i·strideA:], b[i·strideB:] and
+// c[i·strideC:]. Strides are in elements and may be smaller than a matrix, so that heads interleaved in
+// rows (stride = head width, ld = model width) need no copies; a stride of 0 for A or B shares one matrix.
+// The C of two products must not share an element. Products run side by side, each on one thread, unless
+// there are few and they are large.
+func GemmBatch(batch int, transA, transB bool, m, n, k int, alpha float32, a []float32, lda, strideA int, b []float32, ldb, strideB int, beta float32, c []float32, ldc, strideC int) {
+	if batch <= 0 {
+		return
+	}
+	if strideA < 0 || strideB < 0 || strideC < 0 {
+		panic("f32.GemmBatch: negative stride")
+	}
+	last := batch - 1
+	checkGemm("GemmBatch", transA, transB, m, n, k, len(a)-last*strideA, lda, len(b)-last*strideB, ldb, len(c)-last*strideC, ldc)
+	if m == 0 || n == 0 {
+		return
+	}
+	one := func(i int, threads bool) {
+		active().gemm(product{transA, transB, m, n, k, alpha, a[i*strideA:], lda, b[i*strideB:], ldb, beta, c[i*strideC:], ldc}, threads)
+	}
+	work := m * n * max(k, 1)
+	switch {
+	case batch*work < serialBelow:
+		for i := range batch {
+			one(i, false)
+		}
+	case batch < 8 && work >= 8*serialBelow:
+		for i := range batch {
+			one(i, true)
+		}
+	default:
+		Parallel(batch, max(1, min(batch/16, serialBelow/work)), func(lo, hi, _ int) {
+			for i := lo; i < hi; i++ {
+				one(i, false)
+			}
+		})
+	}
+}
+
+// Packed is a k×n right-hand matrix laid out for the kernels, made by [Pack] and used by [GemmPacked]
+// any number of times, from any number of goroutines. Weights are packed once a step. The zero value is empty.
+type Packed struct {
+	K, N  int       // shape of op(B)
+	width int       // columns in a panel
+	data  []float32 // panels of width columns, each k rows; the last one is filled up with zeros
+}
+
+// Bytes returns the memory the packed matrix holds.
+func (p *Packed) Bytes() int { return 4 * cap(p.data) }
+
+// Pack lays out op(B), k×n (B as stored is k×n with ldb ≥ n, or n×k with ldb ≥ k if transB), in dst on
+// all threads. dst keeps its memory from one call to the next.
+func Pack(transB bool, k, n int, b []float32, ldb int, dst *Packed) {
+	checkMatrix("Pack", "B", transB, k, n, len(b), ldb)
+	width := active().nr
+	panels := (n + width - 1) / width
+	need := panels * width * k
+	if cap(dst.data) < need {
+		dst.data = Aligned(need)
+	}
+	dst.data = dst.data[:need]
+	dst.K, dst.N, dst.width = k, n, width
+	if need == 0 {
+		return
+	}
+	pack := func(lo, hi, _ int) {
+		for p := lo; p < hi; p++ {
+			active().packB(transB, k, min(width, n-p*width), b[offset(transB, 0, p*width, ldb):], ldb, dst.data[p*width*k:(p+1)*width*k], width)
+		}
+	}
+	if need < serialBelow/16 {
+		pack(0, panels, 0)
+		return
+	}
+	Parallel(panels, max(1, 1<<14/(width*k)), pack)
+}
+
+// GemmPacked computes C = A·P + beta·C for a row-major A, m×p.K (lda ≥ p.K), and C, m×p.N (ldc ≥ p.N), on
+// all threads when it is worth it; for m ≤ 16 (generation) along the columns. With beta 0, C is only written.
+func GemmPacked(m int, a []float32, lda int, p *Packed, beta float32, c []float32, ldc int) {
+	checkMatrix("GemmPacked", "A", false, m, p.K, len(a), lda)
+	checkMatrix("GemmPacked", "C", false, m, p.N, len(c), ldc)
+	if m == 0 || p.N == 0 {
+		return
+	}
+	active().gemmPacked(m, a, lda, p, beta, c, ldc)
+}
+
+// product is the argument list of one matrix product.
+type product struct {
+	transA, transB bool
+	m, n, k        int
+	alpha          float32
+	a              []float32
+	lda            int
+	b              []float32
+	ldb            int
+	beta           float32
+	c              []float32
+	ldc            int
+}
+
+// offset returns where op(X)[row,col] lies in X as stored.
+func offset(trans bool, row, col, ld int) int {
+	if trans {
+		return col*ld + row
+	}
+	return row*ld + col
+}
+
+func checkGemm(op string, transA, transB bool, m, n, k, lenA, lda, lenB, ldb, lenC, ldc int) {
+	checkMatrix(op, "A", transA, m, k, lenA, lda)
+	checkMatrix(op, "B", transB, k, n, lenB, ldb)
+	checkMatrix(op, "C", false, m, n, lenC, ldc)
+}
+
+// checkMatrix panics unless a matrix whose op() is rows×cols fits its slice.
+func checkMatrix(op, name string, trans bool, rows, cols, length, ld int) {
+	if trans {
+		rows, cols = cols, rows
+	}
+	if rows < 0 || cols < 0 {
+		panic(fmt.Sprintf("f32.%s: %s is %d×%d", op, name, rows, cols))
+	}
+	if rows == 0 || cols == 0 {
+		return
+	}
+	if ld < cols {
+		panic(fmt.Sprintf("f32.%s: %s is stored %d×%d with rows of %d elements", op, name, rows, cols, ld))
+	}
+	if need := (rows-1)*ld + cols; length < need {
+		panic(fmt.Sprintf("f32.%s: %s is stored %d×%d with rows of %d elements and needs %d, has %d", op, name, rows, cols, ld, need, length))
+	}
+}

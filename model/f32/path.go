@@ -1,0 +1,74 @@
+package f32
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+)
+
+// path is one set of kernels. The vector functions get slices whose lengths the callers have checked.
+type path struct {
+	name string
+	nr   int // columns in a packed panel
+
+	gemm       func(p product, threads bool)
+	gemmPacked func(m int, a []float32, lda int, p *Packed, beta float32, c []float32, ldc int)
+	packB      func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int)
+
+	exp, gelu, silu, sigmoid, elu1 func(dst, x []float32)
+	geluGrad, siluGrad, elu1Grad   func(dst, x, dy []float32)
+	add, sub, mul                  func(dst, a, b []float32)
+	addScaled                      func(dst []float32, alpha float32, x []float32)
+	scale                          func(dst []float32, alpha float32, x []float32)
+	dot                            func(x, y []float32) float32
+	sum, sumSquares, max           func(x []float32) float32
+	expSum                         func(dst, x []float32, shift float32) float32
+	softmaxGrad                    func(dst, y, dy []float32, dot float32)
+	variance                       func(x []float32, mean float32) float32
+	normalize                      func(dst, x, gamma, beta []float32, mean, rstd float32)
+	normSums                       func(dy, x, gamma []float32, mean, rstd float32) (s1, s2 float32)
+	normGrad                       func(dx, dy, x, gamma, dgamma, dbeta []float32, mean, rstd, m1, m2 float32)
+	adamW                          func(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32)
+	transpose                      func(dst []float32, ldd int, src []float32, lds, rows, cols int)
+}
+
+var (
+	current atomic.Pointer[path]
+	paths   = []*path{&naive} // from the slowest to the fastest this processor can run
+)
+
+func active() *path { return current.Load() }
+
+func init() {
+	paths = append(paths, nativePaths()...)
+	current.Store(paths[len(paths)-1])
+	if name := os.Getenv("TRAFFICGPT_F32"); name != "" {
+		if err := SetPath(name); err != nil {
+			fmt.Fprintf(os.Stderr, "TRAFFICGPT_F32: %v\n", err)
+		}
+	}
+}
+
+// Path returns the name of the kernels in use: naive, avx2 or avx512.
+func Path() string { return active().name }
+
+// Paths returns the names of the kernels this processor can run, the slowest (naive) first.
+func Paths() []string {
+	var names []string
+	for _, p := range paths {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// SetPath chooses the kernels by name: naive, avx2 or avx512. It fails when this processor cannot run them.
+// It is for tests and measurements, between operations; a [Packed] made before stays usable but is slow.
+func SetPath(name string) error {
+	for _, p := range paths {
+		if p.name == name {
+			current.Store(p)
+			return nil
+		}
+	}
+	return fmt.Errorf("failed to choose kernels %q: this processor can run %v", name, Paths())
+}

@@ -1,0 +1,4 @@
+package f32
+
+// spin is one beat of a short wait.
+func spin() {}
