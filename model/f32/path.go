@@ -11,6 +11,9 @@ type path struct {
 	name string
 	nr   int // columns in a packed panel
 
+	peak      func(loops int) // 12 independent multiply-adds of vectors a loop
+	peakFlops float64         // in each loop
+
 	gemm       func(p product, threads bool)
 	gemmPacked func(m int, a []float32, lda int, p *Packed, beta float32, c []float32, ldc int)
 	packB      func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int)

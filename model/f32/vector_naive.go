@@ -4,7 +4,7 @@ import "math"
 
 // naive is the oracle: formulas in float64 where a function is transcendental, plain float32 loops elsewhere.
 var naive = path{
-	name: "naive", nr: 16,
+	name: "naive", nr: 16, peak: naivePeak, peakFlops: 24,
 	gemm: naiveGemm, gemmPacked: naiveGemmPacked, packB: naivePackB,
 	exp:     naiveMap(math.Exp),
 	gelu:    naiveMap(func(x float64) float64 { return x * normalCDF(x) }),

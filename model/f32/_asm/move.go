@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// transpose writes the kernel that turns square blocks of one vector's side.
+func transpose(c *build.Context, s set) {
+	n := s.lanes
+	begin(c, "transpose"+s.name, "func(blocks int, dst *float32, ldd int, src *float32, lds int)",
+		fmt.Sprintf("transposes blocks squares of %d×%d: square b is read from columns %d·b of src and", n, n, n),
+		fmt.Sprintf("written to rows %d·b of dst. ldd and lds are row distances in bytes.", n))
+	blocks, dst, ldd, src, lds := loadGP(c, "blocks"), loadGP(c, "dst"), loadGP(c, "ldd"), loadGP(c, "src"), loadGP(c, "lds")
+	c.Label("block")
+	in := newFar(c, n, src, lds)
+	out := newRows(c, 4, dst, ldd)
+	for g := range n / 4 {
+		var t, u [4]reg.VecVirtual
+		for i := range t {
+			t[i] = quarters(c, s, in, i, 16*g)
+			u[i] = s.vec(c)
+		}
+		// Each 128-bit lane of t[0..3] holds four columns of four consecutive rows: turn the lanes.
+		c.VUNPCKLPS(t[1], t[0], u[0])
+		c.VUNPCKHPS(t[1], t[0], u[1])
+		c.VUNPCKLPS(t[3], t[2], u[2])
+		c.VUNPCKHPS(t[3], t[2], u[3])
+		c.VUNPCKLPD(u[2], u[0], t[0])
+		c.VUNPCKHPD(u[2], u[0], t[1])
+		c.VUNPCKLPD(u[3], u[1], t[2])
+		c.VUNPCKHPD(u[3], u[1], t[3])
+		for i := range t {
+			c.VMOVUPS(t[i], out.at(i, 0))
+		}
+		c.LEAQ(Mem{Base: out.base[0], Index: ldd, Scale: 4}, out.base[0])
+	}
+	c.MOVQ(out.base[0], dst)
+	c.ADDQ(I32(4*n), src)
+	c.DECQ(blocks)
+	c.JNZ(LabelRef("block"))
+	c.VZEROUPPER()
+	c.RET()
+}
+
+// far addresses up to 16 rows from two base registers eight rows apart.
+type far struct {
+	base               [2]reg.GPVirtual
+	stride, s3, s5, s7 reg.GPVirtual
+}
+
+func newFar(c *build.Context, n int, base, stride reg.GPVirtual) far {
+	f := far{stride: stride, s3: c.GP64(), s5: c.GP64(), s7: c.GP64()}
+	c.LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, f.s3)
+	c.LEAQ(Mem{Base: stride, Index: stride, Scale: 4}, f.s5)
+	c.LEAQ(Mem{Base: f.s3, Index: stride, Scale: 4}, f.s7)
+	f.base[0] = base
+	if n > 8 {
+		f.base[1] = c.GP64()
+		c.LEAQ(Mem{Base: base, Index: stride, Scale: 8}, f.base[1])
+	}
+	return f
+}
+
+func (f far) at(i, disp int) Mem {
+	m := Mem{Base: f.base[i/8], Disp: disp}
+	switch i % 8 {
+	case 1, 2, 4:
+		m.Index, m.Scale = f.stride, uint8(i%8)
+	case 3, 6:
+		m.Index, m.Scale = f.s3, uint8(i%8/3)
+	case 5:
+		m.Index, m.Scale = f.s5, 1
+	case 7:
+		m.Index, m.Scale = f.s7, 1
+	}
+	return m
+}
+
+// quarters loads four columns of rows i, i+4, i+8, … into the 128-bit lanes of one vector. Inserting from
+// memory keeps the shuffle port free.
+func quarters(c *build.Context, s set, in far, i, disp int) reg.VecVirtual {
+	x := s.vec(c)
+	c.VMOVUPS(in.at(i, disp), x.AsX())
+	if !s.wide() {
+		c.VINSERTF128(U8(1), in.at(i+4, disp), x, x)
+		return x
+	}
+	for q := 1; q < 4; q++ {
+		c.VINSERTF32X4(U8(q), in.at(i+4*q, disp), x, x)
+	}
+	return x
+}
+
+// copyRows writes the kernel that packs columns of a matrix stored row by row.
+func copyRows(c *build.Context, s set) {
+	begin(c, "copyRows"+s.name, "func(rows int, dst, src *float32, lds int)",
+		fmt.Sprintf("copies %d elements of each of rows rows, lds bytes apart, to dst without gaps.", 2*s.lanes))
+	rows, dst, src, lds := loadGP(c, "rows"), loadGP(c, "dst"), loadGP(c, "src"), loadGP(c, "lds")
+	line := func(u int) {
+		x, y := s.vec(c), s.vec(c)
+		c.VMOVUPS(Mem{Base: src}, x)
+		c.VMOVUPS(Mem{Base: src, Disp: s.bytes()}, y)
+		c.VMOVUPS(x, Mem{Base: dst, Disp: 2 * u * s.bytes()})
+		c.VMOVUPS(y, Mem{Base: dst, Disp: (2*u + 1) * s.bytes()})
+		c.ADDQ(lds, src)
+	}
+	c.SUBQ(I32(4), rows)
+	c.JL(LabelRef("rest"))
+	c.Label("four")
+	for u := range 4 {
+		line(u)
+	}
+	c.ADDQ(I32(8*s.bytes()), dst)
+	c.SUBQ(I32(4), rows)
+	c.JGE(LabelRef("four"))
+	c.Label("rest")
+	c.ADDQ(I32(4), rows)
+	c.JZ(LabelRef("done"))
+	c.Label("one")
+	line(0)
+	c.ADDQ(I32(2*s.bytes()), dst)
+	c.DECQ(rows)
+	c.JNZ(LabelRef("one"))
+	c.Label("done")
+	c.VZEROUPPER()
+	c.RET()
+}

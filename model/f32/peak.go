@@ -1,0 +1,45 @@
+package f32
+
+import "time"
+
+// Peak measures the most the kernels in use could do: GFLOP/s (a multiply-add is two) of a loop of
+// independent multiply-adds on registers, on all threads at once. It takes about 5 ms; the speed of a shared or
+// throttled processor moves, so compare with products measured beside it, best with best.
+func Peak() float64 {
+	p := active()
+	threads := Threads()
+	best := 0.0
+	for range 5 {
+		start := time.Now()
+		Parallel(threads, 1, func(_, _, _ int) { p.peak(peakLoops) })
+		best = max(best, float64(threads)*peakLoops*p.peakFlops/float64(time.Since(start).Nanoseconds()))
+	}
+	return best
+}
+
+const peakLoops = 1 << 17
+
+var peakSink float32
+
+// naivePeak does 12 independent multiply-adds a loop in plain Go.
+func naivePeak(loops int) {
+	var a, b, c, d float32
+	x := float32(loops)
+	for range loops {
+		a += x * 1
+		b += x * 2
+		c += x * 3
+		d += x * 4
+		a += x * 5
+		b += x * 6
+		c += x * 7
+		d += x * 8
+		a += x * 9
+		b += x * 10
+		c += x * 11
+		d += x * 12
+	}
+	if a+b+c+d == 1 {
+		peakSink = a
+	}
+}
