@@ -1,0 +1,218 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Feature maps of linear heads.
+const (
+	FeaturesELU = "elu" // elu(x)+1 for queries and keys (Katharopoulos et al. 2020)
+	FeaturesExp = "exp" // queries softmax over features times d^-1/2, keys exp (the paper's)
+)
+
+// Positions.
+const (
+	PositionsNone   = "none"
+	PositionsAxial  = "axial"  // a learned row vector plus a learned column vector
+	PositionsRotary = "rotary" // rotated queries and keys of window, softmax and retention heads
+)
+
+// What a training step keeps for the backward pass. It changes memory and
+// time, never the results.
+const (
+	KeepAll       = "keep"      // every activation
+	KeepInputs    = "recompute" // each layer's input; the rest is computed again
+	KeepNothing   = "reverse"   // reversible models only: inputs are rebuilt from outputs
+	defaultKept   = KeepAll
+	defaultChunk  = 128
+	defaultWindow = 256
+)
+
+// Config describes a decoder. Zero fields mean "none of it" except where a
+// default is named. It is plain data and is saved with every checkpoint.
+type Config struct {
+	Name       string
+	Layers     int
+	Width      int // channels of the residual stream
+	Vocabulary int // default 260
+	Context    int // tokens of one training sequence; sampling goes on beyond it
+
+	// Heads of one layer by kind; a layer may mix them. All have HeadDim
+	// features.
+	HeadDim        int
+	LocalHeads     int // softmax over the last Window positions
+	LinearHeads    int // linear attention, Features names the map
+	SoftmaxHeads   int // softmax over all earlier positions
+	RetentionHeads int // RetNet: fixed exponential decay, gated, normalised
+	RWKVHeads      int // RWKV-4 time mixing: learned decay per channel
+	Window         int // of local heads, default 256
+	Chunk          int // rows of one block in training, default 128
+	Features       string
+
+	FeedForward int  // hidden channels
+	GLU         bool // gated: gelu(a)*b instead of gelu(a)
+	TokenShift  bool // half of the channels come from the previous position
+	Positions   string
+	AxialRows   int // axial positions: rows times columns; 0 or 1 row is a plain learned table
+	AxialCols   int
+	Tied        bool // one matrix for embedding and output
+	Dropout     float64
+	Reversible  bool   // two residual streams (Reformer, RevNet)
+	Memory      string // KeepAll, KeepInputs or KeepNothing; default KeepAll
+}
+
+// Tiny is the model of the quickstart: it learns the lab corpus's headers in
+// about a minute on two cores.
+func Tiny() Config {
+	return Config{Name: "tiny", Layers: 2, Width: 128, Vocabulary: 260, Context: 1024,
+		HeadDim: 32, LocalHeads: 2, LinearHeads: 2, Window: 128, Chunk: 64, Features: FeaturesELU,
+		FeedForward: 256, GLU: true, TokenShift: true, Positions: PositionsRotary}
+}
+
+// Small has 4 layers of width 256, half of its heads local and half linear.
+func Small() Config {
+	return Config{Name: "small", Layers: 4, Width: 256, Vocabulary: 260, Context: 3072,
+		HeadDim: 64, LocalHeads: 2, LinearHeads: 2, Window: 256, Chunk: 128, Features: FeaturesELU,
+		FeedForward: 1024, TokenShift: true, Positions: PositionsRotary}
+}
+
+// Paper3K is the paper's model at a context of 3,072 tokens: 24 layers of
+// width 512, 8 local and 4 linear heads of 256, about 200 M parameters.
+func Paper3K() Config {
+	c := Paper12K()
+	c.Name, c.Context, c.AxialRows = "paper3k", 3072, 12
+	return c
+}
+
+// Paper12K is the paper's model at a context of 12,032 tokens.
+func Paper12K() Config {
+	return Config{Name: "paper12k", Layers: 24, Width: 512, Vocabulary: 260, Context: 12032,
+		HeadDim: 256, LocalHeads: 8, LinearHeads: 4, Window: 256, Chunk: 256, Features: FeaturesExp,
+		FeedForward: 1024, GLU: true, TokenShift: true, Positions: PositionsAxial, AxialRows: 47, AxialCols: 256,
+		Dropout: 0.1, Reversible: true, Memory: KeepNothing}
+}
+
+// complete fills defaults and reports what cannot be built.
+func (c Config) complete() (Config, error) {
+	if c.Vocabulary == 0 {
+		c.Vocabulary = 260
+	}
+	if c.Window == 0 {
+		c.Window = defaultWindow
+	}
+	if c.Chunk == 0 {
+		c.Chunk = defaultChunk
+	}
+	if c.Features == "" {
+		c.Features = FeaturesELU
+	}
+	if c.Positions == "" {
+		c.Positions = PositionsNone
+	}
+	if c.Memory == "" {
+		c.Memory = defaultKept
+	}
+	if c.Positions == PositionsAxial && c.AxialCols == 0 {
+		c.AxialCols = c.Context
+	}
+	positive := []struct {
+		name  string
+		value int
+	}{{"Layers", c.Layers}, {"Width", c.Width}, {"Context", c.Context}, {"HeadDim", c.HeadDim},
+		{"FeedForward", c.FeedForward}, {"Vocabulary", c.Vocabulary}, {"Window", c.Window}, {"Chunk", c.Chunk}, {"heads of any kind", c.Heads()}}
+	for _, p := range positive {
+		if p.value <= 0 {
+			return c, fmt.Errorf("model configuration %q: %s must be positive, not %d", c.Name, p.name, p.value)
+		}
+	}
+	for _, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads, c.AxialRows, c.AxialCols} {
+		if n < 0 {
+			return c, fmt.Errorf("model configuration %q: a count of heads or of axial rows or columns is negative", c.Name)
+		}
+	}
+	words := []struct {
+		field, value string
+		allowed      []string
+	}{{"Features", c.Features, []string{FeaturesELU, FeaturesExp}},
+		{"Positions", c.Positions, []string{PositionsNone, PositionsAxial, PositionsRotary}},
+		{"Memory", c.Memory, []string{KeepAll, KeepInputs, KeepNothing}}}
+	for _, w := range words {
+		if !slices.Contains(w.allowed, w.value) {
+			return c, fmt.Errorf("model configuration %q: %s is %q, not one of %q", c.Name, w.field, w.value, w.allowed)
+		}
+	}
+	switch {
+	case c.Vocabulary > 65535:
+		return c, fmt.Errorf("model configuration %q: a token is a uint16, so the vocabulary cannot be %d", c.Name, c.Vocabulary)
+	case c.Positions == PositionsRotary && c.HeadDim%2 != 0:
+		return c, fmt.Errorf("model configuration %q: rotary positions turn pairs of features, but HeadDim is %d", c.Name, c.HeadDim)
+	case c.Memory == KeepNothing && !c.Reversible:
+		return c, fmt.Errorf("model configuration %q: Memory %q needs Reversible", c.Name, KeepNothing)
+	case c.Dropout < 0 || c.Dropout >= 1 || c.Dropout != c.Dropout:
+		return c, fmt.Errorf("model configuration %q: Dropout is %g, not in [0, 1)", c.Name, c.Dropout)
+	}
+	return c, nil
+}
+
+// Heads is the number of heads of one layer.
+func (c Config) Heads() int {
+	return c.LocalHeads + c.LinearHeads + c.SoftmaxHeads + c.RetentionHeads + c.RWKVHeads
+}
+
+// kind of head h; the order within a layer is local, linear, softmax,
+// retention, RWKV.
+func (c Config) kind(h int) headKind {
+	for kind, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads} {
+		if h < n {
+			return headKind(kind)
+		}
+		h -= n
+	}
+	panic("model: head out of range")
+}
+
+type headKind int
+
+const (
+	localHead headKind = iota
+	linearHead
+	softmaxHead
+	retentionHead
+	rwkvHead
+)
+
+var headNames = [...]string{"local", "linear", "softmax", "retention", "rwkv"}
+
+// inner is the number of channels of all heads together.
+func (c Config) inner() int { return c.Heads() * c.HeadDim }
+
+// projected is the width of one row of a layer's projection: queries (RWKV:
+// receptances), keys and values of every head, then retention's gates.
+func (c Config) projected() int { return 3*c.inner() + c.RetentionHeads*c.HeadDim }
+
+// hidden is the width of the first feed-forward product.
+func (c Config) hidden() int {
+	if c.GLU {
+		return 2 * c.FeedForward
+	}
+	return c.FeedForward
+}
+
+// FlopsPerToken counts the multiply-adds (as two operations each) of matrix
+// products in one token's forward pass; training costs three times as much.
+// Chunked attention counts its full blocks, softmax heads half of the context.
+func (c Config) FlopsPerToken() float64 {
+	c, err := c.complete()
+	if err != nil {
+		return 0
+	}
+	d := float64(c.HeadDim)
+	mats := float64(c.Width * (c.projected() + c.inner() + c.hidden() + c.FeedForward))
+	chunk := float64(min(c.Chunk, c.Context))
+	heads := float64(c.LinearHeads+c.RetentionHeads) * (2*chunk*d + 2*d*d)
+	heads += float64(c.LocalHeads) * 2 * d * float64(min(c.Window, c.Context))
+	heads += float64(c.SoftmaxHeads) * d * float64(c.Context)
+	heads += float64(c.RWKVHeads) * 4 * d
+	return 2 * (float64(c.Layers)*(mats+heads) + float64(c.Width*c.Vocabulary))
+}

@@ -1,0 +1,146 @@
+package model
+
+import (
+	"math"
+
+	"trafficgpt/model/f32"
+)
+
+// keyCeiling bounds keys of the exponential feature map, so that no flow
+// overflows its state; 20 is far beyond what layer norm lets through.
+const keyCeiling = 20
+
+var keyTop = float32(math.Exp(keyCeiling))
+
+// featureRow applies the linear heads' feature maps to one row of projections.
+func (m *Model) featureRow(row []float32) {
+	c := m.cfg
+	if c.LinearHeads == 0 {
+		return
+	}
+	d := c.HeadDim
+	first, last := c.LocalHeads*d, (c.LocalHeads+c.LinearHeads)*d
+	q, k := row[first:last], row[c.inner()+first:c.inner()+last]
+	if c.Features == FeaturesELU {
+		f32.Elu1(q, q)
+		f32.Elu1(k, k)
+		return
+	}
+	scale := float32(1 / math.Sqrt(float64(d)))
+	for h := range c.LinearHeads {
+		f32.SoftmaxRow(q[h*d:][:d], q[h*d:][:d])
+	}
+	f32.Scale(q, scale, q)
+	for i, x := range k {
+		k[i] = min(x, keyCeiling)
+	}
+	f32.Exp(k, k)
+}
+
+// featureRowBack turns the gradients of one row's features into those of its
+// projections, from the features alone.
+func (m *Model) featureRowBack(row, drow []float32) {
+	c := m.cfg
+	if c.LinearHeads == 0 {
+		return
+	}
+	d := c.HeadDim
+	first, last := c.LocalHeads*d, (c.LocalHeads+c.LinearHeads)*d
+	q, k := row[first:last], row[c.inner()+first:c.inner()+last]
+	dq, dk := drow[first:last], drow[c.inner()+first:c.inner()+last]
+	if c.Features == FeaturesELU {
+		f32.Elu1Grad(dq, q, dq)
+		f32.Elu1Grad(dk, k, dk)
+		return
+	}
+	root := float32(math.Sqrt(float64(d)))
+	for h := range c.LinearHeads {
+		q, dq := q[h*d:][:d], dq[h*d:][:d]
+		dot := f32.Dot(q, dq) * root
+		for i, y := range q { // y = softmax·d^-1/2
+			dq[i] = y * (dq[i] - dot)
+		}
+	}
+	for i, y := range k {
+		if y < keyTop {
+			dk[i] *= y
+		} else {
+			dk[i] = 0
+		}
+	}
+}
+
+// gateEpsilon is the ε of retention's group norm.
+const gateEpsilon = 1e-5
+
+// gate turns the raw outputs of retention heads into what they give: each head
+// normalised over its features (RetNet's group norm), times silu of its gate.
+func (p *pass) gate(s *attnSaved) {
+	c, d := p.m.cfg, p.m.cfg.HeadDim
+	if c.RetentionHeads == 0 {
+		return
+	}
+	inner, ld := c.inner(), c.projected()
+	f32.Parallel(p.n, 32, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			raw := s.raw[i*c.RetentionHeads*d:]
+			for h := range c.RetentionHeads {
+				o := s.o[i*inner+(c.firstRetention()+h)*d:][:d]
+				s.rrstd[i*c.RetentionHeads+h] = gateRow(o, raw[h*d:][:d], s.p[i*ld+3*inner+h*d:][:d])
+			}
+		}
+	})
+}
+
+// gateRow computes one head's row and returns 1/deviation.
+func gateRow(o, raw, gate []float32) float32 {
+	d := len(o)
+	mean := f32.Sum(raw) / float32(d)
+	variance := 0.0
+	for _, x := range raw {
+		variance += float64(x-mean) * float64(x-mean)
+	}
+	rstd := float32(1 / math.Sqrt(variance/float64(d)+gateEpsilon))
+	f32.Silu(o, gate)
+	for i, x := range raw {
+		o[i] *= (x - mean) * rstd
+	}
+	return rstd
+}
+
+// gateBack takes the gradients of retention heads' outputs in do, replaces
+// them by those of the raw outputs, and writes the gates' into dp.
+func (p *pass) gateBack(s *attnSaved, do, dp []float32) {
+	c, d := p.m.cfg, p.m.cfg.HeadDim
+	if c.RetentionHeads == 0 {
+		return
+	}
+	inner, ld := c.inner(), c.projected()
+	f32.Parallel(p.n, 32, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			for h := range c.RetentionHeads {
+				at := i*ld + 3*inner + h*d
+				gateRowBack(do[i*inner+(c.firstRetention()+h)*d:][:d], dp[at:][:d], s.raw[(i*c.RetentionHeads+h)*d:][:d],
+					s.p[at:][:d], s.rrstd[i*c.RetentionHeads+h])
+			}
+		}
+	})
+}
+
+func gateRowBack(do, dgate, raw, gate []float32, rstd float32) {
+	d := float32(len(do))
+	mean := f32.Sum(raw) / d
+	var sum, dot float32
+	for i, x := range raw {
+		h := (x - mean) * rstd
+		sg := sigmoid(gate[i])
+		dgate[i] = do[i] * h * sg * (1 + gate[i]*(1-sg))
+		do[i] *= gate[i] * sg
+		sum += do[i]
+		dot += do[i] * h
+	}
+	for i, x := range raw {
+		h := (x - mean) * rstd
+		do[i] = rstd * (do[i] - sum/d - h*dot/d)
+	}
+}

@@ -1,0 +1,422 @@
+package model
+
+import "trafficgpt/model/f32"
+
+// normEpsilon is the ε of every layer norm.
+const normEpsilon = 1e-5
+
+// pass is one run of a packed batch through the model in training form. All its
+// memory comes from an arena that the next pass uses again.
+type pass struct {
+	m       *Model
+	b       *Batch
+	n       int // rows
+	arena   *f32.Arena
+	scratch [][]float32 // one a worker
+	drop    dropout
+	train   bool // keep what the backward pass needs
+
+	items     []item // heads times segments, what runs side by side
+	rwkvItems int    // how many of them, at the end, are whole RWKV heads
+	firstRow  []int  // of each head's states: offset by segment
+	rwkvFirst []int
+	layers    []layerSaved
+}
+
+// item is one head of one segment (segment -1: all segments in order).
+type item struct{ head, segment int }
+
+// layerSaved is what one layer keeps for the backward pass.
+type layerSaved struct {
+	x1, x2 []float32 // inputs; x2 of reversible models only
+	mid    []float32 // input of the feed-forward branch
+	attn   attnSaved
+	ff     ffSaved
+}
+
+type attnSaved struct {
+	mean, rstd []float32
+	h          []float32 // normalised and shifted input [n, width]
+	p          []float32 // projections after feature maps and rotation [n, projected]
+	o          []float32 // heads' outputs [n, inner]
+	raw        []float32 // retention heads before norm and gate [n, retention heads · d]
+	rrstd      []float32 // their norms' 1/deviation [n, retention heads]
+	row        []float32 // a divisor or a log-sum a row, by head [heads, n]
+	states     [][]float32
+}
+
+type ffSaved struct {
+	mean, rstd []float32
+	h          []float32 // normalised and shifted input [n, width]
+	f          []float32 // before the activation [n, hidden]
+}
+
+// prepare lays out the work of a batch.
+func (p *pass) prepare() {
+	c := p.m.cfg
+	longest := 0
+	chunk, chunkR := 0, 0
+	wkv := rwkv{d: c.HeadDim, chunk: rwkvChunk}
+	p.firstRow, p.rwkvFirst = p.firstRow[:0], p.rwkvFirst[:0]
+	for _, s := range p.b.Segments {
+		n := s.End - s.Start
+		longest = max(longest, n)
+		p.firstRow = append(p.firstRow, chunk)
+		p.rwkvFirst = append(p.rwkvFirst, chunkR)
+		chunk += (n+c.Chunk-1)/c.Chunk + 1
+		chunkR += wkv.chunks(n) + 1
+	}
+	p.firstRow = append(p.firstRow, chunk)
+	p.rwkvFirst = append(p.rwkvFirst, chunkR)
+	p.items = p.items[:0]
+	for h := range c.Heads() - c.RWKVHeads {
+		for s := range p.b.Segments {
+			p.items = append(p.items, item{h, s})
+		}
+	}
+	for h := c.Heads() - c.RWKVHeads; h < c.Heads(); h++ {
+		p.items = append(p.items, item{h, -1})
+	}
+	need := wkv.scratchSize()
+	for h := range c.Heads() {
+		switch c.kind(h) {
+		case localHead, softmaxHead:
+			w := p.window(h)
+			need = max(need, w.scratchSize(longest))
+		case linearHead, retentionHead:
+			need = max(need, p.m.scans[h].scratchSize())
+		}
+	}
+	for len(p.scratch) < f32.Threads() {
+		p.scratch = append(p.scratch, nil)
+	}
+	for i := range p.scratch {
+		if len(p.scratch[i]) < need {
+			p.scratch[i] = f32.Aligned(need)
+		}
+	}
+}
+
+// window returns the window of a local or softmax head.
+func (p *pass) window(h int) *window {
+	c := p.m.cfg
+	w := &window{d: c.HeadDim, block: c.Chunk, dropout: p.drop}
+	if c.kind(h) == localHead {
+		w.reach = c.Window
+	}
+	return w
+}
+
+// embed writes the embeddings of the batch's tokens to x [n, width].
+func (p *pass) embed(x []float32) {
+	q, w := p.m.p, p.m.cfg.Width
+	f32.GatherRows(x, q.embed.w, w, p.b.Tokens)
+	if p.m.cfg.Positions != PositionsAxial {
+		return
+	}
+	for _, s := range p.b.Segments {
+		f32.Parallel(s.End-s.Start, 64, func(lo, hi, _ int) {
+			for i := lo; i < hi; i++ {
+				p.m.addPosition(x[(s.Start+i)*w:][:w], s.Position+i)
+			}
+		})
+	}
+}
+
+// addPosition adds the axial embedding; positions wrap past the table's end.
+func (m *Model) addPosition(x []float32, position int) {
+	w, cols := m.cfg.Width, m.cfg.AxialCols
+	col := position % cols
+	f32.Add(x, x, m.p.colPos.w[col*w:][:w])
+	if rows := m.cfg.AxialRows; rows > 1 {
+		row := position / cols % rows
+		f32.Add(x, x, m.p.rowPos.w[row*w:][:w])
+	}
+}
+
+// shift moves the first half of the channels one row down within each segment;
+// the first row's half becomes zero.
+func (p *pass) shift(h []float32) {
+	if !p.m.cfg.TokenShift {
+		return
+	}
+	w := p.m.cfg.Width
+	for _, s := range p.b.Segments {
+		for i := s.End - 1; i > s.Start; i-- {
+			copy(h[i*w:][:w/2], h[(i-1)*w:][:w/2])
+		}
+		clear(h[s.Start*w:][:w/2])
+	}
+}
+
+// unshift is the gradient of shift.
+func (p *pass) unshift(h []float32) {
+	if !p.m.cfg.TokenShift {
+		return
+	}
+	w := p.m.cfg.Width
+	for _, s := range p.b.Segments {
+		for i := s.Start; i < s.End-1; i++ {
+			copy(h[i*w:][:w/2], h[(i+1)*w:][:w/2])
+		}
+		clear(h[(s.End-1)*w:][:w/2])
+	}
+}
+
+// linear computes y = x·w + bias for n rows.
+func (p *pass) linear(y, x []float32, w, bias *tensor) {
+	f32.Gemm(false, false, p.n, w.cols, w.rows, 1, x, w.rows, w.w, w.cols, 0, y, w.cols)
+	f32.AddRow(y, bias.w, p.n, w.cols)
+}
+
+// emit sets y = base + sign·(o·w + bias), with dropout on what is added; y may
+// be base.
+func (p *pass) emit(y, base, o []float32, w, bias *tensor, sign float32, site uint64) {
+	mark := p.arena.Mark()
+	defer p.arena.Release(mark)
+	out := p.arena.Alloc(p.n * w.cols)
+	p.linear(out, o, w, bias)
+	p.dropRows(out, w.cols, site)
+	if sign > 0 {
+		f32.Add(y, base, out)
+	} else {
+		f32.Sub(y, base, out)
+	}
+}
+
+// dropRows applies dropout to x [n, cols].
+func (p *pass) dropRows(x []float32, cols int, site uint64) {
+	if p.drop.p == 0 {
+		return
+	}
+	f32.Parallel(p.n, 64, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			p.drop.row(x[i*cols:][:cols], site, i, 0)
+		}
+	})
+}
+
+// Sites of dropout within a layer.
+const (
+	siteAttention = iota
+	siteProjection
+	siteActivation
+	siteFeedForward
+	sites
+)
+
+func site(layer, place int) uint64 { return uint64(layer*sites+place) << 20 }
+
+// attention sets y = base + sign·(the attention branch of x) and fills s. With
+// y nil only s is wanted.
+func (p *pass) attention(layer int, x, base, y []float32, sign float32, s *attnSaved) {
+	c, l := p.m.cfg, &p.m.p.layers[layer]
+	p.allocAttention(s)
+	f32.LayerNorm(s.h, x, l.norm1Gain.w, l.norm1Bias.w, p.n, c.Width, normEpsilon, s.mean, s.rstd)
+	p.shift(s.h)
+	p.linear(s.p, s.h, &l.qkv, &l.qkvBias)
+	p.mapRows(s.p)
+	f32.Parallel(len(p.items), 1, func(lo, hi, worker int) {
+		for _, it := range p.items[lo:hi] {
+			p.head(layer, it, s, p.scratch[worker])
+		}
+	})
+	p.gate(s)
+	if y != nil {
+		p.emit(y, base, s.o, &l.proj, &l.projBias, sign, site(layer, siteProjection))
+	}
+}
+
+func (p *pass) allocAttention(s *attnSaved) {
+	c, n := p.m.cfg, p.n
+	s.mean, s.rstd = p.arena.Alloc(n), p.arena.Alloc(n)
+	s.h = p.arena.Alloc(n * c.Width)
+	s.p = p.arena.Alloc(n * c.projected())
+	s.o = p.arena.Alloc(n * c.inner())
+	s.raw = p.arena.Alloc(n * c.RetentionHeads * c.HeadDim)
+	s.rrstd = p.arena.Alloc(n * c.RetentionHeads)
+	s.row = p.arena.Alloc(n * c.Heads())
+	if s.states == nil {
+		s.states = make([][]float32, c.Heads())
+	}
+	for h := range s.states {
+		switch c.kind(h) {
+		case linearHead, retentionHead:
+			s.states[h] = p.arena.Alloc(p.firstRow[len(p.b.Segments)] * p.m.scans[h].stateSize())
+		case rwkvHead:
+			s.states[h] = p.arena.Alloc(p.rwkvFirst[len(p.b.Segments)] * 3 * c.HeadDim)
+		}
+	}
+}
+
+// mapRows applies what happens to projections before they meet: feature maps
+// of linear heads, rotation of the others.
+func (p *pass) mapRows(x []float32) {
+	c := p.m.cfg
+	rotated := c.Positions == PositionsRotary
+	if !rotated && c.LinearHeads == 0 {
+		return
+	}
+	ld := c.projected()
+	for _, s := range p.b.Segments {
+		n := s.End - s.Start
+		var cos, sin []float32
+		if rotated {
+			cos, sin = p.m.rotary(n)
+		}
+		f32.Parallel(n, 32, func(lo, hi, _ int) {
+			for i := lo; i < hi; i++ {
+				row := x[(s.Start+i)*ld:][:ld]
+				p.m.featureRow(row)
+				if rotated {
+					half := c.HeadDim / 2
+					p.m.turnRow(row, cos[i*half:][:half], sin[i*half:][:half], 1)
+				}
+			}
+		})
+	}
+}
+
+// turnRow rotates queries and keys of one row of projections.
+func (m *Model) turnRow(row, cos, sin []float32, direction float32) {
+	d, inner := m.cfg.HeadDim, m.cfg.inner()
+	for h := range m.cfg.Heads() {
+		switch m.cfg.kind(h) {
+		case localHead, softmaxHead, retentionHead:
+			turn(row[h*d:][:d], cos, sin, direction)
+			turn(row[inner+h*d:][:d], cos, sin, direction)
+		}
+	}
+}
+
+// head runs one head of one segment.
+func (p *pass) head(layer int, it item, s *attnSaved, scratch []float32) {
+	c, d := p.m.cfg, p.m.cfg.HeadDim
+	ld, inner := c.projected(), c.inner()
+	if it.segment < 0 {
+		r := p.rwkvHead(layer, it.head)
+		for i, g := range p.b.Segments {
+			q := s.p[g.Start*ld+it.head*d:]
+			r.forward(g.End-g.Start, q, q[inner:], q[2*inner:], ld, s.o[g.Start*inner+it.head*d:], inner,
+				s.states[it.head][p.rwkvFirst[i]*r.stateSize():], scratch)
+		}
+		return
+	}
+	g := p.b.Segments[it.segment]
+	n := g.End - g.Start
+	q := s.p[g.Start*ld+it.head*d:]
+	k, v := q[inner:], q[2*inner:]
+	o := s.o[g.Start*inner+it.head*d:]
+	row := s.row[it.head*p.n+g.Start:][:n]
+	switch c.kind(it.head) {
+	case localHead, softmaxHead:
+		p.window(it.head).forward(n, q, k, v, ld, o, inner, row, scratch, p.headSite(layer, it))
+	case linearHead:
+		sc := p.m.scans[it.head]
+		sc.forward(n, q, k, v, ld, o, inner, row, s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], scratch)
+	case retentionHead:
+		sc := p.m.scans[it.head]
+		raw, ldr := p.rawOf(s, it.head, g.Start)
+		sc.forward(n, q, k, v, ld, raw, ldr, row, s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], scratch)
+	}
+}
+
+// headSite numbers a head's segment for dropout of probabilities.
+func (p *pass) headSite(layer int, it item) uint64 {
+	return site(layer, siteAttention) + uint64(it.segment)*uint64(p.m.cfg.Heads()) + uint64(it.head)
+}
+
+// rawOf is where a retention head's output before norm and gate lies.
+func (p *pass) rawOf(s *attnSaved, head, row int) ([]float32, int) {
+	d, ldr := p.m.cfg.HeadDim, p.m.cfg.RetentionHeads*p.m.cfg.HeadDim
+	return s.raw[row*ldr+(head-p.m.cfg.firstRetention())*d:], ldr
+}
+
+func (c Config) firstRetention() int { return c.LocalHeads + c.LinearHeads + c.SoftmaxHeads }
+func (c Config) firstRWKV() int      { return c.firstRetention() + c.RetentionHeads }
+
+// rwkvHead returns one head's time mixing with its parameters loaded.
+func (p *pass) rwkvHead(layer, head int) *rwkv {
+	l, d := &p.m.p.layers[layer], p.m.cfg.HeadDim
+	r, at := newRWKV(d), (head-p.m.cfg.firstRWKV())*d
+	r.load(l.rwkvDecay.w[at:][:d], l.rwkvBonus.w[at:][:d])
+	return r
+}
+
+// feedForward sets y = base + sign·(the feed-forward branch of x) and fills s.
+// With y nil only s is wanted.
+func (p *pass) feedForward(layer int, x, base, y []float32, sign float32, s *ffSaved) {
+	c, l := p.m.cfg, &p.m.p.layers[layer]
+	s.mean, s.rstd = p.arena.Alloc(p.n), p.arena.Alloc(p.n)
+	s.h = p.arena.Alloc(p.n * c.Width)
+	s.f = p.arena.Alloc(p.n * c.hidden())
+	f32.LayerNorm(s.h, x, l.norm2Gain.w, l.norm2Bias.w, p.n, c.Width, normEpsilon, s.mean, s.rstd)
+	p.shift(s.h)
+	p.linear(s.f, s.h, &l.fc1, &l.fc1Bias)
+	if y == nil {
+		return
+	}
+	mark := p.arena.Mark()
+	act := p.arena.Alloc(p.n * c.FeedForward)
+	p.activate(act, s.f, layer)
+	p.emit(y, base, act, &l.fc2, &l.fc2Bias, sign, site(layer, siteFeedForward))
+	p.arena.Release(mark)
+}
+
+// activate computes act [n, feed-forward] = gelu(f), or gelu(a)·b of f = [a b].
+func (p *pass) activate(act, f []float32, layer int) {
+	ff, hidden := p.m.cfg.FeedForward, p.m.cfg.hidden()
+	f32.Parallel(p.n, 32, func(lo, hi, _ int) {
+		if !p.m.cfg.GLU {
+			f32.Gelu(act[lo*ff:hi*ff], f[lo*ff:hi*ff])
+		}
+		for i := lo; i < hi; i++ {
+			row := act[i*ff:][:ff]
+			if p.m.cfg.GLU {
+				f32.Gelu(row, f[i*hidden:][:ff])
+				f32.Mul(row, row, f[i*hidden+ff:][:ff])
+			}
+			p.drop.row(row, site(layer, siteActivation), i, 0)
+		}
+	})
+}
+
+// layersForward runs all layers on x1 (and x2, of reversible models) and
+// returns the last outputs.
+func (p *pass) layersForward(x1, x2 []float32) ([]float32, []float32) {
+	c := p.m.cfg
+	for len(p.layers) < c.Layers {
+		p.layers = append(p.layers, layerSaved{})
+	}
+	for i := range c.Layers {
+		s := &p.layers[i]
+		y1, y2 := x1, x2
+		if p.train && c.Memory != KeepNothing {
+			s.x1, s.x2 = x1, x2
+			y1, y2 = p.arena.Alloc(len(x1)), p.arena.Alloc(len(x2))
+		}
+		mark := p.arena.Mark()
+		p.layerForward(i, x1, x2, y1, y2, s)
+		if !p.train || c.Memory != KeepAll {
+			p.arena.Release(mark)
+		}
+		x1, x2 = y1, y2
+	}
+	return x1, x2
+}
+
+// layerForward runs one layer; y1 and y2 may be x1 and x2.
+func (p *pass) layerForward(i int, x1, x2, y1, y2 []float32, s *layerSaved) {
+	if p.m.cfg.Reversible {
+		p.attention(i, x2, x1, y1, 1, &s.attn)
+		s.mid = y1
+		p.feedForward(i, y1, x2, y2, 1, &s.ff)
+		return
+	}
+	s.mid = x1
+	if p.train {
+		s.mid = p.arena.Alloc(len(x1))
+	}
+	p.attention(i, x1, x1, s.mid, 1, &s.attn)
+	p.feedForward(i, s.mid, s.mid, y1, 1, &s.ff)
+}

@@ -1,0 +1,168 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"trafficgpt/model/f32"
+)
+
+// workspace is the memory of passes: one arena, made larger by the first pass
+// and then used again and again.
+type workspace struct {
+	arena *f32.Arena
+	pass  pass
+}
+
+func (w *workspace) begin(m *Model, b *Batch, train bool, drop dropout) *pass {
+	if w.arena == nil {
+		w.arena = f32.NewArena(0)
+	}
+	w.arena.Reset()
+	p := &w.pass
+	p.m, p.b, p.n, p.arena, p.train, p.drop = m, b, len(b.Tokens), w.arena, train, drop
+	p.prepare()
+	return p
+}
+
+// final is the output side of a pass.
+type final struct {
+	x          []float32 // what the last norm sees
+	mean, rstd []float32
+	h          []float32 // normalised [n, width]
+	logits     []float32 // [n, vocabulary]
+	losses     []float32 // one a row, 0 where nothing is counted
+}
+
+// forward runs the batch up to the logits. x1 and x2 are the last layer's outputs.
+func (p *pass) forward(f *final) (x1, x2 []float32) {
+	c := p.m.cfg
+	x1 = p.arena.Alloc(p.n * c.Width)
+	p.embed(x1)
+	if c.Reversible {
+		x2 = p.clone(x1)
+	}
+	x1, x2 = p.layersForward(x1, x2)
+	p.finish(f, x1, x2)
+	return x1, x2
+}
+
+// finish runs the last norm and the output product. A reversible model's
+// output is the mean of its streams.
+func (p *pass) finish(f *final, x1, x2 []float32) {
+	c, q := p.m.cfg, p.m.p
+	f.x = x1
+	if c.Reversible {
+		f.x = p.arena.Alloc(len(x1))
+		f32.Add(f.x, x1, x2)
+		f32.Scale(f.x, 0.5, f.x)
+	}
+	f.mean, f.rstd = p.arena.Alloc(p.n), p.arena.Alloc(p.n)
+	f.h = p.arena.Alloc(p.n * c.Width)
+	f32.LayerNorm(f.h, f.x, q.normGain.w, q.normBias.w, p.n, c.Width, normEpsilon, f.mean, f.rstd)
+	f.logits = p.arena.Alloc(p.n * c.Vocabulary)
+	if c.Tied {
+		f32.Gemm(false, true, p.n, c.Vocabulary, c.Width, 1, f.h, c.Width, q.embed.w, c.Width, 0, f.logits, c.Vocabulary)
+	} else {
+		f32.Gemm(false, false, p.n, c.Vocabulary, c.Width, 1, f.h, c.Width, q.head.w, c.Vocabulary, 0, f.logits, c.Vocabulary)
+	}
+	f32.AddRow(f.logits, q.headBias.w, p.n, c.Vocabulary)
+}
+
+// crossEntropy fills f.losses and turns f.logits into their gradient times
+// scale.
+func (p *pass) crossEntropy(f *final, scale float32) float64 {
+	v := p.m.cfg.Vocabulary
+	f.losses = p.arena.Alloc(p.n)
+	f32.Parallel(p.n, 32, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			row := f.logits[i*v:][:v]
+			if t := p.b.Targets[i]; t == Ignore {
+				f.losses[i] = 0
+				clear(row)
+			} else {
+				f.losses[i] = f32.CrossEntropyRow(row, t, scale)
+			}
+		}
+	})
+	sum := 0.0
+	for _, l := range f.losses {
+		sum += float64(l)
+	}
+	return sum
+}
+
+// gradients adds the batch's gradients, each row's weighted by scale, and
+// returns the sum of its losses in nats.
+func (w *workspace) gradients(m *Model, b *Batch, scale float32, drop dropout) float64 {
+	m.p.needGrads()
+	p := w.begin(m, b, true, drop)
+	c, q := m.cfg, m.p
+	var f final
+	x1, x2 := p.forward(&f)
+	sum := p.crossEntropy(&f, scale)
+	dh := p.arena.Alloc(p.n * c.Width)
+	f32.SumRows(q.headBias.g, f.logits, p.n, c.Vocabulary)
+	if c.Tied {
+		f32.Gemm(true, false, c.Vocabulary, c.Width, p.n, 1, f.logits, c.Vocabulary, f.h, c.Width, 1, q.embed.g, c.Width)
+		f32.Gemm(false, false, p.n, c.Width, c.Vocabulary, 1, f.logits, c.Vocabulary, q.embed.w, c.Width, 0, dh, c.Width)
+	} else {
+		f32.Gemm(true, false, c.Width, c.Vocabulary, p.n, 1, f.h, c.Width, f.logits, c.Vocabulary, 1, q.head.g, c.Vocabulary)
+		f32.Gemm(false, true, p.n, c.Width, c.Vocabulary, 1, f.logits, c.Vocabulary, q.head.w, c.Vocabulary, 0, dh, c.Width)
+	}
+	f32.LayerNormGrad(dh, q.normGain.g, q.normBias.g, dh, f.x, q.normGain.w, f.mean, f.rstd, p.n, c.Width)
+	var dh2 []float32
+	if c.Reversible {
+		f32.Scale(dh, 0.5, dh)
+		dh2 = p.clone(dh)
+	}
+	p.layersBack(x1, x2, dh, dh2)
+	if c.Reversible {
+		f32.Add(dh, dh, dh2)
+	}
+	p.embedBack(dh)
+	return sum
+}
+
+// Scorer computes losses without gradients; it keeps its memory from call to
+// call.
+type Scorer struct {
+	m *Model
+	w workspace
+}
+
+// NewScorer returns a scorer of the model.
+func NewScorer(m *Model) *Scorer { return &Scorer{m: m} }
+
+// Losses returns -log p of each row's target in nats, 0 where it is Ignore. The
+// slice is valid until the next call.
+func (s *Scorer) Losses(b *Batch) ([]float32, error) {
+	if err := b.check(s.m.cfg); err != nil {
+		return nil, err
+	}
+	p := s.w.begin(s.m, b, false, dropout{})
+	var f final
+	p.forward(&f)
+	p.crossEntropy(&f, 0)
+	return f.losses, nil
+}
+
+// Loss returns the mean loss of a batch in nats a counted token.
+func (s *Scorer) Loss(b *Batch) (float64, error) {
+	n := b.Counted()
+	if n == 0 {
+		return 0, fmt.Errorf("failed to score batch: no row has a target")
+	}
+	losses, err := s.Losses(b)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for _, l := range losses {
+		sum += float64(l)
+	}
+	if math.IsNaN(sum) {
+		return sum, fmt.Errorf("failed to score batch: the loss is not a number")
+	}
+	return sum / float64(n), nil
+}

@@ -1,0 +1,182 @@
+// Package model is the decoder of TrafficGPT and its rivals, on the processor
+// alone: linear attention, causal windows, full softmax, retention and RWKV
+// time mixing as heads of one layer, with hand-written gradients.
+//
+// The files read from the outside in: config.go says what can be built,
+// params.go lays the weights out in one buffer, forward.go and backward.go run
+// a packed batch through the layers in training form, stream.go runs many
+// flows token by token in recurrent form. scan.go, window.go and rwkv.go hold the
+// mixers' chunked and recurrent forms side by side; naive.go holds the slow
+// truth, in float64, that all of them are tested against.
+//
+// A Model may be used from one goroutine at a time. The same seed gives the
+// same losses bit for bit, whatever the number of threads.
+package model
+
+import (
+	"fmt"
+	"html"
+	"math"
+	"strings"
+
+	"trafficgpt/lib/display"
+)
+
+// Model is a decoder with its weights.
+type Model struct {
+	cfg    Config
+	p      *parameters
+	scans  []*scan // one a head, nil for other kinds
+	cos    []float32
+	sin    []float32
+	turned int // positions the rotary tables hold
+	packed *packedWeights
+}
+
+// New builds a model with random weights. The same configuration and seed give
+// the same weights. The error names the field that cannot be built.
+func New(cfg Config, seed uint64) (*Model, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{cfg: cfg, p: newParameters(cfg), scans: make([]*scan, cfg.Heads())}
+	m.p.init(cfg, seed)
+	retention := 0
+	for h := range m.scans {
+		switch cfg.kind(h) {
+		case linearHead:
+			m.scans[h] = newScan(cfg.HeadDim, cfg.Chunk, 1, true)
+		case retentionHead:
+			// RetNet's decays: 1 - 2^-5, 1 - 2^-6, …
+			m.scans[h] = newScan(cfg.HeadDim, cfg.Chunk, 1-math.Exp2(-5-float64(retention)), false)
+			retention++
+		}
+	}
+	return m, nil
+}
+
+// Config is the configuration with its defaults filled in.
+func (m *Model) Config() Config { return m.cfg }
+
+// Parameters is the number of weights.
+func (m *Model) Parameters() int {
+	n := 0
+	for _, t := range m.p.all {
+		n += t.rows * t.cols
+	}
+	return n
+}
+
+// changed must be called after every change of the weights.
+func (m *Model) changed() { m.packed = nil }
+
+// rotary returns tables of cos and sin with at least n positions, HeadDim/2
+// values each: angle of pair i at position t is t·10000^(-2i/d).
+func (m *Model) rotary(n int) (cos, sin []float32) {
+	if m.turned < n {
+		n = max(n, 2*m.turned)
+		half := m.cfg.HeadDim / 2
+		m.cos, m.sin = make([]float32, n*half), make([]float32, n*half)
+		for t := range n {
+			rotaryRow(m.cos[t*half:][:half], m.sin[t*half:][:half], t)
+		}
+		m.turned = n
+	}
+	return m.cos, m.sin
+}
+
+func rotaryRow(cos, sin []float32, position int) {
+	half := len(cos)
+	for i := range half {
+		s, c := math.Sincos(float64(position) * math.Pow(10000, -float64(i)/float64(half)))
+		cos[i], sin[i] = float32(c), float32(s)
+	}
+}
+
+// turn rotates the pairs (i, i+d/2) of x by the angles of one position; a
+// negative direction turns back.
+func turn(x, cos, sin []float32, direction float32) {
+	half := len(cos)
+	a, b := x[:half], x[half:2*half]
+	for i, c := range cos {
+		s := direction * sin[i]
+		a[i], b[i] = a[i]*c-b[i]*s, b[i]*c+a[i]*s
+	}
+}
+
+// String says what the model is in one line.
+func (m *Model) String() string {
+	c := m.cfg
+	return fmt.Sprintf("%s: %s parameters, %d layers of width %d, heads %s of %d, context %d",
+		c.title(), thousands(m.Parameters()), c.Layers, c.Width, c.headList(), c.HeadDim, c.Context)
+}
+
+func (c Config) title() string {
+	if c.Name == "" {
+		return "model"
+	}
+	return c.Name
+}
+
+func (c Config) headList() string {
+	var parts []string
+	for kind, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads} {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, headNames[kind]))
+		}
+	}
+	return strings.Join(parts, " + ")
+}
+
+// MIME shows the model as a small table.
+func (m *Model) MIME() display.Bundle {
+	c := m.cfg
+	ff := "GELU"
+	if c.GLU {
+		ff = "GLU"
+	}
+	mixing := c.headList() + fmt.Sprintf(" heads of %d", c.HeadDim)
+	if c.LocalHeads > 0 {
+		mixing += fmt.Sprintf(", window %d", c.Window)
+	}
+	var extras []string
+	if c.TokenShift {
+		extras = append(extras, "token shift")
+	}
+	if c.Tied {
+		extras = append(extras, "tied embeddings")
+	}
+	if c.Reversible {
+		extras = append(extras, "reversible residuals")
+	}
+	if c.Dropout > 0 {
+		extras = append(extras, fmt.Sprintf("dropout %g", c.Dropout))
+	}
+	rows := [][2]string{
+		{"Parameters", thousands(m.Parameters())},
+		{"Layers", fmt.Sprintf("%d of width %d", c.Layers, c.Width)},
+		{"Mixing", mixing},
+		{"Feed-forward", fmt.Sprintf("%s, %d channels", ff, c.FeedForward)},
+		{"Positions", c.Positions},
+		{"Context", thousands(c.Context) + " tokens"},
+	}
+	if len(extras) > 0 {
+		rows = append(rows, [2]string{"Also", strings.Join(extras, ", ")})
+	}
+	var b strings.Builder
+	b.WriteString(`<table style="font-size:var(--jp-content-font-size1,13px);color:var(--jp-content-font-color1,inherit)"><caption style="text-align:left;font-weight:600">Model ` + html.EscapeString(c.title()) + `</caption>`)
+	for _, r := range rows {
+		b.WriteString(`<tr><th style="text-align:left">` + r[0] + `</th><td style="text-align:left">` + html.EscapeString(r[1]) + `</td></tr>`)
+	}
+	b.WriteString("</table>")
+	return display.Bundle{display.Text: m.String(), display.HTML: b.String()}
+}
+
+func thousands(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,358 @@
+package model
+
+import "math"
+
+// The slow truth: every operation in float64, row by row, reading like its
+// formula. Tests hold the fast forms against it, values and gradients (the
+// latter by finite differences). Nothing here is used to train or to sample.
+
+// matrix is a list of rows.
+type matrix [][]float64
+
+func newMatrix(rows, cols int) matrix {
+	x := make(matrix, rows)
+	for i := range x {
+		x[i] = make([]float64, cols)
+	}
+	return x
+}
+
+// naiveLinearAttention: o_i = Σ_{j≤i} (φ(q_i)·φ(k_j)) v_j / (Σ_{j≤i} φ(q_i)·φ(k_j) + ε);
+// q and k are features already.
+func naiveLinearAttention(q, k, v matrix) matrix {
+	o := newMatrix(len(q), len(v[0]))
+	for i := range q {
+		sum := scanEpsilon
+		for j := 0; j <= i; j++ {
+			w := dot64(q[i], k[j])
+			sum += w
+			axpy64(o[i], w, v[j])
+		}
+		for c := range o[i] {
+			o[i][c] /= sum
+		}
+	}
+	return o
+}
+
+// naiveRetention: o_i = Σ_{j≤i} γ^(i-j) (q_i·k_j) v_j.
+func naiveRetention(q, k, v matrix, gamma float64) matrix {
+	o := newMatrix(len(q), len(v[0]))
+	for i := range q {
+		for j := 0; j <= i; j++ {
+			axpy64(o[i], math.Pow(gamma, float64(i-j))*dot64(q[i], k[j]), v[j])
+		}
+	}
+	return o
+}
+
+// naiveWindow: softmax attention over the last reach rows, all when 0.
+func naiveWindow(q, k, v matrix, reach int) matrix {
+	o := newMatrix(len(q), len(v[0]))
+	for i := range q {
+		first := 0
+		if reach > 0 {
+			first = max(0, i-reach+1)
+		}
+		sum := 0.0
+		for j := first; j <= i; j++ {
+			w := math.Exp(dot64(q[i], k[j]) / math.Sqrt(float64(len(q[i]))))
+			sum += w
+			axpy64(o[i], w, v[j])
+		}
+		for c := range o[i] {
+			o[i][c] /= sum
+		}
+	}
+	return o
+}
+
+// naiveRWKV: σ(r_t) · (Σ_{i<t} e^(-(t-1-i)w+k_i) v_i + e^(u+k_t) v_t) / (the same without v), w = e^decay.
+func naiveRWKV(r, k, v matrix, decay, bonus []float64) matrix {
+	o := newMatrix(len(r), len(v[0]))
+	for t := range r {
+		for c := range o[t] {
+			num, den := 0.0, 0.0
+			for i := 0; i <= t; i++ {
+				e := math.Exp(bonus[c] + k[t][c])
+				if i < t {
+					e = math.Exp(-float64(t-1-i)*math.Exp(decay[c]) + k[i][c])
+				}
+				num += e * v[i][c]
+				den += e
+			}
+			o[t][c] = num / den / (1 + math.Exp(-r[t][c]))
+		}
+	}
+	return o
+}
+
+func dot64(x, y []float64) float64 {
+	s := 0.0
+	for i := range x {
+		s += x[i] * y[i]
+	}
+	return s
+}
+
+func axpy64(dst []float64, a float64, x []float64) {
+	for i := range dst {
+		dst[i] += a * x[i]
+	}
+}
+
+// naiveModel is a model's weights in float64, in the layout of its buffers.
+type naiveModel struct {
+	m *Model
+	w []float64
+}
+
+func newNaive(m *Model) *naiveModel {
+	n := &naiveModel{m, make([]float64, len(m.p.weights))}
+	for i, x := range m.p.weights {
+		n.w[i] = float64(x)
+	}
+	return n
+}
+
+func (n *naiveModel) row(t *tensor, i int) []float64 { return n.w[t.at+i*t.cols:][:t.cols] }
+
+// loss is the sum over the batch's counted rows of -log p(target).
+func (n *naiveModel) loss(b *Batch) float64 {
+	sum := 0.0
+	for i, row := range n.logits(b) {
+		if b.Targets[i] == Ignore {
+			continue
+		}
+		z := 0.0
+		for _, x := range row {
+			z += math.Exp(x)
+		}
+		sum += math.Log(z) - row[b.Targets[i]]
+	}
+	return sum
+}
+
+// logits runs segment after segment.
+func (n *naiveModel) logits(b *Batch) matrix {
+	var out matrix
+	for _, s := range b.Segments {
+		out = append(out, n.segment(b.Tokens[s.Start:s.End], s.Position)...)
+	}
+	return out
+}
+
+func (n *naiveModel) segment(tokens []uint16, position int) matrix {
+	c, p := n.m.cfg, n.m.p
+	x := newMatrix(len(tokens), c.Width)
+	for i, t := range tokens {
+		copy(x[i], n.row(&p.embed, int(t)))
+		if c.Positions == PositionsAxial {
+			axpy64(x[i], 1, n.row(&p.colPos, (position+i)%c.AxialCols))
+			if c.AxialRows > 1 {
+				axpy64(x[i], 1, n.row(&p.rowPos, (position+i)/c.AxialCols%c.AxialRows))
+			}
+		}
+	}
+	x2 := newMatrix(len(tokens), c.Width)
+	for i := range x {
+		copy(x2[i], x[i])
+	}
+	for l := range c.Layers {
+		if c.Reversible {
+			addMatrix(x, n.attention(l, x2))
+			addMatrix(x2, n.feedForward(l, x))
+		} else {
+			addMatrix(x, n.attention(l, x))
+			addMatrix(x, n.feedForward(l, x))
+		}
+	}
+	if c.Reversible {
+		addMatrix(x, x2)
+		for i := range x {
+			for j := range x[i] {
+				x[i][j] /= 2
+			}
+		}
+	}
+	h := n.norm(x, &p.normGain, &p.normBias)
+	if !c.Tied {
+		return n.linear(h, &p.head, &p.headBias)
+	}
+	out := newMatrix(len(tokens), c.Vocabulary)
+	for i := range out {
+		for v := range out[i] {
+			out[i][v] = dot64(h[i], n.row(&p.embed, v)) + n.row(&p.headBias, 0)[v]
+		}
+	}
+	return out
+}
+
+func addMatrix(x, y matrix) {
+	for i := range x {
+		axpy64(x[i], 1, y[i])
+	}
+}
+
+func (n *naiveModel) linear(x matrix, w, bias *tensor) matrix {
+	y := newMatrix(len(x), w.cols)
+	for i := range x {
+		copy(y[i], n.row(bias, 0))
+		for j, v := range x[i] {
+			axpy64(y[i], v, n.row(w, j))
+		}
+	}
+	return y
+}
+
+func (n *naiveModel) norm(x matrix, gain, bias *tensor) matrix {
+	y := newMatrix(len(x), len(x[0]))
+	for i, row := range x {
+		mean, variance := 0.0, 0.0
+		for _, v := range row {
+			mean += v / float64(len(row))
+		}
+		for _, v := range row {
+			variance += (v - mean) * (v - mean) / float64(len(row))
+		}
+		for j, v := range row {
+			y[i][j] = (v-mean)/math.Sqrt(variance+normEpsilon)*n.row(gain, 0)[j] + n.row(bias, 0)[j]
+		}
+	}
+	return y
+}
+
+// shift takes the first half of the channels from the row before.
+func (n *naiveModel) shift(h matrix) matrix {
+	if !n.m.cfg.TokenShift {
+		return h
+	}
+	y := newMatrix(len(h), len(h[0]))
+	half := len(h[0]) / 2
+	for i := range h {
+		copy(y[i][half:], h[i][half:])
+		if i > 0 {
+			copy(y[i][:half], h[i-1][:half])
+		}
+	}
+	return y
+}
+
+func gelu64(x float64) float64 { return x * 0.5 * (1 + math.Erf(x/math.Sqrt2)) }
+
+func (n *naiveModel) feedForward(l int, x matrix) matrix {
+	c, p := n.m.cfg, &n.m.p.layers[l]
+	f := n.linear(n.shift(n.norm(x, &p.norm2Gain, &p.norm2Bias)), &p.fc1, &p.fc1Bias)
+	act := newMatrix(len(x), c.FeedForward)
+	for i := range act {
+		for j := range act[i] {
+			act[i][j] = gelu64(f[i][j])
+			if c.GLU {
+				act[i][j] *= f[i][c.FeedForward+j]
+			}
+		}
+	}
+	return n.linear(act, &p.fc2, &p.fc2Bias)
+}
+
+func (n *naiveModel) attention(l int, x matrix) matrix {
+	c, p := n.m.cfg, &n.m.p.layers[l]
+	y := n.linear(n.shift(n.norm(x, &p.norm1Gain, &p.norm1Bias)), &p.qkv, &p.qkvBias)
+	o := newMatrix(len(x), c.inner())
+	for h := range c.Heads() {
+		part := func(which int) matrix {
+			out := newMatrix(len(x), c.HeadDim)
+			for i := range out {
+				copy(out[i], y[i][which*c.inner()+h*c.HeadDim:])
+			}
+			return out
+		}
+		var r matrix
+		q, k, v := part(0), part(1), part(2)
+		switch c.kind(h) {
+		case localHead, softmaxHead:
+			reach := 0
+			if c.kind(h) == localHead {
+				reach = c.Window
+			}
+			n.rotate(q)
+			n.rotate(k)
+			r = naiveWindow(q, k, v, reach)
+		case linearHead:
+			n.features(q, k)
+			r = naiveLinearAttention(q, k, v)
+		case retentionHead:
+			n.rotate(q)
+			n.rotate(k)
+			g := h - c.firstRetention()
+			r = naiveRetention(q, k, v, 1-math.Exp2(-5-float64(g)))
+			for i := range r {
+				naiveGate(r[i], y[i][3*c.inner()+g*c.HeadDim:])
+			}
+		case rwkvHead:
+			g := h - c.firstRWKV()
+			r = naiveRWKV(q, k, v, n.row(&p.rwkvDecay, g), n.row(&p.rwkvBonus, g))
+		}
+		for i := range r {
+			copy(o[i][h*c.HeadDim:], r[i])
+		}
+	}
+	return n.linear(o, &p.proj, &p.projBias)
+}
+
+// naiveGate normalises a row and multiplies it by silu of its gate.
+func naiveGate(r, gate []float64) {
+	d := float64(len(r))
+	mean, variance := 0.0, 0.0
+	for _, v := range r {
+		mean += v / d
+	}
+	for _, v := range r {
+		variance += (v - mean) * (v - mean) / d
+	}
+	for j, v := range r {
+		r[j] = (v - mean) / math.Sqrt(variance+gateEpsilon) * gate[j] / (1 + math.Exp(-gate[j]))
+	}
+}
+
+// rotate turns the pairs (i, i+d/2) of row t by t·10000^(-2i/d).
+func (n *naiveModel) rotate(x matrix) {
+	if n.m.cfg.Positions != PositionsRotary {
+		return
+	}
+	for t, row := range x {
+		half := len(row) / 2
+		for i := range half {
+			s, c := math.Sincos(float64(t) * math.Pow(10000, -float64(i)/float64(half)))
+			row[i], row[half+i] = row[i]*c-row[half+i]*s, row[half+i]*c+row[i]*s
+		}
+	}
+}
+
+func (n *naiveModel) features(q, k matrix) {
+	if n.m.cfg.Features == FeaturesELU {
+		for _, x := range []matrix{q, k} {
+			for _, row := range x {
+				for j, v := range row {
+					if v > 0 {
+						row[j] = v + 1
+					} else {
+						row[j] = math.Exp(v)
+					}
+				}
+			}
+		}
+		return
+	}
+	for i := range q {
+		sum := 0.0
+		for j := range q[i] {
+			q[i][j] = math.Exp(q[i][j])
+			sum += q[i][j]
+			k[i][j] = math.Exp(min(k[i][j], keyCeiling))
+		}
+		for j := range q[i] {
+			q[i][j] /= sum * math.Sqrt(float64(len(q[i])))
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+)
+
+// tensor is one weight matrix (or vector, rows 1) with its gradient: windows
+// into the model's two flat buffers.
+type tensor struct {
+	name       string
+	rows, cols int
+	at         int // offset in the flat buffers
+	decay      bool
+	w, g       []float32
+}
+
+// layerParams are the weights of one layer. Matrices are stored input-major:
+// y = x·W with W [in, out].
+type layerParams struct {
+	norm1Gain, norm1Bias tensor // [width]
+	qkv, qkvBias         tensor // [width, projected]
+	proj, projBias       tensor // [inner, width]
+	norm2Gain, norm2Bias tensor
+	fc1, fc1Bias         tensor // [width, hidden]
+	fc2, fc2Bias         tensor // [feed-forward, width]
+	rwkvDecay, rwkvBonus tensor // [RWKV heads, head dim]: -log decay rate's log, and u
+}
+
+type parameters struct {
+	all            []*tensor
+	weights, grads []float32
+	embed          tensor // [vocabulary, width]
+	rowPos, colPos tensor // axial positions
+	layers         []layerParams
+	normGain       tensor
+	normBias       tensor
+	head, headBias tensor // [width, vocabulary]; no head when tied
+}
+
+// newParameters lays the tensors out in one buffer, in the order of the
+// forward pass, each on a 64-byte border.
+func newParameters(c Config) *parameters {
+	p := &parameters{layers: make([]layerParams, c.Layers)}
+	size := 0
+	add := func(t *tensor, rows, cols int, decay bool, name string, args ...any) {
+		if rows*cols == 0 {
+			return
+		}
+		*t = tensor{name: fmt.Sprintf(name, args...), rows: rows, cols: cols, decay: decay, at: size}
+		size += (rows*cols + 15) &^ 15
+		p.all = append(p.all, t)
+	}
+	add(&p.embed, c.Vocabulary, c.Width, true, "embed.weight")
+	if c.Positions == PositionsAxial {
+		if c.AxialRows > 1 {
+			add(&p.rowPos, c.AxialRows, c.Width, false, "position.rows")
+		}
+		add(&p.colPos, c.AxialCols, c.Width, false, "position.columns")
+	}
+	for i := range p.layers {
+		l := &p.layers[i]
+		add(&l.norm1Gain, 1, c.Width, false, "layers.%d.norm1.weight", i)
+		add(&l.norm1Bias, 1, c.Width, false, "layers.%d.norm1.bias", i)
+		add(&l.qkv, c.Width, c.projected(), true, "layers.%d.qkv.weight", i)
+		add(&l.qkvBias, 1, c.projected(), false, "layers.%d.qkv.bias", i)
+		add(&l.rwkvDecay, c.RWKVHeads, c.HeadDim, false, "layers.%d.rwkv.decay", i)
+		add(&l.rwkvBonus, c.RWKVHeads, c.HeadDim, false, "layers.%d.rwkv.bonus", i)
+		add(&l.proj, c.inner(), c.Width, true, "layers.%d.proj.weight", i)
+		add(&l.projBias, 1, c.Width, false, "layers.%d.proj.bias", i)
+		add(&l.norm2Gain, 1, c.Width, false, "layers.%d.norm2.weight", i)
+		add(&l.norm2Bias, 1, c.Width, false, "layers.%d.norm2.bias", i)
+		add(&l.fc1, c.Width, c.hidden(), true, "layers.%d.fc1.weight", i)
+		add(&l.fc1Bias, 1, c.hidden(), false, "layers.%d.fc1.bias", i)
+		add(&l.fc2, c.FeedForward, c.Width, true, "layers.%d.fc2.weight", i)
+		add(&l.fc2Bias, 1, c.Width, false, "layers.%d.fc2.bias", i)
+	}
+	add(&p.normGain, 1, c.Width, false, "norm.weight")
+	add(&p.normBias, 1, c.Width, false, "norm.bias")
+	if !c.Tied {
+		add(&p.head, c.Width, c.Vocabulary, true, "head.weight")
+	}
+	add(&p.headBias, 1, c.Vocabulary, false, "head.bias")
+	p.weights = make([]float32, size)
+	for _, t := range p.all {
+		t.w = p.weights[t.at : t.at+t.rows*t.cols : t.at+t.rows*t.cols]
+	}
+	return p
+}
+
+// needGrads makes the gradient buffer; a model that only samples has none.
+func (p *parameters) needGrads() {
+	if p.grads != nil {
+		return
+	}
+	p.grads = make([]float32, len(p.weights))
+	for _, t := range p.all {
+		t.g = p.grads[t.at : t.at+t.rows*t.cols : t.at+t.rows*t.cols]
+	}
+}
+
+// init draws the weights: matrices normal with deviation in^-1/2, those that
+// write to the residual stream divided by sqrt(2·layers) as in GPT-2,
+// embeddings 0.02, gains one, biases zero.
+func (p *parameters) init(c Config, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 0x7461_6666_6963))
+	normal := func(t *tensor, deviation float64) {
+		for i := range t.w {
+			t.w[i] = float32(rng.NormFloat64() * deviation)
+		}
+	}
+	normal(&p.embed, 0.02)
+	normal(&p.rowPos, 0.01)
+	normal(&p.colPos, 0.01)
+	residual := 1 / math.Sqrt(2*float64(c.Layers))
+	in := func(t *tensor) float64 { return 1 / math.Sqrt(float64(t.rows)) }
+	for i := range p.layers {
+		l := &p.layers[i]
+		fill(l.norm1Gain.w, 1)
+		fill(l.norm2Gain.w, 1)
+		normal(&l.qkv, in(&l.qkv))
+		normal(&l.proj, in(&l.proj)*residual)
+		normal(&l.fc1, in(&l.fc1))
+		normal(&l.fc2, in(&l.fc2)*residual)
+		initRWKV(l, c, i)
+	}
+	fill(p.normGain.w, 1)
+	if !c.Tied {
+		normal(&p.head, 0.02)
+	}
+}
+
+// initRWKV spreads the decay over the channels as RWKV-4 does: from slow to
+// fast, more spread in later layers, and alternates the bonus of the present.
+func initRWKV(l *layerParams, c Config, layer int) {
+	n := len(l.rwkvDecay.w)
+	ratio := 0.0
+	if c.Layers > 1 {
+		ratio = float64(layer) / float64(c.Layers-1)
+	}
+	for i := range l.rwkvDecay.w {
+		x := float64(i) / float64(max(n-1, 1))
+		l.rwkvDecay.w[i] = float32(-5 + 8*math.Pow(x, 0.7+1.3*ratio))
+		l.rwkvBonus.w[i] = float32(math.Log(0.3) + 0.5*float64((i+1)%3-1))
+	}
+}
+
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
+}

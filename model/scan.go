@@ -1,0 +1,216 @@
+package model
+
+import "trafficgpt/model/f32"
+
+// A scan is the common core of linear attention and retention, head by head:
+//
+//	o_i = Σ_{j≤i} γ^(i-j) (q_i·k_j) v_j  [ / (Σ_{j≤i} q_i·k_j + ε) ]
+//
+// Linear attention has γ = 1 and the division; retention has γ < 1 and none.
+// The state after row i is S = Σ γ^(i-j) k_jᵀ v_j and z = Σ k_j, so the rows
+// may be done one by one (recurrent), or in chunks: products inside a chunk
+// as a masked square, everything before it through the state.
+type scan struct {
+	d, chunk int
+	gamma    float32
+	divide   bool
+	powers   []float32 // γ^0 … γ^chunk
+	ones     []float32
+}
+
+// scanEpsilon keeps the division of linear attention finite.
+const scanEpsilon = 1e-6
+
+func newScan(d, chunk int, gamma float64, divide bool) *scan {
+	s := &scan{d: d, chunk: chunk, gamma: float32(gamma), divide: divide, powers: make([]float32, chunk+1), ones: make([]float32, chunk)}
+	fill(s.ones, 1)
+	p := 1.0
+	for i := range s.powers {
+		s.powers[i] = float32(p)
+		p *= gamma
+	}
+	return s
+}
+
+// stateSize is the number of floats of one state: S, then z.
+func (s *scan) stateSize() int { return s.d*s.d + s.d }
+
+// chunks is the number of chunks of n rows.
+func (s *scan) chunks(n int) int { return (n + s.chunk - 1) / s.chunk }
+
+// scratchSize is what forward and backward need of a worker's scratch.
+func (s *scan) scratchSize() int { return 2*s.chunk*s.chunk + 3*s.chunk*s.d + s.stateSize() }
+
+// forward computes n rows of one head of one flow. q, k, v have row distance
+// ld, o has ldo. states receives the state before each chunk and, last, the
+// state after all rows: (chunks+1)·stateSize floats. den receives the divisors.
+func (s *scan) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, den, states, scratch []float32) {
+	d, size := s.d, s.stateSize()
+	att := scratch[:s.chunk*s.chunk]
+	scaled := scratch[s.chunk*s.chunk:][:s.chunk*d]
+	clear(states[:size])
+	for c, at := 0, 0; at < n; c, at = c+1, at+s.chunk {
+		m := min(s.chunk, n-at)
+		q, k, v, o := q[at*ld:], k[at*ld:], v[at*ld:], o[at*ldo:]
+		state, next := states[c*size:][:size], states[(c+1)*size:][:size]
+		f32.GemmSerial(false, true, m, m, d, 1, q, ld, k, ld, 0, att, m)
+		s.mask(att, m)
+		f32.GemmSerial(false, false, m, d, m, 1, att, m, v, ld, 0, o, ldo)
+		if c > 0 {
+			qs, ldq := s.scale(scaled, q, ld, m, 1)
+			f32.GemmSerial(false, false, m, d, d, 1, qs, ldq, state, d, 1, o, ldo)
+		}
+		if s.divide {
+			s.normalise(m, q, ld, o, ldo, att, state[d*d:], den[at:])
+		}
+		s.advance(m, k, v, ld, state, next, scaled)
+	}
+}
+
+// mask clears what lies above the diagonal of att [m,m] and applies the decay
+// below it.
+func (s *scan) mask(att []float32, m int) {
+	for i := range m {
+		row := att[i*m : (i+1)*m]
+		clear(row[i+1:])
+		if s.gamma != 1 {
+			for j := range i {
+				row[j] *= s.powers[i-j]
+			}
+		}
+	}
+}
+
+// scale returns rows multiplied by γ^first, γ^(first+1), … (first ≥ 0) or, for
+// first < 0, by γ^(m-1), …, γ^0; with γ = 1 the rows themselves.
+func (s *scan) scale(dst, x []float32, ld, m, first int) ([]float32, int) {
+	if s.gamma == 1 {
+		return x, ld
+	}
+	for i := range m {
+		power := s.powers[max(0, m-1-i)]
+		if first >= 0 {
+			power = s.powers[first+i]
+		}
+		row, out := x[i*ld:][:s.d], dst[i*s.d:][:s.d]
+		for j, v := range row {
+			out[j] = v * power
+		}
+	}
+	return dst, s.d
+}
+
+// normalise divides row i of o by its divisor Σ_j q_i·k_j + ε.
+func (s *scan) normalise(m int, q []float32, ld int, o []float32, ldo int, att, z, den []float32) {
+	for i := range m {
+		sum := f32.Sum(att[i*m:][:i+1]) + f32.Dot(q[i*ld:][:s.d], z[:s.d]) + scanEpsilon
+		den[i] = sum
+		row := o[i*ldo:][:s.d]
+		f32.Scale(row, 1/sum, row)
+	}
+}
+
+// advance computes the state after m rows.
+func (s *scan) advance(m int, k, v []float32, ld int, state, next, scaled []float32) {
+	d := s.d
+	f32.Scale(next, s.powers[m], state)
+	ks, ldk := s.scale(scaled, k, ld, m, -1)
+	f32.GemmSerial(true, false, d, d, m, 1, ks, ldk, v, ld, 1, next, d)
+	if s.divide {
+		z := next[d*d:]
+		for i := range m {
+			f32.Add(z, z, k[i*ld:][:d])
+		}
+	}
+}
+
+// backward takes the gradient of o in do (row distance ldo; with a division it
+// is overwritten) and writes the gradients of q, k and v with row distance ld.
+func (s *scan) backward(n int, q, k, v []float32, ld int, o, do []float32, ldo int, den, states []float32, dq, dk, dv, scratch []float32) {
+	d, size := s.d, s.stateSize()
+	att := scratch[:s.chunk*s.chunk]
+	datt := scratch[s.chunk*s.chunk:][:s.chunk*s.chunk]
+	rest := scratch[2*s.chunk*s.chunk:]
+	s1, s2 := rest[:s.chunk*d], rest[s.chunk*d:][:s.chunk*d]
+	dden := rest[2*s.chunk*d:][:s.chunk]
+	dstate := rest[3*s.chunk*d:][:size] // gradient of the state after this chunk
+	clear(dstate)
+	last := s.chunks(n) - 1
+	for c := last; c >= 0; c-- {
+		at := c * s.chunk
+		m := min(s.chunk, n-at)
+		q, k, v, do := q[at*ld:], k[at*ld:], v[at*ld:], do[at*ldo:]
+		dq, dk, dv := dq[at*ld:], dk[at*ld:], dv[at*ld:]
+		state := states[c*size:][:size]
+		if s.divide {
+			s.backDivision(m, o[at*ldo:], do, ldo, den[at:], dden)
+		}
+		f32.GemmSerial(false, true, m, m, d, 1, q, ld, k, ld, 0, att, m)
+		s.mask(att, m)
+		f32.GemmSerial(false, true, m, m, d, 1, do, ldo, v, ld, 0, datt, m)
+		if s.divide {
+			for i := range m {
+				row := datt[i*m:][:i+1]
+				f32.AddScaled(row, dden[i], s.ones[:i+1])
+			}
+		}
+		s.mask(datt, m)
+		dos, lddos := s.scale(s1, do, ldo, m, 1)
+		f32.GemmSerial(false, false, m, d, m, 1, datt, m, k, ld, 0, dq, ld)
+		f32.GemmSerial(true, false, m, d, m, 1, datt, m, q, ld, 0, dk, ld)
+		f32.GemmSerial(true, false, m, d, m, 1, att, m, do, ldo, 0, dv, ld)
+		if c > 0 {
+			f32.GemmSerial(false, true, m, d, d, 1, dos, lddos, state, d, 1, dq, ld)
+		}
+		if c < last {
+			vs, ldv := s.scale(s2, v, ld, m, -1)
+			f32.GemmSerial(false, true, m, d, d, 1, vs, ldv, dstate, d, 1, dk, ld)
+			ks, ldk := s.scale(s2, k, ld, m, -1)
+			f32.GemmSerial(false, false, m, d, d, 1, ks, ldk, dstate, d, 1, dv, ld)
+			f32.Scale(dstate, s.powers[m], dstate)
+		}
+		if s.divide {
+			s.backDivisor(m, q, dq, dk, ld, state[d*d:], dstate[d*d:], dden)
+		}
+		f32.GemmSerial(true, false, d, d, m, 1, q, ld, dos, lddos, 1, dstate, d)
+	}
+}
+
+// backDivision turns do into the gradient of the numerator and writes the
+// gradient of the divisor.
+func (s *scan) backDivision(m int, o, do []float32, ldo int, den, dden []float32) {
+	for i := range m {
+		row := do[i*ldo:][:s.d]
+		inv := 1 / den[i]
+		dden[i] = -f32.Dot(row, o[i*ldo:][:s.d]) * inv
+		f32.Scale(row, inv, row)
+	}
+}
+
+// backDivisor adds what flows through z; dz is the gradient of z after the
+// chunk and becomes that before it.
+func (s *scan) backDivisor(m int, q, dq, dk []float32, ld int, z, dz, dden []float32) {
+	for i := range m {
+		f32.AddScaled(dq[i*ld:][:s.d], dden[i], z)
+		row := dk[i*ld:][:s.d]
+		f32.Add(row, row, dz)
+	}
+	for i := range m {
+		f32.AddScaled(dz, dden[i], q[i*ld:][:s.d])
+	}
+}
+
+// step is the recurrent form: one row of one head, the state in place.
+func (s *scan) step(q, k, v, o, state []float32) {
+	d := s.d
+	if s.gamma != 1 {
+		f32.Scale(state[:d*d], s.gamma, state[:d*d])
+	}
+	f32.GemmSerial(true, false, d, d, 1, 1, k, d, v, d, 1, state, d)
+	f32.GemmSerial(false, false, 1, d, d, 1, q, d, state, d, 0, o, d)
+	if s.divide {
+		z := state[d*d:][:d]
+		f32.Add(z, z, k)
+		f32.Scale(o, 1/(f32.Dot(q, z)+scanEpsilon), o)
+	}
+}

@@ -1,0 +1,388 @@
+package model
+
+import (
+	"fmt"
+
+	"trafficgpt/model/f32"
+)
+
+// packedWeights are the matrices laid out for products with few rows.
+type packedWeights struct {
+	layers []packedLayer
+	head   f32.Packed
+}
+
+type packedLayer struct{ qkv, proj, fc1, fc2 f32.Packed }
+
+// pack lays the weights out once; a change of the weights drops the layout.
+func (m *Model) pack() *packedWeights {
+	if m.packed != nil {
+		return m.packed
+	}
+	w := &packedWeights{layers: make([]packedLayer, m.cfg.Layers)}
+	lay := func(t *tensor, dst *f32.Packed) { f32.Pack(false, t.rows, t.cols, t.w, t.cols, dst) }
+	for i := range w.layers {
+		l, q := &m.p.layers[i], &w.layers[i]
+		lay(&l.qkv, &q.qkv)
+		lay(&l.proj, &q.proj)
+		lay(&l.fc1, &q.fc1)
+		lay(&l.fc2, &q.fc2)
+	}
+	if m.cfg.Tied {
+		f32.Pack(true, m.cfg.Width, m.cfg.Vocabulary, m.p.embed.w, m.cfg.Width, &w.head)
+	} else {
+		lay(&m.p.head, &w.head)
+	}
+	m.packed = w
+	return w
+}
+
+// Stream runs flows token by token, many side by side: one lane a flow. A lane
+// holds a state of constant size (softmax heads alone grow with the flow), so
+// a flow may go on for ever. A Stream is void when its model is trained on.
+type Stream struct {
+	m     *Model
+	lanes []lane
+	rwkvs [][]*rwkv // by layer and RWKV head
+
+	// one row a lane that steps
+	x1, x2, h, p, o, f, act, out, logits []float32
+	mean, rstd                           []float32
+	cos, sin                             []float32
+	scratch                              [][]float32
+	active                               []int
+}
+
+// lane is one flow's state: a flat block of everything of constant size, and
+// softmax heads' keys and values.
+type lane struct {
+	position int
+	state    []float32
+	kv       [][]float32 // by layer and softmax head: keys [n, d] at 2i, values at 2i+1
+}
+
+// Snapshot is a lane's state at one moment.
+type Snapshot struct {
+	position int
+	state    []float32
+	kv       []int // lengths: keys and values only grow
+}
+
+// NewStream returns a stream with the given number of empty lanes.
+func NewStream(m *Model, lanes int) *Stream {
+	c := m.cfg
+	s := &Stream{m: m, lanes: make([]lane, lanes)}
+	for i := range s.lanes {
+		s.lanes[i].state = f32.Aligned(s.layerState() * c.Layers)
+		s.lanes[i].kv = make([][]float32, 2*c.Layers*c.SoftmaxHeads)
+		s.Reset(i)
+	}
+	rows := func(cols int) []float32 { return f32.Aligned(lanes * cols) }
+	s.x1, s.x2, s.h, s.out = rows(c.Width), rows(c.Width), rows(c.Width), rows(c.Width)
+	s.p, s.o, s.f, s.act = rows(c.projected()), rows(c.inner()), rows(c.hidden()), rows(c.FeedForward)
+	s.logits, s.mean, s.rstd = rows(c.Vocabulary), rows(1), rows(1)
+	s.cos, s.sin = rows(c.HeadDim/2), rows(c.HeadDim/2)
+	for l := range c.Layers {
+		var heads []*rwkv
+		for h := range c.RWKVHeads {
+			r := newRWKV(c.HeadDim)
+			r.load(m.p.layers[l].rwkvDecay.w[h*c.HeadDim:][:c.HeadDim], m.p.layers[l].rwkvBonus.w[h*c.HeadDim:][:c.HeadDim])
+			heads = append(heads, r)
+		}
+		s.rwkvs = append(s.rwkvs, heads)
+	}
+	return s
+}
+
+// headState is the constant part of one head's state.
+func (s *Stream) headState(h int) int {
+	c := s.m.cfg
+	switch c.kind(h) {
+	case localHead:
+		return 2 * c.Window * c.HeadDim
+	case linearHead, retentionHead:
+		return s.m.scans[h].stateSize()
+	case rwkvHead:
+		return 3 * c.HeadDim
+	}
+	return 0
+}
+
+// layerState is one layer's part of a lane: two shifted half rows, then heads.
+func (s *Stream) layerState() int {
+	n := 2 * (s.m.cfg.Width / 2)
+	for h := range s.m.cfg.Heads() {
+		n += s.headState(h)
+	}
+	return n
+}
+
+// Lanes is the number of lanes.
+func (s *Stream) Lanes() int { return len(s.lanes) }
+
+// Position is the number of tokens a lane has seen.
+func (s *Stream) Position(lane int) int { return s.lanes[lane].position }
+
+// StateBytes is the memory of one lane; it stays the same however long the flow
+// is, unless the model has softmax heads.
+func (s *Stream) StateBytes(lane int) int {
+	n := len(s.lanes[lane].state)
+	for _, x := range s.lanes[lane].kv {
+		n += len(x)
+	}
+	return 4 * n
+}
+
+// Reset empties a lane.
+func (s *Stream) Reset(lane int) {
+	l, c := &s.lanes[lane], s.m.cfg
+	l.position = 0
+	clear(l.state)
+	for i := range l.kv {
+		l.kv[i] = l.kv[i][:0]
+	}
+	if c.RWKVHeads == 0 {
+		return
+	}
+	for i := range c.Layers {
+		end := (i + 1) * s.layerState()
+		for h := range c.RWKVHeads {
+			state := l.state[end-(h+1)*3*c.HeadDim:]
+			fill(state[2*c.HeadDim:3*c.HeadDim], rwkvFloor)
+		}
+	}
+}
+
+// Save copies a lane's state into snap, whose memory it uses again.
+func (s *Stream) Save(lane int, snap *Snapshot) {
+	l := &s.lanes[lane]
+	snap.position = l.position
+	snap.state = append(snap.state[:0], l.state...)
+	snap.kv = snap.kv[:0]
+	for _, x := range l.kv {
+		snap.kv = append(snap.kv, len(x))
+	}
+}
+
+// Restore takes a lane back to a snapshot of the same lane that lies in its
+// past.
+func (s *Stream) Restore(lane int, snap *Snapshot) {
+	l := &s.lanes[lane]
+	l.position = snap.position
+	copy(l.state, snap.state)
+	for i, n := range snap.kv {
+		l.kv[i] = l.kv[i][:n]
+	}
+}
+
+// Step feeds one token to each of the given lanes and returns their logits for
+// the next, row after row [len(lanes), vocabulary]; the slice is valid until the
+// next call.
+func (s *Stream) Step(lanes []int, tokens []uint16) ([]float32, error) {
+	c, n := s.m.cfg, len(lanes)
+	if len(tokens) != n || n > len(s.lanes) {
+		return nil, fmt.Errorf("failed to step: %d tokens for %d of %d lanes", len(tokens), n, len(s.lanes))
+	}
+	for i, t := range tokens {
+		if lanes[i] < 0 || lanes[i] >= len(s.lanes) || int(t) >= c.Vocabulary {
+			return nil, fmt.Errorf("failed to step: token %d on lane %d, of %d tokens and %d lanes", t, lanes[i], c.Vocabulary, len(s.lanes))
+		}
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	s.active = append(s.active[:0], lanes...)
+	s.enter(tokens)
+	w := s.m.pack()
+	for l := range c.Layers {
+		if c.Reversible {
+			s.attention(l, w, s.x2, s.x1)
+			s.feedForward(l, w, s.x1, s.x2)
+		} else {
+			s.attention(l, w, s.x1, s.x1)
+			s.feedForward(l, w, s.x1, s.x1)
+		}
+	}
+	x := s.x1[:n*c.Width]
+	if c.Reversible {
+		f32.Add(x, x, s.x2[:n*c.Width])
+		f32.Scale(x, 0.5, x)
+	}
+	s.norm(x, &s.m.p.normGain, &s.m.p.normBias)
+	logits := s.logits[:n*c.Vocabulary]
+	f32.GemmPacked(n, s.h, c.Width, &w.head, 0, logits, c.Vocabulary)
+	f32.AddRow(logits, s.m.p.headBias.w, n, c.Vocabulary)
+	for _, i := range s.active {
+		s.lanes[i].position++
+	}
+	return logits, nil
+}
+
+// enter writes the tokens' embeddings and rotations.
+func (s *Stream) enter(tokens []uint16) {
+	c, n := s.m.cfg, len(s.active)
+	f32.GatherRows(s.x1[:n*c.Width], s.m.p.embed.w, c.Width, tokens)
+	half := c.HeadDim / 2
+	for i, id := range s.active {
+		position := s.lanes[id].position
+		switch c.Positions {
+		case PositionsAxial:
+			s.m.addPosition(s.x1[i*c.Width:][:c.Width], position)
+		case PositionsRotary:
+			s.turns(position, s.cos[i*half:][:half], s.sin[i*half:][:half])
+		}
+	}
+	if c.Reversible {
+		copy(s.x2[:n*c.Width], s.x1)
+	}
+}
+
+// tablePositions bounds the table of rotations: beyond it they are computed.
+const tablePositions = 1 << 14
+
+func (s *Stream) turns(position int, cos, sin []float32) {
+	if position >= tablePositions {
+		rotaryRow(cos, sin, position)
+		return
+	}
+	half := len(cos)
+	c, n := s.m.rotary(min(tablePositions, position+1))
+	copy(cos, c[position*half:])
+	copy(sin, n[position*half:])
+}
+
+func (s *Stream) norm(x []float32, gain, bias *tensor) {
+	n, w := len(s.active), s.m.cfg.Width
+	f32.LayerNorm(s.h[:n*w], x[:n*w], gain.w, bias.w, n, w, normEpsilon, s.mean[:n], s.rstd[:n])
+}
+
+// shift exchanges the first half of each row with the one kept from before.
+func (s *Stream) shift(at int) {
+	if !s.m.cfg.TokenShift {
+		return
+	}
+	w := s.m.cfg.Width
+	for i, id := range s.active {
+		kept, row := s.lanes[id].state[at:][:w/2], s.h[i*w:][:w/2]
+		for j, x := range row {
+			row[j], kept[j] = kept[j], x
+		}
+	}
+}
+
+func (s *Stream) product(y, x []float32, w *f32.Packed, bias *tensor) {
+	n := len(s.active)
+	f32.GemmPacked(n, x, w.K, w, 0, y, w.N)
+	f32.AddRow(y[:n*w.N], bias.w, n, w.N)
+}
+
+// attention adds the attention branch of x to y.
+func (s *Stream) attention(layer int, w *packedWeights, x, y []float32) {
+	c, n, l, q := s.m.cfg, len(s.active), &s.m.p.layers[layer], &w.layers[layer]
+	s.norm(x, &l.norm1Gain, &l.norm1Bias)
+	s.shift(layer * s.layerState())
+	s.product(s.p, s.h, &q.qkv, &l.qkvBias)
+	ld, half := c.projected(), c.HeadDim/2
+	for i := range n {
+		row := s.p[i*ld:][:ld]
+		s.m.featureRow(row)
+		if c.Positions == PositionsRotary {
+			s.m.turnRow(row, s.cos[i*half:][:half], s.sin[i*half:][:half], 1)
+		}
+	}
+	s.needScratch()
+	if heads := n * c.Heads(); heads*c.HeadDim*c.HeadDim < 1<<15 {
+		for i := range heads {
+			s.head(layer, i/c.Heads(), i%c.Heads(), s.scratch[0])
+		}
+	} else {
+		f32.Parallel(heads, 1, func(lo, hi, worker int) {
+			for i := lo; i < hi; i++ {
+				s.head(layer, i/c.Heads(), i%c.Heads(), s.scratch[worker])
+			}
+		})
+	}
+	s.product(s.out, s.o, &q.proj, &l.projBias)
+	f32.Add(y[:n*c.Width], y[:n*c.Width], s.out[:n*c.Width])
+}
+
+// needScratch gives every worker room for the longest row of scores.
+func (s *Stream) needScratch() {
+	c := s.m.cfg
+	need := max(c.Window, c.HeadDim) + 2*c.HeadDim
+	if c.SoftmaxHeads > 0 {
+		for _, i := range s.active {
+			need = max(need, s.lanes[i].position+1)
+		}
+	}
+	for len(s.scratch) < f32.Threads() {
+		s.scratch = append(s.scratch, nil)
+	}
+	for i := range s.scratch {
+		if len(s.scratch[i]) < need {
+			s.scratch[i] = f32.Aligned(2 * need)
+		}
+	}
+}
+
+// head runs one head of one row.
+func (s *Stream) head(layer, row, h int, scratch []float32) {
+	c, d := s.m.cfg, s.m.cfg.HeadDim
+	inner, ln := c.inner(), &s.lanes[s.active[row]]
+	p := s.p[row*c.projected():]
+	q, k, v := p[h*d:][:d], p[inner+h*d:][:d], p[2*inner+h*d:][:d]
+	o := s.o[row*inner+h*d:][:d]
+	state := ln.state[s.headAt(layer, h):][:s.headState(h)]
+	switch c.kind(h) {
+	case localHead:
+		slot := ln.position % c.Window
+		keys, values := state[:c.Window*d], state[c.Window*d:]
+		copy(keys[slot*d:], k)
+		copy(values[slot*d:], v)
+		win := window{d: d}
+		win.step(q, keys, values, min(ln.position+1, c.Window), o, scratch)
+	case softmaxHead:
+		kv := ln.kv[2*(layer*c.SoftmaxHeads+h-c.LocalHeads-c.LinearHeads):]
+		kv[0], kv[1] = append(kv[0], k...), append(kv[1], v...)
+		win := window{d: d}
+		win.step(q, kv[0], kv[1], ln.position+1, o, scratch)
+	case linearHead:
+		s.m.scans[h].step(q, k, v, o, state)
+	case retentionHead:
+		raw := scratch[:d]
+		s.m.scans[h].step(q, k, v, raw, state)
+		gateRow(o, raw, p[3*inner+(h-c.firstRetention())*d:][:d])
+	case rwkvHead:
+		s.rwkvs[layer][h-c.firstRWKV()].step(q, k, v, o, state, scratch)
+	}
+}
+
+// headAt is where a head's state lies in a lane.
+func (s *Stream) headAt(layer, h int) int {
+	at := layer*s.layerState() + 2*(s.m.cfg.Width/2)
+	for i := range h {
+		at += s.headState(i)
+	}
+	return at
+}
+
+// feedForward adds the feed-forward branch of x to y.
+func (s *Stream) feedForward(layer int, w *packedWeights, x, y []float32) {
+	c, n, l, q := s.m.cfg, len(s.active), &s.m.p.layers[layer], &w.layers[layer]
+	s.norm(x, &l.norm2Gain, &l.norm2Bias)
+	s.shift(layer*s.layerState() + c.Width/2)
+	s.product(s.f, s.h, &q.fc1, &l.fc1Bias)
+	act := s.f
+	if c.GLU {
+		act = s.act
+		for i := range n {
+			row, f := act[i*c.FeedForward:][:c.FeedForward], s.f[i*c.hidden():]
+			f32.Gelu(row, f[:c.FeedForward])
+			f32.Mul(row, row, f[c.FeedForward:][:c.FeedForward])
+		}
+	} else {
+		f32.Gelu(act[:n*c.FeedForward], act[:n*c.FeedForward])
+	}
+	s.product(s.out, act, &q.fc2, &l.fc2Bias)
+	f32.Add(y[:n*c.Width], y[:n*c.Width], s.out[:n*c.Width])
+}

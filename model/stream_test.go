@@ -1,0 +1,103 @@
+package model
+
+import (
+	"math"
+	"testing"
+)
+
+// TestStreamEqualsBatch holds the recurrent form against the chunked form and
+// the naive model, with lanes of different lengths side by side.
+func TestStreamEqualsBatch(t *testing.T) {
+	for _, c := range testConfigs() {
+		t.Run(c.Name, func(t *testing.T) {
+			m := testModel(t, c)
+			b := testBatch(c.Vocabulary, 5)
+			for i := range b.Segments {
+				b.Segments[i].Position = 0 // a stream begins at the flow's beginning
+			}
+			want := newNaive(m).logits(b)
+			var w workspace
+			var f final
+			w.begin(m, b, false, dropout{}).forward(&f)
+			s := NewStream(m, len(b.Segments))
+			v := c.Vocabulary
+			for i := 0; ; i++ {
+				var lanes []int
+				var tokens []uint16
+				for j, g := range b.Segments {
+					if g.Start+i < g.End {
+						lanes, tokens = append(lanes, j), append(tokens, b.Tokens[g.Start+i])
+					}
+				}
+				if len(lanes) == 0 {
+					break
+				}
+				got, err := s.Step(lanes, tokens)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for r, j := range lanes {
+					at := b.Segments[j].Start + i
+					sameRow(t, "recurrent", got[r*v:][:v], want[at])
+					sameRow(t, "chunked", f.logits[at*v:][:v], want[at])
+				}
+			}
+		})
+	}
+}
+
+func sameRow(t *testing.T, form string, got []float32, want []float64) {
+	t.Helper()
+	for i, x := range got {
+		if d := math.Abs(float64(x) - want[i]); !(d <= 2e-4*(1+math.Abs(want[i]))) {
+			t.Fatalf("%s: logit %d is %v, naively %v", form, i, x, want[i])
+		}
+	}
+}
+
+// TestSnapshot goes back and forth and must see the same logits.
+func TestSnapshot(t *testing.T) {
+	for _, c := range testConfigs() {
+		m := testModel(t, c)
+		s := NewStream(m, 1)
+		step := func(tok uint16) []float32 {
+			x, err := s.Step([]int{0}, []uint16{tok})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return append([]float32(nil), x...)
+		}
+		for i := range 9 {
+			step(uint16(i % c.Vocabulary))
+		}
+		var snap Snapshot
+		s.Save(0, &snap)
+		first := step(3)
+		for i := range 11 {
+			step(uint16(i % 5))
+		}
+		s.Restore(0, &snap)
+		for i, x := range step(3) {
+			if x != first[i] {
+				t.Fatalf("%s: logit %d is %v after going back, %v before", c.Name, i, x, first[i])
+			}
+		}
+		s.Reset(0)
+		if s.Position(0) != 0 {
+			t.Fatalf("%s: a reset lane is at position %d", c.Name, s.Position(0))
+		}
+	}
+}
+
+func TestStreamRefusesBadTokens(t *testing.T) {
+	m := testModel(t, testConfigs()[0])
+	s := NewStream(m, 1)
+	for _, bad := range []struct {
+		lanes  []int
+		tokens []uint16
+	}{{[]int{0}, []uint16{999}}, {[]int{1}, []uint16{1}}, {[]int{0}, nil}, {[]int{0, 0}, []uint16{1, 1}}} {
+		if _, err := s.Step(bad.lanes, bad.tokens); err == nil {
+			t.Errorf("tokens %v on lanes %v were taken", bad.tokens, bad.lanes)
+		}
+	}
+}

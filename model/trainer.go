@@ -1,0 +1,170 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"trafficgpt/model/f32"
+)
+
+// AdamW holds the constants of the optimiser (Loshchilov & Hutter 2019).
+type AdamW struct {
+	Beta1, Beta2, Epsilon float64
+	Decay                 float64 // of matrices; vectors do not decay
+	Clip                  float64 // largest norm of all gradients together; 0: none
+}
+
+// DefaultAdamW is what language models of this size are trained with.
+func DefaultAdamW() AdamW {
+	return AdamW{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Decay: 0.1, Clip: 1}
+}
+
+// Trainer takes optimiser steps on a model. It holds gradients, moments and the
+// memory of a step.
+type Trainer struct {
+	Optimizer AdamW
+	m         *Model
+	w         workspace
+	m1, m2    []float32 // moments, laid out as the weights
+	steps     int
+	seed      uint64 // of dropout
+}
+
+// NewTrainer returns a trainer whose dropout follows seed.
+func NewTrainer(m *Model, optimizer AdamW, seed uint64) *Trainer {
+	m.p.needGrads()
+	return &Trainer{Optimizer: optimizer, m: m, seed: seed,
+		m1: make([]float32, len(m.p.weights)), m2: make([]float32, len(m.p.weights))}
+}
+
+// Steps is the number of steps taken.
+func (t *Trainer) Steps() int { return t.steps }
+
+// Memory is what the trainer and its model hold in bytes: weights, gradients,
+// moments and the arena of a step.
+func (t *Trainer) Memory() int {
+	n := 4 * (len(t.m.p.weights) + len(t.m.p.grads) + len(t.m1) + len(t.m2))
+	if t.w.arena != nil {
+		n += t.w.arena.Size()
+	}
+	return n
+}
+
+// StepInfo is what one step found.
+type StepInfo struct {
+	Step   int     // counted from 1
+	Loss   float64 // mean over the counted tokens, nats
+	Norm   float64 // of the gradients, before clipping
+	Tokens int     // tokens that went through
+}
+
+// NumericError says where the first number that is not finite was found. The
+// weights are those before the step.
+type NumericError struct {
+	Step  int
+	Where string // a layer or a tensor
+}
+
+func (e *NumericError) Error() string {
+	return fmt.Sprintf("training stopped at step %d: %s is not finite", e.Step, e.Where)
+}
+
+// Step accumulates the gradients of all batches, each counted token with the
+// same weight, clips them and moves the weights by AdamW with the given
+// learning rate. When a number is not finite the weights stay as they were and
+// the error is a *NumericError.
+func (t *Trainer) Step(rate float64, batches ...*Batch) (StepInfo, error) {
+	info := StepInfo{Step: t.steps + 1}
+	counted := 0
+	for _, b := range batches {
+		if err := b.check(t.m.cfg); err != nil {
+			return info, err
+		}
+		counted += b.Counted()
+		info.Tokens += len(b.Tokens)
+	}
+	if counted == 0 {
+		return info, fmt.Errorf("failed to take step %d: no row has a target", info.Step)
+	}
+	clear(t.m.p.grads)
+	sum := 0.0
+	for i, b := range batches {
+		sum += t.w.gradients(t.m, b, float32(1/float64(counted)), t.dropout(i))
+	}
+	info.Loss = sum / float64(counted)
+	info.Norm = math.Sqrt(f32.SumSquares(t.m.p.grads))
+	if !finite(info.Loss) || !finite(info.Norm) {
+		return info, &NumericError{info.Step, t.locate(batches)}
+	}
+	t.apply(rate, info.Norm)
+	return info, nil
+}
+
+func (t *Trainer) dropout(batch int) dropout {
+	d := dropout{p: float32(t.m.cfg.Dropout), seed: t.seed}
+	return d.at(uint64(t.steps)<<16 | uint64(batch))
+}
+
+// apply clips and moves the weights.
+func (t *Trainer) apply(rate, norm float64) {
+	o := t.Optimizer
+	if o.Clip > 0 && norm > o.Clip {
+		f32.Scale(t.m.p.grads, float32(o.Clip/norm), t.m.p.grads)
+	}
+	t.steps++
+	t1 := 1 - math.Pow(o.Beta1, float64(t.steps))
+	t2 := 1 - math.Pow(o.Beta2, float64(t.steps))
+	for _, x := range t.m.p.all {
+		decay := 0.0
+		if x.decay {
+			decay = o.Decay
+		}
+		end := x.at + len(x.w)
+		f32.AdamW(x.w, x.g, t.m1[x.at:end], t.m2[x.at:end], float32(rate), float32(o.Beta1), float32(o.Beta2),
+			float32(o.Epsilon), float32(decay), float32(t1), float32(t2))
+	}
+	t.m.changed()
+}
+
+// locate runs the batches once more, layer by layer, and names the first place
+// whose numbers are not finite.
+func (t *Trainer) locate(batches []*Batch) string {
+	for _, x := range t.m.p.all {
+		if !finite(float64(f32.Sum(x.w))) {
+			return "weight " + x.name
+		}
+	}
+	for i, b := range batches {
+		if where := t.w.locate(t.m, b, t.dropout(i)); where != "" {
+			return where
+		}
+	}
+	for i := len(t.m.p.all) - 1; i >= 0; i-- { // the order of the backward pass
+		if x := t.m.p.all[i]; !finite(f32.SumSquares(x.g)) {
+			return "the gradient of " + x.name
+		}
+	}
+	return "the loss"
+}
+
+func (w *workspace) locate(m *Model, b *Batch, drop dropout) string {
+	p := w.begin(m, b, false, drop)
+	x1 := p.arena.Alloc(p.n * m.cfg.Width)
+	p.embed(x1)
+	var x2 []float32
+	if m.cfg.Reversible {
+		x2 = p.clone(x1)
+	}
+	var s layerSaved
+	for i := range m.cfg.Layers {
+		mark := p.arena.Mark()
+		p.layerForward(i, x1, x2, x1, x2, &s)
+		p.arena.Release(mark)
+		if !finite(f32.SumSquares(x1)) || (x2 != nil && !finite(f32.SumSquares(x2))) {
+			return fmt.Sprintf("the output of layer %d", i)
+		}
+	}
+	return ""
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
