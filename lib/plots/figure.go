@@ -1,0 +1,377 @@
+// Package plots draws what a notebook shows: curves, bars, distributions,
+// heat maps, divergences and the tokens of a flow.
+//
+// Figures are gonum plots in one style, with title and key above the axes so
+// that neither ever hides data. They stand on a white card, because a notebook
+// shows images without telling them its theme. Every figure is SVG for the
+// browser, PNG for the terminal and for GitHub, and text for pipes.
+package plots
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"golang.org/x/image/font"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"trafficgpt/lib/display"
+)
+
+// Figure is a plot with its title and key. Plot is open to every change gonum
+// allows; its own Title and Legend stay empty.
+type Figure struct {
+	Title, Subtitle string
+	Width, Height   float64 // in CSS pixels
+	Plot            *plot.Plot
+
+	keys    []key
+	keyRow  func(c draw.Canvas) vg.Length // replaces keys when set
+	words   func() string                 // the figure as text
+	xs, ys  []float64                     // all data, for logarithmic axes
+	logX    bool
+	logY    bool
+	overlay []func(c draw.Canvas, p *plot.Plot)
+}
+
+// key is one entry of the line above the axes.
+type key struct {
+	name  string
+	color color.Color
+	dash  bool
+	box   bool
+}
+
+// Palette are the colours of series, in order; they stay apart for the common
+// kinds of colour blindness (after Okabe and Ito).
+var Palette = []color.Color{
+	rgb(0x0072b2), rgb(0xd55e00), rgb(0x009e73), rgb(0xcc79a7),
+	rgb(0x56b4e9), rgb(0xe69f00), rgb(0x6f4fa0), rgb(0x7a7f87),
+}
+
+var (
+	ink   = rgb(0x202124)
+	grey  = rgb(0x5f6368)
+	faint = rgb(0xe4e6ea)
+	axis  = rgb(0x9aa0a6)
+)
+
+func rgb(v uint32) color.NRGBA {
+	return color.NRGBA{R: uint8(v >> 16), G: uint8(v >> 8), B: uint8(v), A: 255}
+}
+
+func fade(c color.Color, alpha float64) color.NRGBA {
+	n := color.NRGBAModel.Convert(c).(color.NRGBA)
+	n.A = uint8(float64(n.A)*alpha + .5)
+	return n
+}
+
+// Color is the i-th colour of the palette, which repeats.
+func Color(i int) color.Color { return Palette[i%len(Palette)] }
+
+func sans(size float64, bold bool) text.Style {
+	f := vgFont(size, bold)
+	return text.Style{Color: ink, Font: f, Handler: plot.DefaultTextHandler}
+}
+
+// NewFigure is an empty figure in the house style.
+func NewFigure(title, xlabel, ylabel string) *Figure {
+	p := plot.New()
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.LineStyle = draw.LineStyle{Color: axis, Width: .6}
+		a.Tick.LineStyle = a.LineStyle
+		a.Tick.Length = 3
+		a.Padding = 2
+		label, tick := sans(9, false), sans(8.5, false)
+		label.Color, tick.Color = ink, grey
+		label.XAlign, label.YAlign = a.Label.TextStyle.XAlign, a.Label.TextStyle.YAlign
+		tick.XAlign, tick.YAlign = a.Tick.Label.XAlign, a.Tick.Label.YAlign
+		a.Label.TextStyle, a.Tick.Label = label, tick
+		a.Label.Padding = 3
+		a.Tick.Marker = ticks{most: 7}
+	}
+	p.Y.Tick.Length = 0
+	p.X.Label.Text, p.Y.Label.Text = xlabel, ylabel
+	return &Figure{Title: title, Width: 660, Height: 370, Plot: p}
+}
+
+// Size sets width and height in CSS pixels and returns f. Sizes outside
+// 80…4000 are brought back into it.
+func (f *Figure) Size(width, height float64) *Figure {
+	f.Width, f.Height = math.Max(80, math.Min(width, 4000)), math.Max(80, math.Min(height, 4000))
+	return f
+}
+
+// Sub sets the line under the title and returns f.
+func (f *Figure) Sub(subtitle string) *Figure {
+	f.Subtitle = subtitle
+	return f
+}
+
+// LogX makes the x axis logarithmic and returns f; values of 0 and less lie on its edge.
+func (f *Figure) LogX() *Figure {
+	f.logX = logAxis(&f.Plot.X, f.xs)
+	return f
+}
+
+// LogY makes the y axis logarithmic and returns f; values of 0 and less lie on its edge.
+func (f *Figure) LogY() *Figure {
+	f.logY = logAxis(&f.Plot.Y, f.ys)
+	return f
+}
+
+// YRange fixes the y axis and returns f.
+func (f *Figure) YRange(low, high float64) *Figure {
+	if low < high {
+		f.Plot.Y.Min, f.Plot.Y.Max = low, high
+	}
+	return f
+}
+
+// XRange fixes the x axis and returns f.
+func (f *Figure) XRange(low, high float64) *Figure {
+	if low < high {
+		f.Plot.X.Min, f.Plot.X.Max = low, high
+	}
+	return f
+}
+
+// HLine draws a dashed level with its name, such as a bound, and returns f.
+func (f *Figure) HLine(y float64, name string) *Figure {
+	if math.IsNaN(y) || math.IsInf(y, 0) {
+		return f
+	}
+	f.Plot.Y.Min, f.Plot.Y.Max = math.Min(f.Plot.Y.Min, y), math.Max(f.Plot.Y.Max, y)
+	f.overlay = append(f.overlay, func(c draw.Canvas, p *plot.Plot) {
+		h := c.Y(p.Y.Norm(y))
+		c.StrokeLine2(draw.LineStyle{Color: grey, Width: .9, Dashes: []vg.Length{4, 3}}, c.Min.X, h, c.Max.X, h)
+		s := sans(8, false)
+		s.Color, s.XAlign, s.YAlign = grey, draw.XRight, draw.YBottom
+		c.FillText(s, vg.Point{X: c.Max.X - 2, Y: h + 1}, name)
+	})
+	return f
+}
+
+// VLine draws a dashed upright line with its name and returns f.
+func (f *Figure) VLine(x float64, name string) *Figure {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return f
+	}
+	f.Plot.X.Min, f.Plot.X.Max = math.Min(f.Plot.X.Min, x), math.Max(f.Plot.X.Max, x)
+	f.overlay = append(f.overlay, func(c draw.Canvas, p *plot.Plot) {
+		at := c.X(p.X.Norm(x))
+		c.StrokeLine2(draw.LineStyle{Color: grey, Width: .9, Dashes: []vg.Length{4, 3}}, at, c.Min.Y, at, c.Max.Y)
+		s := sans(8, false)
+		s.Color, s.XAlign, s.YAlign = grey, draw.XLeft, draw.YTop
+		c.FillText(s, vg.Point{X: at + 3, Y: c.Max.Y - 1}, name)
+	})
+	return f
+}
+
+// draw paints the whole card.
+func (f *Figure) draw(c draw.Canvas) {
+	c.SetColor(color.White)
+	c.Fill(c.Rectangle.Path())
+	c = draw.Crop(c, 10, -14, 6, -8)
+	line := func(s string, st text.Style) {
+		if s == "" {
+			return
+		}
+		st.YAlign = draw.YTop
+		c.FillText(st, vg.Point{X: c.Min.X, Y: c.Max.Y}, s)
+		c.Max.Y -= st.FontExtents().Height + 2
+	}
+	line(f.Title, sans(11, true))
+	sub := sans(8.5, false)
+	sub.Color = grey
+	line(f.Subtitle, sub)
+	if f.keyRow != nil {
+		c.Max.Y -= f.keyRow(c)
+	} else {
+		c.Max.Y -= drawKeys(c, f.keys)
+	}
+	c.Max.Y -= 6
+	p := *f.Plot
+	p.BackgroundColor = nil
+	if math.IsInf(p.X.Min, 0) || math.IsInf(p.Y.Min, 0) {
+		s := sans(10, false)
+		s.Color, s.XAlign, s.YAlign = grey, draw.XCenter, draw.YCenter
+		c.FillText(s, c.Center(), "no data")
+		return
+	}
+	p.Draw(c)
+	inner := p.DataCanvas(c)
+	for _, o := range f.overlay {
+		o(inner, &p)
+	}
+}
+
+// drawKeys writes the key in as many lines as it needs and says how high it is.
+func drawKeys(c draw.Canvas, keys []key) vg.Length {
+	if len(keys) == 0 {
+		return 0
+	}
+	const row, sample = 12, 14
+	st := sans(8.5, false)
+	st.YAlign = draw.YCenter
+	x, y := c.Min.X, c.Max.Y-row/2
+	for _, k := range keys {
+		w := sample + 4 + st.Width(k.name) + 14
+		if x > c.Min.X && x+w > c.Max.X {
+			x, y = c.Min.X, y-row
+		}
+		if k.box {
+			c.SetColor(k.color)
+			r := vg.Rectangle{Min: vg.Point{X: x + 3, Y: y - 4}, Max: vg.Point{X: x + 11, Y: y + 4}}
+			c.Fill(r.Path())
+		} else {
+			ls := draw.LineStyle{Color: k.color, Width: 1.8}
+			if k.dash {
+				ls.Dashes = []vg.Length{3, 2}
+			}
+			c.StrokeLine2(ls, x, y, x+sample, y)
+		}
+		c.FillText(st, vg.Point{X: x + sample + 4, Y: y}, k.name)
+		x += w
+	}
+	return c.Max.Y - y + row/2
+}
+
+const pt = 0.75 // points in a CSS pixel
+
+// SVGText is the figure as an SVG document.
+func (f *Figure) SVGText() string { return svg(f.Width, f.Height, f.draw) }
+
+// PNGBytes is the figure as a PNG file with 1.5 pixels to a CSS pixel.
+func (f *Figure) PNGBytes() []byte { return raster(f.Width, f.Height, 1.5, f.draw) }
+
+var family = regexp.MustCompile(`font-family:Liberation Sans;font-variant:none;font-weight:(normal|bold);font-style:normal`)
+
+func svg(width, height float64, paint func(draw.Canvas)) string {
+	c := vgsvg.New(vg.Length(width*pt), vg.Length(height*pt))
+	paint(draw.New(c))
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg"><!-- %v --></svg>`, err)
+	}
+	// Liberation Sans has the widths of Arial and Helvetica, which machines
+	// without it have; gonum names none but the first.
+	s := family.ReplaceAllString(b.String(), "font-family:Liberation Sans,Arial,Helvetica,sans-serif;font-weight:$1")
+	s = strings.Replace(s, "<!-- Generated by SVGo and Plotinum VG -->\n", "", 1)
+	return strings.ReplaceAll(s, "\n\tstyle=", " style=")
+}
+
+func raster(width, height, scale float64, paint func(draw.Canvas)) []byte {
+	c := vgimg.NewWith(vgimg.UseWH(vg.Length(width*pt), vg.Length(height*pt)), vgimg.UseDPI(int(96*scale)))
+	paint(draw.New(c))
+	return encode(c.Image())
+}
+
+// MIME shows the figure.
+func (f *Figure) MIME() display.Bundle {
+	b := f.Live()
+	b[display.PNG] = f.PNGBytes()
+	return b
+}
+
+// Live is MIME without the PNG: a thirtieth of the time, for figures
+// that are updated while something runs.
+func (f *Figure) Live() display.Bundle {
+	return display.Bundle{display.SVG: f.SVGText(), display.Text: f.String()}
+}
+
+// String is the figure as text.
+func (f *Figure) String() string {
+	var b strings.Builder
+	for _, s := range []string{f.Title, f.Subtitle} {
+		if s != "" {
+			b.WriteString(s + "\n")
+		}
+	}
+	if f.words != nil {
+		b.WriteString(f.words())
+	} else {
+		fmt.Fprintf(&b, "(figure, %.0f × %.0f)", f.Width, f.Height)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// Save writes the figure to path, as .svg or .png.
+func (f *Figure) Save(path string) error {
+	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+	case ".svg":
+		return save(path, []byte(f.SVGText()))
+	case ".png":
+		return save(path, f.PNGBytes())
+	default:
+		return fmt.Errorf("failed to save the figure to %s: the name must end in .svg or .png, not %q", path, ext)
+	}
+}
+
+func save(path string, data []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("failed to save %s: %w", path, err)
+	}
+	_, err = tmp.Write(data)
+	if e := tmp.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Chmod(tmp.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+		return fmt.Errorf("failed to save %s: %w", path, err)
+	}
+	return nil
+}
+
+// A plain gonum plot as the last line of a cell shows itself too, untouched
+// but for a margin.
+func init() {
+	display.Register(&plot.Plot{}, func(v any) display.Bundle {
+		p := v.(*plot.Plot)
+		paint := func(c draw.Canvas) {
+			c.SetColor(color.White)
+			c.Fill(c.Rectangle.Path())
+			p.Draw(draw.Crop(c, 8, -10, 6, -8))
+		}
+		title := p.Title.Text
+		if title == "" {
+			title = "plot"
+		}
+		return display.Bundle{
+			display.SVG:  svg(660, 420, paint),
+			display.PNG:  raster(660, 420, 1.5, paint),
+			display.Text: fmt.Sprintf("(%s: %s against %s)", title, or(p.Y.Label.Text, "y"), or(p.X.Label.Text, "x")),
+		}
+	})
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func weight(bold bool) font.Weight {
+	if bold {
+		return font.WeightBold
+	}
+	return font.WeightNormal
+}
