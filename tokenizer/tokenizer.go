@@ -1,4 +1,20 @@
 // Package tokenizer turns flows into the tokens of TrafficGPT and back.
+//
+// A packet is a Start token, a link-type token, the eight bytes of the time
+// since the packet before it, and its captured bytes, one token each. A flow is
+// its packets and an End token.
+//
+// The time is in seconds, a big-endian IEEE-754 float64; 0 for the first
+// packet. Read back, it is rounded to a nanosecond, which restores the
+// timestamp exactly for every interval below 2^23 seconds (97 days), because
+// there a float64 is within half a nanosecond of any number of nanoseconds.
+// Longer intervals come back to the next float64 (half a microsecond at 136
+// years); each interval counts from the time as the reader has it, so the
+// difference does not add up, and it vanishes with the next packet.
+//
+// What tokens do not carry (the time of the first packet, lengths on the wire,
+// interfaces, and all else that a capture file holds) travels in the side-car
+// of the container; see EncodeFile.
 package tokenizer
 
 // The vocabulary of the paper: 256 byte values and four marks.
@@ -9,3 +25,6 @@ const (
 	Cls        = 259
 	Vocabulary = 260
 )
+
+// Overhead is the tokens of a packet beside its bytes: start, link type, time.
+const Overhead = 10

@@ -1,0 +1,321 @@
+package pcap
+
+import (
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Flows is a list of flows that shows itself as a table.
+type Flows []*Flow
+
+// FlowOptions says what belongs together. Its zero value is the paper's: the
+// 5-tuple behind tags, and no timeouts.
+type FlowOptions struct {
+	Through Through       // tags and tunnels to look through; 0 means Tags
+	Idle    time.Duration // a longer pause ends a flow (nfstream: 120 s); 0 never
+	Active  time.Duration // a flow that has lasted longer is ended (nfstream: 1800 s); 0 never
+}
+
+// Flows sorts the packets of the capture into bidirectional flows, in the order
+// of their first packets. Every packet belongs to exactly one:
+//   - by addresses, ports and IP protocol where there are such; IP fragments go
+//     with the fragment that has the ports;
+//   - a TCP SYN that is no retransmission starts a new flow;
+//   - ICMP, ESP and other protocols without ports by addresses and protocol, ARP by its addresses;
+//   - anything else by link addresses and EtherType, or, without these, by link type.
+func (c *Capture) Flows() Flows { return c.FlowsWith(FlowOptions{}) }
+
+// FlowsWith is Flows with other rules.
+func (c *Capture) FlowsWith(o FlowOptions) Flows {
+	flows := Assemble(c.Packets, o)
+	for _, f := range flows {
+		f.Source = c.Path
+	}
+	return flows
+}
+
+// Assemble sorts packets into flows, as Capture.Flows does.
+func Assemble(packets []Packet, o FlowOptions) Flows {
+	a := NewAssembler(o)
+	a.Window = func(yield func(LinkType, []byte) bool) {
+		for _, p := range packets {
+			if !yield(p.LinkType, p.Data) {
+				return
+			}
+		}
+	}
+	ids := make([]uint32, len(packets))
+	var counts []int
+	var flows Flows
+	for i := range packets {
+		p := &packets[i]
+		f := a.Add(p.LinkType, p.Data, p.Time.Unix(), uint32(p.Time.Nanosecond()))
+		if f.New {
+			flows = append(flows, &Flow{Key: f.Key()})
+			counts = append(counts, 0)
+		}
+		ids[i] = f.ID
+		counts[f.ID]++
+	}
+	slab := make([]Packet, len(packets))
+	for i, f := range flows {
+		f.Packets, slab = slab[:0:counts[i]], slab[counts[i]:]
+	}
+	for i, p := range packets {
+		flows[ids[i]].Packets = append(flows[ids[i]].Packets, p)
+	}
+	for _, f := range flows {
+		byTime := func(a, b Packet) int { return a.Time.Compare(b.Time) }
+		if !slices.IsSortedFunc(f.Packets, byTime) {
+			slices.SortStableFunc(f.Packets, byTime)
+		}
+	}
+	return flows
+}
+
+// Assembler sorts packets into flows one by one.
+type Assembler struct {
+	// Window, if set, goes through the packets around the one being added; it is
+	// asked when a fragment comes before the one with the ports.
+	Window func(yield func(LinkType, []byte) bool)
+	// Limit is how many flows are kept in mind; 0 is no limit. Beyond it the
+	// half that has been silent longest is forgotten, and a later packet of
+	// such a flow starts a new one.
+	Limit int
+
+	o     FlowOptions
+	table map[flowKey]*state
+	first map[fragment]directed // where the first fragments seen have gone
+	count uint32
+	added int64
+	now   info
+}
+
+// state is what is remembered of a flow.
+type state struct {
+	id          uint32
+	firstFromA  bool // the initiator is the end a
+	synSeen     bool
+	synFromA    bool
+	otherSeen   bool // something besides SYNs
+	isn         uint32
+	first, last int64 // nanoseconds, saturated
+	touched     int64 // number of the last packet
+}
+
+// Assigned is the flow of a packet.
+type Assigned struct {
+	ID        uint32 // counts the flows of the assembler
+	New       bool   // it begins here
+	Outgoing  bool   // the packet was sent by the initiator
+	key       flowKey
+	initiator bool // the end a is the initiator
+}
+
+// NewAssembler makes an assembler that has seen no packet.
+func NewAssembler(o FlowOptions) *Assembler {
+	return &Assembler{o: o, table: map[flowKey]*state{}, first: map[fragment]directed{}}
+}
+
+const maxFirst = 1 << 16 // first fragments kept in mind
+
+// Add puts one packet into its flow.
+func (a *Assembler) Add(link LinkType, data []byte, sec int64, nsec uint32) Assigned {
+	i := &a.now
+	i.look(link, data, a.o.Through)
+	if i.frag != fragNone {
+		a.fragment(i)
+	}
+	a.added++
+	t := nanoseconds(sec, nsec)
+	s := a.table[i.key]
+	if s != nil && !a.belongs(s, i, t) {
+		s = nil
+	}
+	fresh := s == nil
+	if fresh {
+		if a.Limit > 0 && len(a.table) >= a.Limit {
+			a.forget()
+		}
+		// A SYN+ACK without its SYN answers the initiator.
+		answer := i.key.proto == 6 && i.flags&0x12 == 0x12
+		s = &state{id: a.count, firstFromA: i.fromA != answer, first: t, last: t}
+		a.count++
+		a.table[i.key] = s
+	}
+	if !i.opens() {
+		s.otherSeen = true
+	} else if !s.synSeen {
+		s.synSeen, s.synFromA, s.isn = true, i.fromA, i.seq
+	}
+	s.last, s.touched = max(t, s.last), a.added
+	return Assigned{s.id, fresh, i.fromA == s.firstFromA, i.key, s.firstFromA}
+}
+
+// belongs reports whether a packet goes on with flow s of the same key.
+func (a *Assembler) belongs(s *state, i *info, t int64) bool {
+	if a.o.Idle > 0 && t-s.last > int64(a.o.Idle) || a.o.Active > 0 && t-s.first > int64(a.o.Active) {
+		return false
+	}
+	if !i.opens() {
+		return true
+	}
+	if !s.synSeen { // the flow was met under way, or the SYN+ACK came first
+		return false
+	}
+	if i.fromA == s.synFromA {
+		return i.seq == s.isn
+	}
+	return !s.otherSeen // both ends open at once
+}
+
+// opens reports a TCP SYN that asks for a connection; FIN or RST beside it make it nonsense.
+func (i *info) opens() bool {
+	const fin, syn, rst, ack = 0x01, 0x02, 0x04, 0x10
+	return i.key.proto == 6 && i.flags&(fin|syn|rst|ack) == syn
+}
+
+// directed is a flow and a direction in it.
+type directed struct {
+	key   flowKey
+	fromA bool
+}
+
+// fragment gives a later fragment the key of the first, and remembers a first.
+func (a *Assembler) fragment(i *info) {
+	if i.frag == fragFirst {
+		if len(a.first) >= maxFirst {
+			clear(a.first)
+		}
+		a.first[i.gram] = directed{i.key, i.fromA}
+		return
+	}
+	if _, ok := a.first[i.gram]; !ok && a.Window != nil {
+		a.search()
+	}
+	if d, ok := a.first[i.gram]; ok {
+		i.key, i.fromA = d.key, d.fromA
+	} else if len(a.first) < maxFirst {
+		// Looked for in vain: these fragments go by their own key from here on.
+		a.first[i.gram] = directed{i.key, i.fromA}
+	}
+}
+
+// search remembers the first fragments of the window that are not known yet.
+func (a *Assembler) search() {
+	var x info
+	for link, data := range a.Window {
+		x.look(link, data, a.o.Through)
+		if _, known := a.first[x.gram]; x.frag == fragFirst && !known && len(a.first) < maxFirst {
+			a.first[x.gram] = directed{x.key, x.fromA}
+		}
+	}
+}
+
+// forget drops the half of the flows that has been silent longest.
+func (a *Assembler) forget() {
+	ages := make([]int64, 0, len(a.table))
+	for _, s := range a.table {
+		ages = append(ages, s.touched)
+	}
+	slices.Sort(ages)
+	limit := ages[len(ages)/2]
+	for k, s := range a.table {
+		if s.touched <= limit {
+			delete(a.table, k)
+		}
+	}
+}
+
+// nanoseconds is a time as one number, at the ends of the range when it lies beyond.
+func nanoseconds(sec int64, nsec uint32) int64 {
+	const limit = math.MaxInt64/1_000_000_000 - 1
+	if sec > limit {
+		return math.MaxInt64
+	}
+	if sec < -limit {
+		return math.MinInt64 / 2
+	}
+	return sec*1e9 + int64(nsec)
+}
+
+// Key is the flow's key, the initiator first.
+func (f Assigned) Key() Key {
+	k := f.key
+	out := Key{Protocol: k.proto, EtherType: k.etype}
+	if k.over != overIPv4 && k.over != overIPv6 {
+		out.Protocol = 0
+		return out
+	}
+	src, dst := addr(k.over, k.a), addr(k.over, k.b)
+	if f.initiator {
+		out.Src, out.Dst, out.SrcPort, out.DstPort = src, dst, k.ap, k.bp
+	} else {
+		out.Src, out.Dst, out.SrcPort, out.DstPort = dst, src, k.bp, k.ap
+	}
+	return out
+}
+
+func addr(over uint8, b [16]byte) netip.Addr {
+	if over == overIPv4 {
+		return netip.AddrFrom4([4]byte(b[:4]))
+	}
+	return netip.AddrFrom16(b)
+}
+
+// Outgoing reports whether packet i was sent by the flow's initiator, that is
+// by Key.Src, or by the sender of packet 0 when the flow has no addresses.
+func (f *Flow) Outgoing(i int) bool {
+	if !f.Key.Src.IsValid() {
+		var first, this info
+		first.look(f.Packets[0].LinkType, f.Packets[0].Data, Tags)
+		this.look(f.Packets[i].LinkType, f.Packets[i].Data, Tags)
+		answer := first.key.proto == 6 && first.flags&0x12 == 0x12
+		return senderOf(&this) == senderOf(&first) != answer
+	}
+	p := &f.Packets[i]
+	for _, through := range []Through{Tags, Tunnels, ThroughNothing} {
+		var x info
+		x.look(p.LinkType, p.Data, through)
+		if x.key.over != overIPv4 && x.key.over != overIPv6 {
+			continue
+		}
+		s, d := x.ends()
+		switch {
+		case s.addr == f.Key.Src && d.addr == f.Key.Dst && s.addr != d.addr:
+			return true
+		case s.addr == f.Key.Dst && d.addr == f.Key.Src && s.addr != d.addr:
+			return false
+		case s.addr == f.Key.Src && d.addr == f.Key.Dst:
+			return x.frag == fragLater || s.port == f.Key.SrcPort
+		}
+	}
+	return true
+}
+
+// end is one side of a packet.
+type end struct {
+	addr netip.Addr
+	raw  [16]byte
+	port uint16
+}
+
+// ends returns the sender and the receiver of a packet.
+func (i *info) ends() (sender, receiver end) {
+	a := end{raw: i.key.a, port: i.key.ap}
+	b := end{raw: i.key.b, port: i.key.bp}
+	if i.key.over == overIPv4 || i.key.over == overIPv6 {
+		a.addr, b.addr = addr(i.key.over, i.key.a), addr(i.key.over, i.key.b)
+	}
+	if i.fromA {
+		return a, b
+	}
+	return b, a
+}
+
+func senderOf(i *info) end {
+	s, _ := i.ends()
+	return s
+}
