@@ -1,6 +1,10 @@
 package f32
 
-import "golang.org/x/sys/cpu"
+import (
+	"math"
+
+	"golang.org/x/sys/cpu"
+)
 
 // nativePaths returns the assembly paths this processor and system can run, the slower first.
 func nativePaths() []*path {
@@ -21,6 +25,13 @@ func avx2Path() *path {
 		full: []tileFunc{nil, gemm1x16avx2, gemm2x16avx2, gemm3x16avx2, gemm4x16avx2, gemm5x16avx2, gemm6x16avx2},
 		half: []tileFunc{nil, gemm1x8avx2, gemm2x8avx2, gemm3x8avx2, gemm4x8avx2, gemm5x8avx2, gemm6x8avx2}}
 	e.install(&p)
+	p.exp, p.gelu, p.silu, p.sigmoid, p.elu1 = expavx2, geluavx2, siluavx2, sigmoidavx2, eluOneavx2
+	p.geluGrad, p.siluGrad, p.elu1Grad = geluGradavx2, siluGradavx2, eluOneGradavx2
+	p.add, p.sub, p.mul, p.addScaled, p.scale = addavx2, subavx2, mulavx2, addScaledavx2, scaleavx2
+	p.dot, p.sum, p.sumSquares, p.max, p.expSum = dotavx2, sumavx2, sumSquaresavx2, maxavx2, expSumavx2
+	p.softmaxGrad, p.variance, p.normSums, p.normGrad = softmaxGradavx2, varianceavx2, normSumsavx2, normGradavx2
+	p.normalize = shiftOrNot(normalizeavx2, normalizeOnlyavx2)
+	p.adamW = adamWith(adamWavx2)
 	return &p
 }
 
@@ -33,5 +44,28 @@ func avx512Path() *path {
 		half: []tileFunc{nil, gemm1x16avx512, gemm2x16avx512, gemm3x16avx512, gemm4x16avx512, gemm5x16avx512, gemm6x16avx512,
 			gemm7x16avx512, gemm8x16avx512, gemm9x16avx512, gemm10x16avx512, gemm11x16avx512, gemm12x16avx512}}
 	e.install(&p)
+	p.exp, p.gelu, p.silu, p.sigmoid, p.elu1 = expavx512, geluavx512, siluavx512, sigmoidavx512, eluOneavx512
+	p.geluGrad, p.siluGrad, p.elu1Grad = geluGradavx512, siluGradavx512, eluOneGradavx512
+	p.add, p.sub, p.mul, p.addScaled, p.scale = addavx512, subavx512, mulavx512, addScaledavx512, scaleavx512
+	p.dot, p.sum, p.sumSquares, p.max, p.expSum = dotavx512, sumavx512, sumSquaresavx512, maxavx512, expSumavx512
+	p.softmaxGrad, p.variance, p.normSums, p.normGrad = softmaxGradavx512, varianceavx512, normSumsavx512, normGradavx512
+	p.normalize = shiftOrNot(normalizeavx512, normalizeOnlyavx512)
+	p.adamW = adamWith(adamWavx512)
 	return &p
+}
+
+func shiftOrNot(shift func(dst, x, gamma, beta []float32, mean, rstd float32), only func(dst, x, gamma []float32, mean, rstd float32)) func(dst, x, gamma, beta []float32, mean, rstd float32) {
+	return func(dst, x, gamma, beta []float32, mean, rstd float32) {
+		if beta == nil {
+			only(dst, x, gamma, mean, rstd)
+			return
+		}
+		shift(dst, x, gamma, beta, mean, rstd)
+	}
+}
+
+func adamWith(f func(p, g, m, v []float32, step, beta1, rest1, beta2, rest2, root, eps, keep float32)) func(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32) {
+	return func(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32) {
+		f(p, g, m, v, lr/t1, beta1, 1-beta1, beta2, 1-beta2, float32(1/math.Sqrt(float64(t2))), eps, 1-lr*decay)
+	}
 }

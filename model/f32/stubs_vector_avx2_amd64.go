@@ -2,7 +2,127 @@
 
 package f32
 
-// vnopavx2 nop
+// expavx2 sets dst = e^x.
 //
 //go:noescape
-func vnopavx2()
+func expavx2(dst []float32, x []float32)
+
+// sigmoidavx2 sets dst = 1/(1+e^-x).
+//
+//go:noescape
+func sigmoidavx2(dst []float32, x []float32)
+
+// siluavx2 sets dst = x/(1+e^-x).
+//
+//go:noescape
+func siluavx2(dst []float32, x []float32)
+
+// geluavx2 sets dst = x·Φ(x).
+//
+//go:noescape
+func geluavx2(dst []float32, x []float32)
+
+// eluOneavx2 sets dst = x+1 for x > 0, e^x otherwise.
+//
+//go:noescape
+func eluOneavx2(dst []float32, x []float32)
+
+// siluGradavx2 sets dst = dy·s·(1+x·(1-s)), s = 1/(1+e^-x).
+//
+//go:noescape
+func siluGradavx2(dst []float32, x []float32, dy []float32)
+
+// geluGradavx2 sets dst = dy·(Φ(x)+x·φ(x)).
+//
+//go:noescape
+func geluGradavx2(dst []float32, x []float32, dy []float32)
+
+// eluOneGradavx2 sets dst = dy·min(1,y).
+//
+//go:noescape
+func eluOneGradavx2(dst []float32, y []float32, dy []float32)
+
+// addavx2 sets dst = a+b.
+//
+//go:noescape
+func addavx2(dst []float32, a []float32, b []float32)
+
+// subavx2 sets dst = a-b.
+//
+//go:noescape
+func subavx2(dst []float32, a []float32, b []float32)
+
+// mulavx2 sets dst = a·b.
+//
+//go:noescape
+func mulavx2(dst []float32, a []float32, b []float32)
+
+// addScaledavx2 sets dst += alpha·x.
+//
+//go:noescape
+func addScaledavx2(dst []float32, alpha float32, x []float32)
+
+// scaleavx2 sets dst = alpha·x.
+//
+//go:noescape
+func scaleavx2(dst []float32, alpha float32, x []float32)
+
+// softmaxGradavx2 sets dst = y·(dy-dot).
+//
+//go:noescape
+func softmaxGradavx2(dst []float32, y []float32, dy []float32, dot float32)
+
+// dotavx2 returns Σ x·y.
+//
+//go:noescape
+func dotavx2(x []float32, y []float32) (s float32)
+
+// sumavx2 returns Σ x.
+//
+//go:noescape
+func sumavx2(x []float32) (s float32)
+
+// sumSquaresavx2 returns Σ x².
+//
+//go:noescape
+func sumSquaresavx2(x []float32) (s float32)
+
+// varianceavx2 returns Σ (x-mean)².
+//
+//go:noescape
+func varianceavx2(x []float32, mean float32) (s float32)
+
+// maxavx2 returns the largest element, -Inf for none, NaN if any is NaN.
+//
+//go:noescape
+func maxavx2(x []float32) (s float32)
+
+// expSumavx2 sets dst = e^(x-shift) and returns Σ dst.
+//
+//go:noescape
+func expSumavx2(dst []float32, x []float32, shift float32) (s float32)
+
+// normalizeavx2 sets dst = (x-mean)·rstd·gamma+beta.
+//
+//go:noescape
+func normalizeavx2(dst []float32, x []float32, gamma []float32, beta []float32, mean float32, rstd float32)
+
+// normalizeOnlyavx2 sets dst = (x-mean)·rstd·gamma.
+//
+//go:noescape
+func normalizeOnlyavx2(dst []float32, x []float32, gamma []float32, mean float32, rstd float32)
+
+// normSumsavx2 returns Σ dy·gamma and Σ dy·gamma·(x-mean)·rstd.
+//
+//go:noescape
+func normSumsavx2(dy []float32, x []float32, gamma []float32, mean float32, rstd float32) (s float32, t float32)
+
+// normGradavx2 adds dy·h to dgamma and dy to dbeta and sets dx = rstd·(dy·gamma-m-h·n), h = (x-mean)·rstd.
+//
+//go:noescape
+func normGradavx2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, dbeta []float32, mean float32, rstd float32, m float32, n float32)
+
+// adamWavx2 sets m = beta1·m+rest1·g, v = beta2·v+rest2·g², p = keep·p-step·m/(√v·root+eps).
+//
+//go:noescape
+func adamWavx2(p []float32, g []float32, m []float32, v []float32, step float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, eps float32, keep float32)

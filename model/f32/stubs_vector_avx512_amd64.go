@@ -2,7 +2,127 @@
 
 package f32
 
-// vnopavx512 nop
+// expavx512 sets dst = e^x.
 //
 //go:noescape
-func vnopavx512()
+func expavx512(dst []float32, x []float32)
+
+// sigmoidavx512 sets dst = 1/(1+e^-x).
+//
+//go:noescape
+func sigmoidavx512(dst []float32, x []float32)
+
+// siluavx512 sets dst = x/(1+e^-x).
+//
+//go:noescape
+func siluavx512(dst []float32, x []float32)
+
+// geluavx512 sets dst = x·Φ(x).
+//
+//go:noescape
+func geluavx512(dst []float32, x []float32)
+
+// eluOneavx512 sets dst = x+1 for x > 0, e^x otherwise.
+//
+//go:noescape
+func eluOneavx512(dst []float32, x []float32)
+
+// siluGradavx512 sets dst = dy·s·(1+x·(1-s)), s = 1/(1+e^-x).
+//
+//go:noescape
+func siluGradavx512(dst []float32, x []float32, dy []float32)
+
+// geluGradavx512 sets dst = dy·(Φ(x)+x·φ(x)).
+//
+//go:noescape
+func geluGradavx512(dst []float32, x []float32, dy []float32)
+
+// eluOneGradavx512 sets dst = dy·min(1,y).
+//
+//go:noescape
+func eluOneGradavx512(dst []float32, y []float32, dy []float32)
+
+// addavx512 sets dst = a+b.
+//
+//go:noescape
+func addavx512(dst []float32, a []float32, b []float32)
+
+// subavx512 sets dst = a-b.
+//
+//go:noescape
+func subavx512(dst []float32, a []float32, b []float32)
+
+// mulavx512 sets dst = a·b.
+//
+//go:noescape
+func mulavx512(dst []float32, a []float32, b []float32)
+
+// addScaledavx512 sets dst += alpha·x.
+//
+//go:noescape
+func addScaledavx512(dst []float32, alpha float32, x []float32)
+
+// scaleavx512 sets dst = alpha·x.
+//
+//go:noescape
+func scaleavx512(dst []float32, alpha float32, x []float32)
+
+// softmaxGradavx512 sets dst = y·(dy-dot).
+//
+//go:noescape
+func softmaxGradavx512(dst []float32, y []float32, dy []float32, dot float32)
+
+// dotavx512 returns Σ x·y.
+//
+//go:noescape
+func dotavx512(x []float32, y []float32) (s float32)
+
+// sumavx512 returns Σ x.
+//
+//go:noescape
+func sumavx512(x []float32) (s float32)
+
+// sumSquaresavx512 returns Σ x².
+//
+//go:noescape
+func sumSquaresavx512(x []float32) (s float32)
+
+// varianceavx512 returns Σ (x-mean)².
+//
+//go:noescape
+func varianceavx512(x []float32, mean float32) (s float32)
+
+// maxavx512 returns the largest element, -Inf for none, NaN if any is NaN.
+//
+//go:noescape
+func maxavx512(x []float32) (s float32)
+
+// expSumavx512 sets dst = e^(x-shift) and returns Σ dst.
+//
+//go:noescape
+func expSumavx512(dst []float32, x []float32, shift float32) (s float32)
+
+// normalizeavx512 sets dst = (x-mean)·rstd·gamma+beta.
+//
+//go:noescape
+func normalizeavx512(dst []float32, x []float32, gamma []float32, beta []float32, mean float32, rstd float32)
+
+// normalizeOnlyavx512 sets dst = (x-mean)·rstd·gamma.
+//
+//go:noescape
+func normalizeOnlyavx512(dst []float32, x []float32, gamma []float32, mean float32, rstd float32)
+
+// normSumsavx512 returns Σ dy·gamma and Σ dy·gamma·(x-mean)·rstd.
+//
+//go:noescape
+func normSumsavx512(dy []float32, x []float32, gamma []float32, mean float32, rstd float32) (s float32, t float32)
+
+// normGradavx512 adds dy·h to dgamma and dy to dbeta and sets dx = rstd·(dy·gamma-m-h·n), h = (x-mean)·rstd.
+//
+//go:noescape
+func normGradavx512(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, dbeta []float32, mean float32, rstd float32, m float32, n float32)
+
+// adamWavx512 sets m = beta1·m+rest1·g, v = beta2·v+rest2·g², p = keep·p-step·m/(√v·root+eps).
+//
+//go:noescape
+func adamWavx512(p []float32, g []float32, m []float32, v []float32, step float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, eps float32, keep float32)

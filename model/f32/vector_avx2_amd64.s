@@ -2,6 +2,2252 @@
 
 #include "textflag.h"
 
-// func vnopavx2()
-TEXT ·vnopavx2(SB), NOSPLIT, $0
+DATA tail<>+0(SB)/4, $0xffffffff
+DATA tail<>+4(SB)/4, $0xffffffff
+DATA tail<>+8(SB)/4, $0xffffffff
+DATA tail<>+12(SB)/4, $0xffffffff
+DATA tail<>+16(SB)/4, $0xffffffff
+DATA tail<>+20(SB)/4, $0xffffffff
+DATA tail<>+24(SB)/4, $0xffffffff
+DATA tail<>+28(SB)/4, $0xffffffff
+DATA tail<>+32(SB)/4, $0xffffffff
+DATA tail<>+36(SB)/4, $0xffffffff
+DATA tail<>+40(SB)/4, $0xffffffff
+DATA tail<>+44(SB)/4, $0xffffffff
+DATA tail<>+48(SB)/4, $0xffffffff
+DATA tail<>+52(SB)/4, $0xffffffff
+DATA tail<>+56(SB)/4, $0xffffffff
+DATA tail<>+60(SB)/4, $0xffffffff
+DATA tail<>+64(SB)/4, $0x00000000
+DATA tail<>+68(SB)/4, $0x00000000
+DATA tail<>+72(SB)/4, $0x00000000
+DATA tail<>+76(SB)/4, $0x00000000
+DATA tail<>+80(SB)/4, $0x00000000
+DATA tail<>+84(SB)/4, $0x00000000
+DATA tail<>+88(SB)/4, $0x00000000
+DATA tail<>+92(SB)/4, $0x00000000
+DATA tail<>+96(SB)/4, $0x00000000
+DATA tail<>+100(SB)/4, $0x00000000
+DATA tail<>+104(SB)/4, $0x00000000
+DATA tail<>+108(SB)/4, $0x00000000
+DATA tail<>+112(SB)/4, $0x00000000
+DATA tail<>+116(SB)/4, $0x00000000
+DATA tail<>+120(SB)/4, $0x00000000
+DATA tail<>+124(SB)/4, $0x00000000
+GLOBL tail<>(SB), RODATA|NOPTR, $128
+
+// func expavx2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expavx2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $+8, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Y0
+	VMOVUPS      lanes_42b20000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y2
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y0, Y2
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y0, Y2
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y0, Y2
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y0, Y2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y0, Y2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y0, Y2
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y0
+	VPSUBD       Y0, Y1, Y1
+	VPADDD       lanes_0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VPADDD       lanes_0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+8, DX
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         tail<>+64(SB), SI
+	SHLQ         $0x02, DX
+	SUBQ         DX, SI
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
+	VMOVUPS      lanes_42b20000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y1
+	VPSUBD       Y1, Y2, Y2
+	VPADDD       lanes_0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VPADDD       lanes_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_42b20000<>+0(SB)/4, $0x42b20000
+DATA lanes_42b20000<>+4(SB)/4, $0x42b20000
+DATA lanes_42b20000<>+8(SB)/4, $0x42b20000
+DATA lanes_42b20000<>+12(SB)/4, $0x42b20000
+DATA lanes_42b20000<>+16(SB)/4, $0x42b20000
+DATA lanes_42b20000<>+20(SB)/4, $0x42b20000
+DATA lanes_42b20000<>+24(SB)/4, $0x42b20000
+DATA lanes_42b20000<>+28(SB)/4, $0x42b20000
+GLOBL lanes_42b20000<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_c2d10000<>+0(SB)/4, $0xc2d10000
+DATA lanes_c2d10000<>+4(SB)/4, $0xc2d10000
+DATA lanes_c2d10000<>+8(SB)/4, $0xc2d10000
+DATA lanes_c2d10000<>+12(SB)/4, $0xc2d10000
+DATA lanes_c2d10000<>+16(SB)/4, $0xc2d10000
+DATA lanes_c2d10000<>+20(SB)/4, $0xc2d10000
+DATA lanes_c2d10000<>+24(SB)/4, $0xc2d10000
+DATA lanes_c2d10000<>+28(SB)/4, $0xc2d10000
+GLOBL lanes_c2d10000<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+GLOBL lanes_3fb8aa3b<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3f318000<>+0(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+4(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+8(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+12(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+16(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+20(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+24(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+28(SB)/4, $0x3f318000
+GLOBL lanes_3f318000<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_b95e8083<>+0(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+4(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+8(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+12(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+16(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+20(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+24(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+28(SB)/4, $0xb95e8083
+GLOBL lanes_b95e8083<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3ab5121a<>+0(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+4(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+8(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+12(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+16(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+20(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+24(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+28(SB)/4, $0x3ab5121a
+GLOBL lanes_3ab5121a<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3c091cf1<>+0(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+4(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+8(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+12(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+16(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+20(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+24(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+28(SB)/4, $0x3c091cf1
+GLOBL lanes_3c091cf1<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3d2aac79<>+0(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+4(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+8(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+12(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+16(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+20(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+24(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+28(SB)/4, $0x3d2aac79
+GLOBL lanes_3d2aac79<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3e2aaa49<>+0(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+4(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+8(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+12(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+16(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+20(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+24(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+28(SB)/4, $0x3e2aaa49
+GLOBL lanes_3e2aaa49<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3efffffe<>+0(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+4(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+8(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+12(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+16(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+20(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+24(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+28(SB)/4, $0x3efffffe
+GLOBL lanes_3efffffe<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3f800000<>+0(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+4(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+8(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+12(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+16(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+20(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+24(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+28(SB)/4, $0x3f800000
+GLOBL lanes_3f800000<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_0000007f<>+0(SB)/4, $0x0000007f
+DATA lanes_0000007f<>+4(SB)/4, $0x0000007f
+DATA lanes_0000007f<>+8(SB)/4, $0x0000007f
+DATA lanes_0000007f<>+12(SB)/4, $0x0000007f
+DATA lanes_0000007f<>+16(SB)/4, $0x0000007f
+DATA lanes_0000007f<>+20(SB)/4, $0x0000007f
+DATA lanes_0000007f<>+24(SB)/4, $0x0000007f
+DATA lanes_0000007f<>+28(SB)/4, $0x0000007f
+GLOBL lanes_0000007f<>(SB), RODATA|NOPTR, $32
+
+// func sigmoidavx2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sigmoidavx2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $+8, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Y0
+	VXORPS       lanes_80000000<>+0(SB), Y0, Y0
+	VMOVUPS      lanes_42b20000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y2
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y0, Y2
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y0, Y2
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y0, Y2
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y0, Y2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y0, Y2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y0, Y2
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y0
+	VPSUBD       Y0, Y1, Y1
+	VPADDD       lanes_0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VPADDD       lanes_0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      lanes_3f800000<>+0(SB), Y0
+	VADDPS       Y0, Y2, Y2
+	VDIVPS       Y2, Y0, Y2
+	VMOVUPS      Y2, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+8, DX
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         tail<>+64(SB), SI
+	SHLQ         $0x02, DX
+	SUBQ         DX, SI
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
+	VXORPS       lanes_80000000<>+0(SB), Y1, Y1
+	VMOVUPS      lanes_42b20000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y1
+	VPSUBD       Y1, Y2, Y2
+	VPADDD       lanes_0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VPADDD       lanes_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      lanes_3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y3, Y3
+	VDIVPS       Y3, Y1, Y3
+	VMASKMOVPS   Y3, Y0, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_80000000<>+0(SB)/4, $0x80000000
+DATA lanes_80000000<>+4(SB)/4, $0x80000000
+DATA lanes_80000000<>+8(SB)/4, $0x80000000
+DATA lanes_80000000<>+12(SB)/4, $0x80000000
+DATA lanes_80000000<>+16(SB)/4, $0x80000000
+DATA lanes_80000000<>+20(SB)/4, $0x80000000
+DATA lanes_80000000<>+24(SB)/4, $0x80000000
+DATA lanes_80000000<>+28(SB)/4, $0x80000000
+GLOBL lanes_80000000<>(SB), RODATA|NOPTR, $32
+
+// func siluavx2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluavx2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $+8, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Y0
+	VXORPS       lanes_80000000<>+0(SB), Y0, Y1
+	VMOVUPS      lanes_42b20000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y1
+	VPSUBD       Y1, Y2, Y2
+	VPADDD       lanes_0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VPADDD       lanes_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      lanes_3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y3, Y3
+	VDIVPS       Y3, Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      Y3, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+8, DX
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         tail<>+64(SB), SI
+	SHLQ         $0x02, DX
+	SUBQ         DX, SI
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
+	VXORPS       lanes_80000000<>+0(SB), Y1, Y2
+	VMOVUPS      lanes_42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       lanes_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VPADDD       lanes_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      lanes_3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y4, Y4
+	VDIVPS       Y4, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluavx2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluavx2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $+8, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Y0
+	VMULPS       Y0, Y0, Y1
+	VMULPS       lanes_bf000000<>+0(SB), Y1, Y1
+	VMOVUPS      lanes_42b20000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y1
+	VPSUBD       Y1, Y2, Y2
+	VPADDD       lanes_0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VPADDD       lanes_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VANDPS       lanes_7fffffff<>+0(SB), Y0, Y1
+	VMOVUPS      lanes_3f800000<>+0(SB), Y2
+	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Y2, Y1
+	VDIVPS       Y1, Y2, Y1
+	VMOVUPS      lanes_bdc9bf96<>+0(SB), Y4
+	VFMADD213PS  lanes_3ec49644<>+0(SB), Y1, Y4
+	VFMADD213PS  lanes_beac1341<>+0(SB), Y1, Y4
+	VFMADD213PS  lanes_3ead13fb<>+0(SB), Y1, Y4
+	VFMADD213PS  lanes_baf8884a<>+0(SB), Y1, Y4
+	VFMADD213PS  lanes_3df01941<>+0(SB), Y1, Y4
+	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VBLENDVPS    Y0, Y4, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+8, DX
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         tail<>+64(SB), SI
+	SHLQ         $0x02, DX
+	SUBQ         DX, SI
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
+	VMULPS       Y1, Y1, Y2
+	VMULPS       lanes_bf000000<>+0(SB), Y2, Y2
+	VMOVUPS      lanes_42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       lanes_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VPADDD       lanes_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VANDPS       lanes_7fffffff<>+0(SB), Y1, Y2
+	VMOVUPS      lanes_3f800000<>+0(SB), Y3
+	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Y3, Y2
+	VDIVPS       Y2, Y3, Y2
+	VMOVUPS      lanes_bdc9bf96<>+0(SB), Y5
+	VFMADD213PS  lanes_3ec49644<>+0(SB), Y2, Y5
+	VFMADD213PS  lanes_beac1341<>+0(SB), Y2, Y5
+	VFMADD213PS  lanes_3ead13fb<>+0(SB), Y2, Y5
+	VFMADD213PS  lanes_baf8884a<>+0(SB), Y2, Y5
+	VFMADD213PS  lanes_3df01941<>+0(SB), Y2, Y5
+	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VSUBPS       Y5, Y3, Y3
+	VBLENDVPS    Y1, Y5, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_bf000000<>+0(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+4(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+8(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+12(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+16(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+20(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+24(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+28(SB)/4, $0xbf000000
+GLOBL lanes_bf000000<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_7fffffff<>+0(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+4(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+8(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+12(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+16(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+20(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+24(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+28(SB)/4, $0x7fffffff
+GLOBL lanes_7fffffff<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3e7d6d54<>+0(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+4(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+8(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+12(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+16(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+20(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+24(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+28(SB)/4, $0x3e7d6d54
+GLOBL lanes_3e7d6d54<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_bdc9bf96<>+0(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+4(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+8(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+12(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+16(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+20(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+24(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+28(SB)/4, $0xbdc9bf96
+GLOBL lanes_bdc9bf96<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3ec49644<>+0(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+4(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+8(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+12(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+16(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+20(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+24(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+28(SB)/4, $0x3ec49644
+GLOBL lanes_3ec49644<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_beac1341<>+0(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+4(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+8(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+12(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+16(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+20(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+24(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+28(SB)/4, $0xbeac1341
+GLOBL lanes_beac1341<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3ead13fb<>+0(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+4(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+8(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+12(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+16(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+20(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+24(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+28(SB)/4, $0x3ead13fb
+GLOBL lanes_3ead13fb<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_baf8884a<>+0(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+4(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+8(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+12(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+16(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+20(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+24(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+28(SB)/4, $0xbaf8884a
+GLOBL lanes_baf8884a<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3df01941<>+0(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+4(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+8(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+12(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+16(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+20(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+24(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+28(SB)/4, $0x3df01941
+GLOBL lanes_3df01941<>(SB), RODATA|NOPTR, $32
+
+DATA lanes_3dc72c7f<>+0(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+4(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+8(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+12(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+16(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+20(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+24(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+28(SB)/4, $0x3dc72c7f
+GLOBL lanes_3dc72c7f<>(SB), RODATA|NOPTR, $32
+
+// func eluOneavx2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·eluOneavx2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $+8, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Y0
+	VXORPS       Y1, Y1, Y1
+	VMINPS       Y0, Y1, Y2
+	VMAXPS       Y0, Y1, Y1
+	VMOVUPS      lanes_42b20000<>+0(SB), Y0
+	VMINPS       Y2, Y0, Y2
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y0
+	VMAXPS       Y2, Y0, Y2
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y2, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y0, Y2
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y0, Y2
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y2, Y3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y2, Y3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y2, Y3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y2, Y3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y2, Y3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y2, Y3
+	VCVTPS2DQ    Y0, Y0
+	VPSRAD       $0x01, Y0, Y2
+	VPSUBD       Y2, Y0, Y0
+	VPADDD       lanes_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VPADDD       lanes_0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y3, Y3
+	VADDPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)(BX*4)
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+8, DX
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         tail<>+64(SB), SI
+	SHLQ         $0x02, DX
+	SUBQ         DX, SI
+	VMOVUPS      (SI), Y0
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VMINPS       Y1, Y2, Y3
+	VMAXPS       Y1, Y2, Y2
+	VMOVUPS      lanes_42b20000<>+0(SB), Y1
+	VMINPS       Y3, Y1, Y3
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y1
+	VMAXPS       Y3, Y1, Y3
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y3, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y1, Y3
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y1, Y3
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y3, Y4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y3, Y4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y3, Y4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y3, Y4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y4
+	VCVTPS2DQ    Y1, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       lanes_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VPADDD       lanes_0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func siluGradavx2(dst []float32, x []float32, dy []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluGradavx2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+8, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VXORPS       lanes_80000000<>+0(SB), Y0, Y2
+	VMOVUPS      lanes_42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       lanes_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VPADDD       lanes_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      lanes_3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y4, Y4
+	VDIVPS       Y4, Y2, Y4
+	VMOVUPS      lanes_3f800000<>+0(SB), Y2
+	VSUBPS       Y4, Y2, Y3
+	VFMADD213PS  Y2, Y0, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)(SI*4)
+	ADDQ         $+8, SI
+	SUBQ         $+8, BX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+8, BX
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         tail<>+64(SB), DI
+	SHLQ         $0x02, BX
+	SUBQ         BX, DI
+	VMOVUPS      (DI), Y0
+	VMASKMOVPS   (CX)(SI*4), Y0, Y1
+	VMASKMOVPS   (DX)(SI*4), Y0, Y2
+	VXORPS       lanes_80000000<>+0(SB), Y1, Y3
+	VMOVUPS      lanes_42b20000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y5
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       lanes_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VPADDD       lanes_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      lanes_3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y5, Y5
+	VDIVPS       Y5, Y3, Y5
+	VMOVUPS      lanes_3f800000<>+0(SB), Y3
+	VSUBPS       Y5, Y3, Y4
+	VFMADD213PS  Y3, Y1, Y4
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluGradavx2(dst []float32, x []float32, dy []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluGradavx2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+8, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VMULPS       Y0, Y0, Y2
+	VMULPS       lanes_bf000000<>+0(SB), Y2, Y2
+	VMOVUPS      lanes_42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       lanes_0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VPADDD       lanes_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VANDPS       lanes_7fffffff<>+0(SB), Y0, Y2
+	VMOVUPS      lanes_3f800000<>+0(SB), Y3
+	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Y3, Y2
+	VDIVPS       Y2, Y3, Y2
+	VMOVUPS      lanes_bdc9bf96<>+0(SB), Y5
+	VFMADD213PS  lanes_3ec49644<>+0(SB), Y2, Y5
+	VFMADD213PS  lanes_beac1341<>+0(SB), Y2, Y5
+	VFMADD213PS  lanes_3ead13fb<>+0(SB), Y2, Y5
+	VFMADD213PS  lanes_baf8884a<>+0(SB), Y2, Y5
+	VFMADD213PS  lanes_3df01941<>+0(SB), Y2, Y5
+	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VSUBPS       Y5, Y3, Y3
+	VBLENDVPS    Y0, Y5, Y3, Y3
+	VMULPS       lanes_3ecc422a<>+0(SB), Y4, Y4
+	VFMADD231PS  Y0, Y4, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)(SI*4)
+	ADDQ         $+8, SI
+	SUBQ         $+8, BX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+8, BX
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         tail<>+64(SB), DI
+	SHLQ         $0x02, BX
+	SUBQ         BX, DI
+	VMOVUPS      (DI), Y0
+	VMASKMOVPS   (CX)(SI*4), Y0, Y1
+	VMASKMOVPS   (DX)(SI*4), Y0, Y2
+	VMULPS       Y1, Y1, Y3
+	VMULPS       lanes_bf000000<>+0(SB), Y3, Y3
+	VMOVUPS      lanes_42b20000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y5
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       lanes_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VPADDD       lanes_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VANDPS       lanes_7fffffff<>+0(SB), Y1, Y3
+	VMOVUPS      lanes_3f800000<>+0(SB), Y4
+	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Y4, Y3
+	VDIVPS       Y3, Y4, Y3
+	VMOVUPS      lanes_bdc9bf96<>+0(SB), Y6
+	VFMADD213PS  lanes_3ec49644<>+0(SB), Y3, Y6
+	VFMADD213PS  lanes_beac1341<>+0(SB), Y3, Y6
+	VFMADD213PS  lanes_3ead13fb<>+0(SB), Y3, Y6
+	VFMADD213PS  lanes_baf8884a<>+0(SB), Y3, Y6
+	VFMADD213PS  lanes_3df01941<>+0(SB), Y3, Y6
+	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Y3, Y6
+	VMULPS       Y3, Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       Y6, Y4, Y4
+	VBLENDVPS    Y1, Y6, Y4, Y4
+	VMULPS       lanes_3ecc422a<>+0(SB), Y5, Y5
+	VFMADD231PS  Y1, Y5, Y4
+	VMULPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_3ecc422a<>+0(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+4(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+8(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+12(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+16(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+20(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+24(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+28(SB)/4, $0x3ecc422a
+GLOBL lanes_3ecc422a<>(SB), RODATA|NOPTR, $32
+
+// func eluOneGradavx2(dst []float32, y []float32, dy []float32)
+// Requires: AVX
+TEXT ·eluOneGradavx2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ y_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+8, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(SI*4), Y0
+	VMOVUPS (DX)(SI*4), Y1
+	VMOVUPS lanes_3f800000<>+0(SB), Y2
+	VMINPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (AX)(SI*4)
+	ADDQ    $+8, SI
+	SUBQ    $+8, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $+8, BX
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       tail<>+64(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    (DI), Y0
+	VMASKMOVPS (CX)(SI*4), Y0, Y1
+	VMASKMOVPS (DX)(SI*4), Y0, Y2
+	VMOVUPS    lanes_3f800000<>+0(SB), Y3
+	VMINPS     Y1, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func addavx2(dst []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·addavx2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+32, BX
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*4), Y0
+	VMOVUPS (DX)(SI*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*4)
+	VMOVUPS 32(CX)(SI*4), Y0
+	VMOVUPS 32(DX)(SI*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Y0
+	VMOVUPS 64(DX)(SI*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(AX)(SI*4)
+	VMOVUPS 96(CX)(SI*4), Y0
+	VMOVUPS 96(DX)(SI*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(AX)(SI*4)
+	ADDQ    $+32, SI
+	SUBQ    $+32, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+32, BX
+	SUBQ $+8, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(SI*4), Y0
+	VMOVUPS (DX)(SI*4), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*4)
+	ADDQ    $+8, SI
+	SUBQ    $+8, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $+8, BX
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       tail<>+64(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    (DI), Y0
+	VMASKMOVPS (CX)(SI*4), Y0, Y1
+	VMASKMOVPS (DX)(SI*4), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func subavx2(dst []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·subavx2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+32, BX
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*4), Y0
+	VMOVUPS (DX)(SI*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*4)
+	VMOVUPS 32(CX)(SI*4), Y0
+	VMOVUPS 32(DX)(SI*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Y0
+	VMOVUPS 64(DX)(SI*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(AX)(SI*4)
+	VMOVUPS 96(CX)(SI*4), Y0
+	VMOVUPS 96(DX)(SI*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(AX)(SI*4)
+	ADDQ    $+32, SI
+	SUBQ    $+32, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+32, BX
+	SUBQ $+8, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(SI*4), Y0
+	VMOVUPS (DX)(SI*4), Y1
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*4)
+	ADDQ    $+8, SI
+	SUBQ    $+8, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $+8, BX
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       tail<>+64(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    (DI), Y0
+	VMASKMOVPS (CX)(SI*4), Y0, Y1
+	VMASKMOVPS (DX)(SI*4), Y0, Y2
+	VSUBPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulavx2(dst []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·mulavx2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+32, BX
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*4), Y0
+	VMOVUPS (DX)(SI*4), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*4)
+	VMOVUPS 32(CX)(SI*4), Y0
+	VMOVUPS 32(DX)(SI*4), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Y0
+	VMOVUPS 64(DX)(SI*4), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(AX)(SI*4)
+	VMOVUPS 96(CX)(SI*4), Y0
+	VMOVUPS 96(DX)(SI*4), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(AX)(SI*4)
+	ADDQ    $+32, SI
+	SUBQ    $+32, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+32, BX
+	SUBQ $+8, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(SI*4), Y0
+	VMOVUPS (DX)(SI*4), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*4)
+	ADDQ    $+8, SI
+	SUBQ    $+8, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $+8, BX
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       tail<>+64(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    (DI), Y0
+	VMASKMOVPS (CX)(SI*4), Y0, Y1
+	VMASKMOVPS (DX)(SI*4), Y0, Y2
+	VMULPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func addScaledavx2(dst []float32, alpha float32, x []float32)
+// Requires: AVX, FMA3
+TEXT ·addScaledavx2(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+32(FP), CX
+	VBROADCASTSS alpha+24(FP), Y0
+	MOVQ         dst_len+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+32, DX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(BX*4), Y1
+	VMOVUPS     (CX)(BX*4), Y2
+	VFMADD231PS Y0, Y2, Y1
+	VMOVUPS     Y1, (AX)(BX*4)
+	VMOVUPS     32(AX)(BX*4), Y1
+	VMOVUPS     32(CX)(BX*4), Y2
+	VFMADD231PS Y0, Y2, Y1
+	VMOVUPS     Y1, 32(AX)(BX*4)
+	VMOVUPS     64(AX)(BX*4), Y1
+	VMOVUPS     64(CX)(BX*4), Y2
+	VFMADD231PS Y0, Y2, Y1
+	VMOVUPS     Y1, 64(AX)(BX*4)
+	VMOVUPS     96(AX)(BX*4), Y1
+	VMOVUPS     96(CX)(BX*4), Y2
+	VFMADD231PS Y0, Y2, Y1
+	VMOVUPS     Y1, 96(AX)(BX*4)
+	ADDQ        $+32, BX
+	SUBQ        $+32, DX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+32, DX
+	SUBQ $+8, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(BX*4), Y1
+	VMOVUPS     (CX)(BX*4), Y2
+	VFMADD231PS Y0, Y2, Y1
+	VMOVUPS     Y1, (AX)(BX*4)
+	ADDQ        $+8, BX
+	SUBQ        $+8, DX
+	JGE         single
+
+singleEnd:
+	ADDQ        $+8, DX
+	TESTQ       DX, DX
+	JZ          done
+	LEAQ        tail<>+64(SB), SI
+	SHLQ        $0x02, DX
+	SUBQ        DX, SI
+	VMOVUPS     (SI), Y1
+	VMASKMOVPS  (AX)(BX*4), Y1, Y2
+	VMASKMOVPS  (CX)(BX*4), Y1, Y3
+	VFMADD231PS Y0, Y3, Y2
+	VMASKMOVPS  Y2, Y1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func scaleavx2(dst []float32, alpha float32, x []float32)
+// Requires: AVX
+TEXT ·scaleavx2(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+32(FP), CX
+	VBROADCASTSS alpha+24(FP), Y0
+	MOVQ         dst_len+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+32, DX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*4)
+	VMOVUPS 32(CX)(BX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*4)
+	VMOVUPS 64(CX)(BX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)(BX*4)
+	VMOVUPS 96(CX)(BX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)(BX*4)
+	ADDQ    $+32, BX
+	SUBQ    $+32, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+32, DX
+	SUBQ $+8, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(BX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(BX*4)
+	ADDQ    $+8, BX
+	SUBQ    $+8, DX
+	JGE     single
+
+singleEnd:
+	ADDQ       $+8, DX
+	TESTQ      DX, DX
+	JZ         done
+	LEAQ       tail<>+64(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS (CX)(BX*4), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func softmaxGradavx2(dst []float32, y []float32, dy []float32, dot float32)
+// Requires: AVX
+TEXT ·softmaxGradavx2(SB), NOSPLIT, $0-76
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         y_base+24(FP), CX
+	MOVQ         dy_base+48(FP), DX
+	VBROADCASTSS dot+72(FP), Y0
+	MOVQ         dst_len+8(FP), BX
+	XORQ         SI, SI
+	SUBQ         $+16, BX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS (DX)(SI*4), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS (CX)(SI*4), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)(SI*4)
+	VMOVUPS 32(DX)(SI*4), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS 32(CX)(SI*4), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(AX)(SI*4)
+	ADDQ    $+16, SI
+	SUBQ    $+16, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+16, BX
+	SUBQ $+8, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (DX)(SI*4), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS (CX)(SI*4), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)(SI*4)
+	ADDQ    $+8, SI
+	SUBQ    $+8, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $+8, BX
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       tail<>+64(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    (DI), Y1
+	VMASKMOVPS (DX)(SI*4), Y1, Y2
+	VSUBPS     Y0, Y2, Y2
+	VMASKMOVPS (CX)(SI*4), Y1, Y0
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotavx2(x []float32, y []float32) (s float32)
+// Requires: AVX, FMA3
+TEXT ·dotavx2(SB), NOSPLIT, $0-52
+	MOVQ   x_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   x_len+8(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+32, DX
+	JL     unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(BX*4), Y4
+	VMOVUPS     (CX)(BX*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     32(AX)(BX*4), Y4
+	VMOVUPS     32(CX)(BX*4), Y5
+	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     64(AX)(BX*4), Y4
+	VMOVUPS     64(CX)(BX*4), Y5
+	VFMADD231PS Y4, Y5, Y2
+	VMOVUPS     96(AX)(BX*4), Y4
+	VMOVUPS     96(CX)(BX*4), Y5
+	VFMADD231PS Y4, Y5, Y3
+	ADDQ        $+32, BX
+	SUBQ        $+32, DX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+32, DX
+	SUBQ $+8, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(BX*4), Y4
+	VMOVUPS     (CX)(BX*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $+8, BX
+	SUBQ        $+8, DX
+	JGE         single
+
+singleEnd:
+	ADDQ        $+8, DX
+	TESTQ       DX, DX
+	JZ          done
+	LEAQ        tail<>+64(SB), SI
+	SHLQ        $0x02, DX
+	SUBQ        DX, SI
+	VMOVUPS     (SI), Y4
+	VMASKMOVPS  (AX)(BX*4), Y4, Y5
+	VMASKMOVPS  (CX)(BX*4), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+done:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, s+48(FP)
+	VZEROUPPER
+	RET
+
+// func sumavx2(x []float32) (s float32)
+// Requires: AVX
+TEXT ·sumavx2(SB), NOSPLIT, $0-28
+	MOVQ   x_base+0(FP), AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   x_len+8(FP), CX
+	XORQ   DX, DX
+	SUBQ   $+32, CX
+	JL     unrolledEnd
+
+unrolled:
+	VMOVUPS (AX)(DX*4), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(AX)(DX*4), Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS 64(AX)(DX*4), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 96(AX)(DX*4), Y4
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $+32, DX
+	SUBQ    $+32, CX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+32, CX
+	SUBQ $+8, CX
+	JL   singleEnd
+
+single:
+	VMOVUPS (AX)(DX*4), Y4
+	VADDPS  Y4, Y0, Y0
+	ADDQ    $+8, DX
+	SUBQ    $+8, CX
+	JGE     single
+
+singleEnd:
+	ADDQ       $+8, CX
+	TESTQ      CX, CX
+	JZ         done
+	LEAQ       tail<>+64(SB), BX
+	SHLQ       $0x02, CX
+	SUBQ       CX, BX
+	VMOVUPS    (BX), Y4
+	VMASKMOVPS (AX)(DX*4), Y4, Y4
+	VADDPS     Y4, Y0, Y0
+
+done:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, s+24(FP)
+	VZEROUPPER
+	RET
+
+// func sumSquaresavx2(x []float32) (s float32)
+// Requires: AVX, FMA3
+TEXT ·sumSquaresavx2(SB), NOSPLIT, $0-28
+	MOVQ   x_base+0(FP), AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   x_len+8(FP), CX
+	XORQ   DX, DX
+	SUBQ   $+32, CX
+	JL     unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(DX*4), Y4
+	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     32(AX)(DX*4), Y4
+	VFMADD231PS Y4, Y4, Y1
+	VMOVUPS     64(AX)(DX*4), Y4
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     96(AX)(DX*4), Y4
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $+32, DX
+	SUBQ        $+32, CX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+32, CX
+	SUBQ $+8, CX
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(DX*4), Y4
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $+8, DX
+	SUBQ        $+8, CX
+	JGE         single
+
+singleEnd:
+	ADDQ        $+8, CX
+	TESTQ       CX, CX
+	JZ          done
+	LEAQ        tail<>+64(SB), BX
+	SHLQ        $0x02, CX
+	SUBQ        CX, BX
+	VMOVUPS     (BX), Y4
+	VMASKMOVPS  (AX)(DX*4), Y4, Y4
+	VFMADD231PS Y4, Y4, Y0
+
+done:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, s+24(FP)
+	VZEROUPPER
+	RET
+
+// func varianceavx2(x []float32, mean float32) (s float32)
+// Requires: AVX, FMA3
+TEXT ·varianceavx2(SB), NOSPLIT, $0-36
+	MOVQ         x_base+0(FP), AX
+	VBROADCASTSS mean+24(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         x_len+8(FP), CX
+	XORQ         DX, DX
+	SUBQ         $+32, CX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(DX*4), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     32(AX)(DX*4), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     64(AX)(DX*4), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     96(AX)(DX*4), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $+32, DX
+	SUBQ        $+32, CX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+32, CX
+	SUBQ $+8, CX
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(DX*4), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+	ADDQ        $+8, DX
+	SUBQ        $+8, CX
+	JGE         single
+
+singleEnd:
+	ADDQ        $+8, CX
+	TESTQ       CX, CX
+	JZ          done
+	LEAQ        tail<>+64(SB), BX
+	SHLQ        $0x02, CX
+	SUBQ        CX, BX
+	VMOVUPS     (BX), Y5
+	VMASKMOVPS  (AX)(DX*4), Y5, Y6
+	VSUBPS      Y0, Y6, Y6
+	VANDPS      Y6, Y5, Y6
+	VFMADD231PS Y6, Y6, Y1
+
+done:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSS       X1, s+32(FP)
+	VZEROUPPER
+	RET
+
+// func maxavx2(x []float32) (s float32)
+// Requires: AVX
+TEXT ·maxavx2(SB), NOSPLIT, $0-28
+	MOVQ    x_base+0(FP), AX
+	VMOVUPS lanes_ff800000<>+0(SB), Y0
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	MOVQ    x_len+8(FP), CX
+	XORQ    DX, DX
+	SUBQ    $+16, CX
+	JL      unrolledEnd
+
+unrolled:
+	VMOVUPS (AX)(DX*4), Y5
+	VMAXPS  Y5, Y1, Y1
+	VCMPPS  $0x03, Y5, Y5, Y5
+	VORPS   Y5, Y3, Y3
+	VMOVUPS 32(AX)(DX*4), Y5
+	VMAXPS  Y5, Y2, Y2
+	VCMPPS  $0x03, Y5, Y5, Y5
+	VORPS   Y5, Y4, Y4
+	ADDQ    $+16, DX
+	SUBQ    $+16, CX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+16, CX
+	SUBQ $+8, CX
+	JL   singleEnd
+
+single:
+	VMOVUPS (AX)(DX*4), Y5
+	VMAXPS  Y5, Y1, Y1
+	VCMPPS  $0x03, Y5, Y5, Y5
+	VORPS   Y5, Y3, Y3
+	ADDQ    $+8, DX
+	SUBQ    $+8, CX
+	JGE     single
+
+singleEnd:
+	ADDQ       $+8, CX
+	TESTQ      CX, CX
+	JZ         done
+	LEAQ       tail<>+64(SB), BX
+	SHLQ       $0x02, CX
+	SUBQ       CX, BX
+	VMOVUPS    (BX), Y5
+	VMASKMOVPS (AX)(DX*4), Y5, Y6
+	VBLENDVPS  Y5, Y6, Y0, Y6
+	VMAXPS     Y6, Y1, Y1
+	VCMPPS     $0x03, Y6, Y6, Y0
+	VORPS      Y0, Y3, Y3
+
+done:
+	VORPS        Y4, Y3, Y3
+	VMAXPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X0, X3, X3
+	VPERMILPS    $0x4e, X3, X0
+	VADDPS       X0, X3, X3
+	VPERMILPS    $0xb1, X3, X0
+	VADDPS       X0, X3, X3
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VMAXPS       X0, X1, X1
+	VADDSS       X3, X1, X1
+	VMOVSS       X1, s+24(FP)
+	VZEROUPPER
+	RET
+
+DATA lanes_ff800000<>+0(SB)/4, $0xff800000
+DATA lanes_ff800000<>+4(SB)/4, $0xff800000
+DATA lanes_ff800000<>+8(SB)/4, $0xff800000
+DATA lanes_ff800000<>+12(SB)/4, $0xff800000
+DATA lanes_ff800000<>+16(SB)/4, $0xff800000
+DATA lanes_ff800000<>+20(SB)/4, $0xff800000
+DATA lanes_ff800000<>+24(SB)/4, $0xff800000
+DATA lanes_ff800000<>+28(SB)/4, $0xff800000
+GLOBL lanes_ff800000<>(SB), RODATA|NOPTR, $32
+
+// func expSumavx2(dst []float32, x []float32, shift float32) (s float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expSumavx2(SB), NOSPLIT, $0-60
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	VBROADCASTSS shift+48(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         dst_len+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+16, DX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS      (CX)(BX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      lanes_42b20000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y5
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       lanes_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VPADDD       lanes_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (AX)(BX*4)
+	VADDPS       Y5, Y1, Y1
+	VMOVUPS      32(CX)(BX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      lanes_42b20000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y5
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       lanes_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VPADDD       lanes_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      Y5, 32(AX)(BX*4)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          unrolled
+
+unrolledEnd:
+	ADDQ $+16, DX
+	SUBQ $+8, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      lanes_42b20000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y5
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y3, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPADDD       lanes_0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VPADDD       lanes_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (AX)(BX*4)
+	VADDPS       Y5, Y1, Y1
+	ADDQ         $+8, BX
+	SUBQ         $+8, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+8, DX
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         tail<>+64(SB), SI
+	SHLQ         $0x02, DX
+	SUBQ         DX, SI
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   (CX)(BX*4), Y3, Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      lanes_42b20000<>+0(SB), Y0
+	VMINPS       Y4, Y0, Y4
+	VMOVUPS      lanes_c2d10000<>+0(SB), Y0
+	VMAXPS       Y4, Y0, Y4
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Y4, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VFNMADD231PS lanes_3f318000<>+0(SB), Y0, Y4
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Y0, Y4
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Y5
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Y4, Y5
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Y4, Y5
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Y4, Y5
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Y4, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y4, Y5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Y4, Y5
+	VCVTPS2DQ    Y0, Y0
+	VPSRAD       $0x01, Y0, Y4
+	VPSUBD       Y4, Y0, Y0
+	VPADDD       lanes_0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VPADDD       lanes_0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y5, Y5
+	VMASKMOVPS   Y5, Y3, (AX)(BX*4)
+	VANDPS       Y5, Y3, Y5
+	VADDPS       Y5, Y1, Y1
+
+done:
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSS       X1, s+56(FP)
+	VZEROUPPER
+	RET
+
+// func normalizeavx2(dst []float32, x []float32, gamma []float32, beta []float32, mean float32, rstd float32)
+// Requires: AVX, FMA3
+TEXT ·normalizeavx2(SB), NOSPLIT, $0-104
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         gamma_base+48(FP), DX
+	VBROADCASTSS mean+96(FP), Y0
+	VBROADCASTSS rstd+100(FP), Y1
+	MOVQ         beta_base+72(FP), BX
+	MOVQ         dst_len+8(FP), SI
+	XORQ         DI, DI
+	SUBQ         $+16, SI
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS     (CX)(DI*4), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     (BX)(DI*4), Y3
+	VMOVUPS     (DX)(DI*4), Y4
+	VFMADD132PS Y4, Y3, Y2
+	VMOVUPS     Y2, (AX)(DI*4)
+	VMOVUPS     32(CX)(DI*4), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     32(BX)(DI*4), Y3
+	VMOVUPS     32(DX)(DI*4), Y4
+	VFMADD132PS Y4, Y3, Y2
+	VMOVUPS     Y2, 32(AX)(DI*4)
+	ADDQ        $+16, DI
+	SUBQ        $+16, SI
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+16, SI
+	SUBQ $+8, SI
+	JL   singleEnd
+
+single:
+	VMOVUPS     (CX)(DI*4), Y2
+	VSUBPS      Y0, Y2, Y2
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     (BX)(DI*4), Y3
+	VMOVUPS     (DX)(DI*4), Y4
+	VFMADD132PS Y4, Y3, Y2
+	VMOVUPS     Y2, (AX)(DI*4)
+	ADDQ        $+8, DI
+	SUBQ        $+8, SI
+	JGE         single
+
+singleEnd:
+	ADDQ        $+8, SI
+	TESTQ       SI, SI
+	JZ          done
+	LEAQ        tail<>+64(SB), R8
+	SHLQ        $0x02, SI
+	SUBQ        SI, R8
+	VMOVUPS     (R8), Y2
+	VMASKMOVPS  (CX)(DI*4), Y2, Y3
+	VSUBPS      Y0, Y3, Y3
+	VMULPS      Y1, Y3, Y3
+	VMASKMOVPS  (BX)(DI*4), Y2, Y0
+	VMASKMOVPS  (DX)(DI*4), Y2, Y1
+	VFMADD132PS Y1, Y0, Y3
+	VMASKMOVPS  Y3, Y2, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalizeOnlyavx2(dst []float32, x []float32, gamma []float32, mean float32, rstd float32)
+// Requires: AVX
+TEXT ·normalizeOnlyavx2(SB), NOSPLIT, $0-80
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         gamma_base+48(FP), DX
+	VBROADCASTSS mean+72(FP), Y0
+	VBROADCASTSS rstd+76(FP), Y1
+	MOVQ         dst_len+8(FP), BX
+	XORQ         SI, SI
+	SUBQ         $+16, BX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS (DX)(SI*4), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (AX)(SI*4)
+	VMOVUPS 32(CX)(SI*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS 32(DX)(SI*4), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 32(AX)(SI*4)
+	ADDQ    $+16, SI
+	SUBQ    $+16, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+16, BX
+	SUBQ $+8, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(SI*4), Y2
+	VSUBPS  Y0, Y2, Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS (DX)(SI*4), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (AX)(SI*4)
+	ADDQ    $+8, SI
+	SUBQ    $+8, BX
+	JGE     single
+
+singleEnd:
+	ADDQ       $+8, BX
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       tail<>+64(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    (DI), Y2
+	VMASKMOVPS (CX)(SI*4), Y2, Y3
+	VSUBPS     Y0, Y3, Y3
+	VMULPS     Y1, Y3, Y3
+	VMASKMOVPS (DX)(SI*4), Y2, Y0
+	VMULPS     Y0, Y3, Y3
+	VMASKMOVPS Y3, Y2, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func normSumsavx2(dy []float32, x []float32, gamma []float32, mean float32, rstd float32) (s float32, t float32)
+// Requires: AVX, FMA3
+TEXT ·normSumsavx2(SB), NOSPLIT, $0-88
+	MOVQ         dy_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         gamma_base+48(FP), DX
+	VBROADCASTSS mean+72(FP), Y0
+	VBROADCASTSS rstd+76(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         x_len+32(FP), BX
+	XORQ         SI, SI
+	SUBQ         $+16, BX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(SI*4), Y6
+	VMOVUPS     (CX)(SI*4), Y7
+	VMOVUPS     (DX)(SI*4), Y8
+	VMULPS      Y8, Y6, Y6
+	VADDPS      Y6, Y2, Y2
+	VSUBPS      Y0, Y7, Y7
+	VFMADD231PS Y6, Y7, Y4
+	VMOVUPS     32(AX)(SI*4), Y6
+	VMOVUPS     32(CX)(SI*4), Y7
+	VMOVUPS     32(DX)(SI*4), Y8
+	VMULPS      Y8, Y6, Y6
+	VADDPS      Y6, Y3, Y3
+	VSUBPS      Y0, Y7, Y7
+	VFMADD231PS Y6, Y7, Y5
+	ADDQ        $+16, SI
+	SUBQ        $+16, BX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+16, BX
+	SUBQ $+8, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(SI*4), Y6
+	VMOVUPS     (CX)(SI*4), Y7
+	VMOVUPS     (DX)(SI*4), Y8
+	VMULPS      Y8, Y6, Y6
+	VADDPS      Y6, Y2, Y2
+	VSUBPS      Y0, Y7, Y7
+	VFMADD231PS Y6, Y7, Y4
+	ADDQ        $+8, SI
+	SUBQ        $+8, BX
+	JGE         single
+
+singleEnd:
+	ADDQ        $+8, BX
+	TESTQ       BX, BX
+	JZ          done
+	LEAQ        tail<>+64(SB), DI
+	SHLQ        $0x02, BX
+	SUBQ        BX, DI
+	VMOVUPS     (DI), Y6
+	VMASKMOVPS  (AX)(SI*4), Y6, Y7
+	VMASKMOVPS  (CX)(SI*4), Y6, Y8
+	VMASKMOVPS  (DX)(SI*4), Y6, Y9
+	VMULPS      Y9, Y7, Y7
+	VADDPS      Y7, Y2, Y2
+	VSUBPS      Y0, Y8, Y8
+	VANDPS      Y8, Y6, Y8
+	VFMADD231PS Y7, Y8, Y4
+
+done:
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X0, X2, X2
+	VPERMILPS    $0x4e, X2, X0
+	VADDPS       X0, X2, X2
+	VPERMILPS    $0xb1, X2, X0
+	VADDPS       X0, X2, X2
+	VADDPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X0, X4, X4
+	VPERMILPS    $0x4e, X4, X0
+	VADDPS       X0, X4, X4
+	VPERMILPS    $0xb1, X4, X0
+	VADDPS       X0, X4, X4
+	VMULSS       X1, X4, X4
+	VMOVSS       X2, s+80(FP)
+	VMOVSS       X4, t+84(FP)
+	VZEROUPPER
+	RET
+
+// func normGradavx2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, dbeta []float32, mean float32, rstd float32, m float32, n float32)
+// Requires: AVX, FMA3
+TEXT ·normGradavx2(SB), NOSPLIT, $0-160
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         gamma_base+72(FP), BX
+	MOVQ         dgamma_base+96(FP), SI
+	MOVQ         dbeta_base+120(FP), DI
+	VBROADCASTSS mean+144(FP), Y0
+	VBROADCASTSS rstd+148(FP), Y1
+	VBROADCASTSS m+152(FP), Y2
+	VBROADCASTSS n+156(FP), Y3
+	MOVQ         dx_len+8(FP), R8
+	XORQ         R9, R9
+	SUBQ         $+8, R8
+	JL           singleEnd
+
+single:
+	VMOVUPS      (DX)(R9*4), Y4
+	VMOVUPS      (CX)(R9*4), Y5
+	VMOVUPS      (SI)(R9*4), Y6
+	VSUBPS       Y0, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y6
+	VMOVUPS      Y6, (SI)(R9*4)
+	VMOVUPS      (DI)(R9*4), Y6
+	VADDPS       Y5, Y6, Y6
+	VMOVUPS      Y6, (DI)(R9*4)
+	VMOVUPS      (BX)(R9*4), Y6
+	VMULPS       Y6, Y5, Y5
+	VSUBPS       Y2, Y5, Y5
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      Y5, (AX)(R9*4)
+	ADDQ         $+8, R9
+	SUBQ         $+8, R8
+	JGE          single
+
+singleEnd:
+	ADDQ         $+8, R8
+	TESTQ        R8, R8
+	JZ           done
+	LEAQ         tail<>+64(SB), R10
+	SHLQ         $0x02, R8
+	SUBQ         R8, R10
+	VMOVUPS      (R10), Y4
+	VMASKMOVPS   (DX)(R9*4), Y4, Y5
+	VMASKMOVPS   (CX)(R9*4), Y4, Y6
+	VMASKMOVPS   (SI)(R9*4), Y4, Y7
+	VSUBPS       Y0, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VFMADD231PS  Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y4, (SI)(R9*4)
+	VMASKMOVPS   (DI)(R9*4), Y4, Y0
+	VADDPS       Y6, Y0, Y0
+	VMASKMOVPS   Y0, Y4, (DI)(R9*4)
+	VMASKMOVPS   (BX)(R9*4), Y4, Y0
+	VMULPS       Y0, Y6, Y6
+	VSUBPS       Y2, Y6, Y6
+	VFNMADD231PS Y3, Y5, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y4, (AX)(R9*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func adamWavx2(p []float32, g []float32, m []float32, v []float32, step float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, eps float32, keep float32)
+// Requires: AVX, FMA3
+TEXT ·adamWavx2(SB), NOSPLIT, $0-128
+	MOVQ         p_base+0(FP), AX
+	MOVQ         g_base+24(FP), CX
+	MOVQ         m_base+48(FP), DX
+	MOVQ         v_base+72(FP), BX
+	VBROADCASTSS step+96(FP), Y0
+	VBROADCASTSS beta1+100(FP), Y1
+	VBROADCASTSS rest1+104(FP), Y2
+	VBROADCASTSS beta2+108(FP), Y3
+	VBROADCASTSS rest2+112(FP), Y4
+	VBROADCASTSS root+116(FP), Y5
+	VBROADCASTSS eps+120(FP), Y6
+	VBROADCASTSS keep+124(FP), Y7
+	MOVQ         p_len+8(FP), SI
+	XORQ         DI, DI
+	SUBQ         $+8, SI
+	JL           singleEnd
+
+single:
+	VMOVUPS     (CX)(DI*4), Y8
+	VMOVUPS     (DX)(DI*4), Y9
+	VMOVUPS     (BX)(DI*4), Y10
+	VMULPS      Y2, Y8, Y11
+	VFMADD132PS Y1, Y11, Y9
+	VMOVUPS     Y9, (DX)(DI*4)
+	VMULPS      Y8, Y8, Y8
+	VMULPS      Y4, Y8, Y8
+	VFMADD132PS Y3, Y8, Y10
+	VMOVUPS     Y10, (BX)(DI*4)
+	VSQRTPS     Y10, Y10
+	VFMADD132PS Y5, Y6, Y10
+	VMULPS      Y0, Y9, Y9
+	VDIVPS      Y10, Y9, Y9
+	VMOVUPS     (AX)(DI*4), Y8
+	VFMSUB132PS Y7, Y9, Y8
+	VMOVUPS     Y8, (AX)(DI*4)
+	ADDQ        $+8, DI
+	SUBQ        $+8, SI
+	JGE         single
+
+singleEnd:
+	ADDQ        $+8, SI
+	TESTQ       SI, SI
+	JZ          done
+	LEAQ        tail<>+64(SB), R8
+	SHLQ        $0x02, SI
+	SUBQ        SI, R8
+	VMOVUPS     (R8), Y8
+	VMASKMOVPS  (CX)(DI*4), Y8, Y9
+	VMASKMOVPS  (DX)(DI*4), Y8, Y10
+	VMASKMOVPS  (BX)(DI*4), Y8, Y11
+	VMULPS      Y2, Y9, Y2
+	VFMADD132PS Y1, Y2, Y10
+	VMASKMOVPS  Y10, Y8, (DX)(DI*4)
+	VMULPS      Y9, Y9, Y9
+	VMULPS      Y4, Y9, Y9
+	VFMADD132PS Y3, Y9, Y11
+	VMASKMOVPS  Y11, Y8, (BX)(DI*4)
+	VSQRTPS     Y11, Y11
+	VFMADD132PS Y5, Y6, Y11
+	VMULPS      Y0, Y10, Y10
+	VDIVPS      Y11, Y10, Y10
+	VMASKMOVPS  (AX)(DI*4), Y8, Y0
+	VFMSUB132PS Y7, Y10, Y0
+	VMASKMOVPS  Y0, Y8, (AX)(DI*4)
+
+done:
+	VZEROUPPER
 	RET

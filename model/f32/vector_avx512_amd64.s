@@ -2,6 +2,2254 @@
 
 #include "textflag.h"
 
-// func vnopavx512()
-TEXT ·vnopavx512(SB), NOSPLIT, $0
+// func expavx512(dst []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·expavx512(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $+16, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Z0
+	VMOVUPS      lanes_42c80000<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z0
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z1, Z0
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z1, Z0
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z2
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z0, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVUPS      Z2, (AX)(BX*4)
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, DX
+	TESTQ        DX, DX
+	JZ           done
+	MOVQ         $-1, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z0
+	VMOVUPS      lanes_42c80000<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z0
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z1, Z0
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z1, Z0
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z2
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z0, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_42c80000<>+0(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+4(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+8(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+12(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+16(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+20(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+24(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+28(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+32(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+36(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+40(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+44(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+48(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+52(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+56(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+60(SB)/4, $0x42c80000
+GLOBL lanes_42c80000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_c2f00000<>+0(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+4(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+8(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+12(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+16(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+20(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+24(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+28(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+32(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+36(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+40(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+44(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+48(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+52(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+56(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+60(SB)/4, $0xc2f00000
+GLOBL lanes_c2f00000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+32(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+36(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+40(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+44(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+48(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+52(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
+GLOBL lanes_3fb8aa3b<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3f318000<>+0(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+4(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+8(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+12(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+16(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+20(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+24(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+28(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+32(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+36(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+40(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+44(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+48(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+52(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+56(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+60(SB)/4, $0x3f318000
+GLOBL lanes_3f318000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_b95e8083<>+0(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+4(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+8(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+12(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+16(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+20(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+24(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+28(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+32(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+36(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+40(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+44(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+48(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+52(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+56(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+60(SB)/4, $0xb95e8083
+GLOBL lanes_b95e8083<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3ab5121a<>+0(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+4(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+8(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+12(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+16(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+20(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+24(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+28(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+32(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+36(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+40(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+44(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+48(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+52(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+56(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+60(SB)/4, $0x3ab5121a
+GLOBL lanes_3ab5121a<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3c091cf1<>+0(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+4(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+8(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+12(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+16(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+20(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+24(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+28(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+32(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+36(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+40(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+44(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+48(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+52(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+56(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+60(SB)/4, $0x3c091cf1
+GLOBL lanes_3c091cf1<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3d2aac79<>+0(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+4(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+8(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+12(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+16(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+20(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+24(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+28(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+32(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+36(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+40(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+44(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+48(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+52(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+56(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+60(SB)/4, $0x3d2aac79
+GLOBL lanes_3d2aac79<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3e2aaa49<>+0(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+4(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+8(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+12(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+16(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+20(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+24(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+28(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+32(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+36(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+40(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+44(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+48(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+52(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+56(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+60(SB)/4, $0x3e2aaa49
+GLOBL lanes_3e2aaa49<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3efffffe<>+0(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+4(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+8(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+12(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+16(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+20(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+24(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+28(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+32(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+36(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+40(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+44(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+48(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+52(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+56(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+60(SB)/4, $0x3efffffe
+GLOBL lanes_3efffffe<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3f800000<>+0(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+4(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+8(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+12(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+16(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+20(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+24(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+28(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+32(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+36(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+40(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+44(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+48(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+52(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+56(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+60(SB)/4, $0x3f800000
+GLOBL lanes_3f800000<>(SB), RODATA|NOPTR, $64
+
+// func sigmoidavx512(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·sigmoidavx512(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $+16, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Z0
+	VXORPS       lanes_80000000<>+0(SB), Z0, Z0
+	VMOVUPS      lanes_42c80000<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z0
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z1, Z0
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z1, Z0
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z2
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z0, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVUPS      lanes_3f800000<>+0(SB), Z0
+	VADDPS       Z0, Z2, Z2
+	VDIVPS       Z2, Z0, Z2
+	VMOVUPS      Z2, (AX)(BX*4)
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, DX
+	TESTQ        DX, DX
+	JZ           done
+	MOVQ         $-1, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z0
+	VXORPS       lanes_80000000<>+0(SB), Z0, Z0
+	VMOVUPS      lanes_42c80000<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z0
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS  $0x08, Z1, Z1
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z1, Z0
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z1, Z0
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z2
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z0, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z0, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VMOVUPS      lanes_3f800000<>+0(SB), Z0
+	VADDPS       Z0, Z2, Z2
+	VDIVPS       Z2, Z0, Z2
+	VMOVUPS      Z2, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_80000000<>+0(SB)/4, $0x80000000
+DATA lanes_80000000<>+4(SB)/4, $0x80000000
+DATA lanes_80000000<>+8(SB)/4, $0x80000000
+DATA lanes_80000000<>+12(SB)/4, $0x80000000
+DATA lanes_80000000<>+16(SB)/4, $0x80000000
+DATA lanes_80000000<>+20(SB)/4, $0x80000000
+DATA lanes_80000000<>+24(SB)/4, $0x80000000
+DATA lanes_80000000<>+28(SB)/4, $0x80000000
+DATA lanes_80000000<>+32(SB)/4, $0x80000000
+DATA lanes_80000000<>+36(SB)/4, $0x80000000
+DATA lanes_80000000<>+40(SB)/4, $0x80000000
+DATA lanes_80000000<>+44(SB)/4, $0x80000000
+DATA lanes_80000000<>+48(SB)/4, $0x80000000
+DATA lanes_80000000<>+52(SB)/4, $0x80000000
+DATA lanes_80000000<>+56(SB)/4, $0x80000000
+DATA lanes_80000000<>+60(SB)/4, $0x80000000
+GLOBL lanes_80000000<>(SB), RODATA|NOPTR, $64
+
+// func siluavx512(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·siluavx512(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $+16, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Z0
+	VXORPS       lanes_80000000<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_42c80000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z2, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VSCALEFPS    Z2, Z3, Z3
+	VMOVUPS      lanes_3f800000<>+0(SB), Z1
+	VADDPS       Z1, Z3, Z3
+	VDIVPS       Z3, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, (AX)(BX*4)
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, DX
+	TESTQ        DX, DX
+	JZ           done
+	MOVQ         $-1, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z0
+	VXORPS       lanes_80000000<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_42c80000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z2, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VSCALEFPS    Z2, Z3, Z3
+	VMOVUPS      lanes_3f800000<>+0(SB), Z1
+	VADDPS       Z1, Z3, Z3
+	VDIVPS       Z3, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluavx512(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·geluavx512(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $+16, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Z0
+	VMULPS       Z0, Z0, Z1
+	VMULPS       lanes_bf000000<>+0(SB), Z1, Z1
+	VMOVUPS      lanes_42c80000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z2, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VSCALEFPS    Z2, Z3, Z3
+	VANDPS       lanes_7fffffff<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_3f800000<>+0(SB), Z2
+	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Z2, Z1
+	VDIVPS       Z1, Z2, Z1
+	VMOVUPS      lanes_bdc9bf96<>+0(SB), Z4
+	VFMADD213PS  lanes_3ec49644<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_beac1341<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3ead13fb<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_baf8884a<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3df01941<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Z1, Z4
+	VMULPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VPMOVD2M     Z0, K1
+	VMOVAPS      Z4, K1, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, (AX)(BX*4)
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, DX
+	TESTQ        DX, DX
+	JZ           done
+	MOVQ         $-1, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z0
+	VMULPS       Z0, Z0, Z1
+	VMULPS       lanes_bf000000<>+0(SB), Z1, Z1
+	VMOVUPS      lanes_42c80000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z2, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VSCALEFPS    Z2, Z3, Z3
+	VANDPS       lanes_7fffffff<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_3f800000<>+0(SB), Z2
+	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Z2, Z1
+	VDIVPS       Z1, Z2, Z1
+	VMOVUPS      lanes_bdc9bf96<>+0(SB), Z4
+	VFMADD213PS  lanes_3ec49644<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_beac1341<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3ead13fb<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_baf8884a<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3df01941<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Z1, Z4
+	VMULPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VPMOVD2M     Z0, K2
+	VMOVAPS      Z4, K2, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_bf000000<>+0(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+4(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+8(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+12(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+16(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+20(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+24(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+28(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+32(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+36(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+40(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+44(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+48(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+52(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+56(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+60(SB)/4, $0xbf000000
+GLOBL lanes_bf000000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_7fffffff<>+0(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+4(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+8(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+12(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+16(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+20(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+24(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+28(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+32(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+36(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+40(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+44(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+48(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+52(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+56(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+60(SB)/4, $0x7fffffff
+GLOBL lanes_7fffffff<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3e7d6d54<>+0(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+4(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+8(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+12(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+16(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+20(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+24(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+28(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+32(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+36(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+40(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+44(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+48(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+52(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+56(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+60(SB)/4, $0x3e7d6d54
+GLOBL lanes_3e7d6d54<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_bdc9bf96<>+0(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+4(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+8(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+12(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+16(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+20(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+24(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+28(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+32(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+36(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+40(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+44(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+48(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+52(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+56(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+60(SB)/4, $0xbdc9bf96
+GLOBL lanes_bdc9bf96<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3ec49644<>+0(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+4(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+8(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+12(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+16(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+20(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+24(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+28(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+32(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+36(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+40(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+44(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+48(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+52(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+56(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+60(SB)/4, $0x3ec49644
+GLOBL lanes_3ec49644<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_beac1341<>+0(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+4(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+8(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+12(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+16(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+20(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+24(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+28(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+32(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+36(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+40(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+44(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+48(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+52(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+56(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+60(SB)/4, $0xbeac1341
+GLOBL lanes_beac1341<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3ead13fb<>+0(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+4(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+8(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+12(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+16(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+20(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+24(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+28(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+32(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+36(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+40(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+44(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+48(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+52(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+56(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+60(SB)/4, $0x3ead13fb
+GLOBL lanes_3ead13fb<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_baf8884a<>+0(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+4(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+8(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+12(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+16(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+20(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+24(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+28(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+32(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+36(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+40(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+44(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+48(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+52(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+56(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+60(SB)/4, $0xbaf8884a
+GLOBL lanes_baf8884a<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3df01941<>+0(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+4(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+8(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+12(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+16(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+20(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+24(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+28(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+32(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+36(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+40(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+44(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+48(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+52(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+56(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+60(SB)/4, $0x3df01941
+GLOBL lanes_3df01941<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3dc72c7f<>+0(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+4(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+8(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+12(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+16(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+20(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+24(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+28(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+32(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+36(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+40(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+44(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+48(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+52(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+56(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+60(SB)/4, $0x3dc72c7f
+GLOBL lanes_3dc72c7f<>(SB), RODATA|NOPTR, $64
+
+// func eluOneavx512(dst []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·eluOneavx512(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	XORQ BX, BX
+	SUBQ $+16, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Z0
+	VPXORD       Z1, Z1, Z1
+	VMINPS       Z0, Z1, Z2
+	VMAXPS       Z0, Z1, Z1
+	VMOVUPS      lanes_42c80000<>+0(SB), Z0
+	VMINPS       Z2, Z0, Z2
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z0
+	VMAXPS       Z2, Z0, Z2
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z2, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z0, Z2
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z0, Z2
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z2, Z4
+	VSCALEFPS    Z0, Z4, Z4
+	VADDPS       Z1, Z4, Z4
+	VMOVUPS      Z4, (AX)(BX*4)
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, DX
+	TESTQ        DX, DX
+	JZ           done
+	MOVQ         $-1, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z0
+	VPXORD       Z3, Z3, Z3
+	VMINPS       Z0, Z3, Z1
+	VMAXPS       Z0, Z3, Z3
+	VMOVUPS      lanes_42c80000<>+0(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z0, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z2
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS    Z0, Z2, Z2
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func siluGradavx512(dst []float32, x []float32, dy []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·siluGradavx512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(SI*4), Z0
+	VMOVUPS      (DX)(SI*4), Z1
+	VXORPS       lanes_80000000<>+0(SB), Z0, Z2
+	VMOVUPS      lanes_42c80000<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z3, Z2
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z3, Z2
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z2, Z4
+	VSCALEFPS    Z3, Z4, Z4
+	VMOVUPS      lanes_3f800000<>+0(SB), Z2
+	VADDPS       Z2, Z4, Z4
+	VDIVPS       Z4, Z2, Z4
+	VMOVUPS      lanes_3f800000<>+0(SB), Z2
+	VSUBPS       Z4, Z2, Z3
+	VFMADD213PS  Z2, Z0, Z3
+	VMULPS       Z4, Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, (AX)(SI*4)
+	ADDQ         $+16, SI
+	SUBQ         $+16, BX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, BX
+	TESTQ        BX, BX
+	JZ           done
+	MOVQ         $-1, DI
+	BZHIQ        BX, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX)(SI*4), K1, Z0
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VXORPS       lanes_80000000<>+0(SB), Z0, Z2
+	VMOVUPS      lanes_42c80000<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z3, Z2
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z3, Z2
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z2, Z4
+	VSCALEFPS    Z3, Z4, Z4
+	VMOVUPS      lanes_3f800000<>+0(SB), Z2
+	VADDPS       Z2, Z4, Z4
+	VDIVPS       Z4, Z2, Z4
+	VMOVUPS      lanes_3f800000<>+0(SB), Z2
+	VSUBPS       Z4, Z2, Z3
+	VFMADD213PS  Z2, Z0, Z3
+	VMULPS       Z4, Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluGradavx512(dst []float32, x []float32, dy []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·geluGradavx512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(SI*4), Z0
+	VMOVUPS      (DX)(SI*4), Z1
+	VMULPS       Z0, Z0, Z2
+	VMULPS       lanes_bf000000<>+0(SB), Z2, Z2
+	VMOVUPS      lanes_42c80000<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z3, Z2
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z3, Z2
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z2, Z4
+	VSCALEFPS    Z3, Z4, Z4
+	VANDPS       lanes_7fffffff<>+0(SB), Z0, Z2
+	VMOVUPS      lanes_3f800000<>+0(SB), Z3
+	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Z3, Z2
+	VDIVPS       Z2, Z3, Z2
+	VMOVUPS      lanes_bdc9bf96<>+0(SB), Z5
+	VFMADD213PS  lanes_3ec49644<>+0(SB), Z2, Z5
+	VFMADD213PS  lanes_beac1341<>+0(SB), Z2, Z5
+	VFMADD213PS  lanes_3ead13fb<>+0(SB), Z2, Z5
+	VFMADD213PS  lanes_baf8884a<>+0(SB), Z2, Z5
+	VFMADD213PS  lanes_3df01941<>+0(SB), Z2, Z5
+	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Z2, Z5
+	VMULPS       Z2, Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VSUBPS       Z5, Z3, Z3
+	VPMOVD2M     Z0, K1
+	VMOVAPS      Z5, K1, Z3
+	VMULPS       lanes_3ecc422a<>+0(SB), Z4, Z4
+	VFMADD231PS  Z0, Z4, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, (AX)(SI*4)
+	ADDQ         $+16, SI
+	SUBQ         $+16, BX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, BX
+	TESTQ        BX, BX
+	JZ           done
+	MOVQ         $-1, DI
+	BZHIQ        BX, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX)(SI*4), K1, Z0
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VMULPS       Z0, Z0, Z2
+	VMULPS       lanes_bf000000<>+0(SB), Z2, Z2
+	VMOVUPS      lanes_42c80000<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z3, Z2
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z3, Z2
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z2, Z4
+	VSCALEFPS    Z3, Z4, Z4
+	VANDPS       lanes_7fffffff<>+0(SB), Z0, Z2
+	VMOVUPS      lanes_3f800000<>+0(SB), Z3
+	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Z3, Z2
+	VDIVPS       Z2, Z3, Z2
+	VMOVUPS      lanes_bdc9bf96<>+0(SB), Z5
+	VFMADD213PS  lanes_3ec49644<>+0(SB), Z2, Z5
+	VFMADD213PS  lanes_beac1341<>+0(SB), Z2, Z5
+	VFMADD213PS  lanes_3ead13fb<>+0(SB), Z2, Z5
+	VFMADD213PS  lanes_baf8884a<>+0(SB), Z2, Z5
+	VFMADD213PS  lanes_3df01941<>+0(SB), Z2, Z5
+	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Z2, Z5
+	VMULPS       Z2, Z5, Z5
+	VMULPS       Z4, Z5, Z5
+	VSUBPS       Z5, Z3, Z3
+	VPMOVD2M     Z0, K2
+	VMOVAPS      Z5, K2, Z3
+	VMULPS       lanes_3ecc422a<>+0(SB), Z4, Z4
+	VFMADD231PS  Z0, Z4, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_3ecc422a<>+0(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+4(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+8(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+12(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+16(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+20(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+24(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+28(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+32(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+36(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+40(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+44(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+48(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+52(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+56(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+60(SB)/4, $0x3ecc422a
+GLOBL lanes_3ecc422a<>(SB), RODATA|NOPTR, $64
+
+// func eluOneGradavx512(dst []float32, y []float32, dy []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·eluOneGradavx512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ y_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(SI*4), Z0
+	VMOVUPS (DX)(SI*4), Z1
+	VMOVUPS lanes_3f800000<>+0(SB), Z2
+	VMINPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS Z2, (AX)(SI*4)
+	ADDQ    $+16, SI
+	SUBQ    $+16, BX
+	JGE     single
+
+singleEnd:
+	ADDQ      $+16, BX
+	TESTQ     BX, BX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (CX)(SI*4), K1, Z0
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VMOVUPS   lanes_3f800000<>+0(SB), Z2
+	VMINPS    Z0, Z2, Z2
+	VMULPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func addavx512(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addavx512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+64, BX
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*4), Z0
+	VMOVUPS (DX)(SI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Z0
+	VMOVUPS 64(DX)(SI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*4)
+	VMOVUPS 128(CX)(SI*4), Z0
+	VMOVUPS 128(DX)(SI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(AX)(SI*4)
+	VMOVUPS 192(CX)(SI*4), Z0
+	VMOVUPS 192(DX)(SI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(AX)(SI*4)
+	ADDQ    $+64, SI
+	SUBQ    $+64, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+64, BX
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(SI*4), Z0
+	VMOVUPS (DX)(SI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*4)
+	ADDQ    $+16, SI
+	SUBQ    $+16, BX
+	JGE     single
+
+singleEnd:
+	ADDQ      $+16, BX
+	TESTQ     BX, BX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (CX)(SI*4), K1, Z0
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func subavx512(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·subavx512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+64, BX
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*4), Z0
+	VMOVUPS (DX)(SI*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Z0
+	VMOVUPS 64(DX)(SI*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*4)
+	VMOVUPS 128(CX)(SI*4), Z0
+	VMOVUPS 128(DX)(SI*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(AX)(SI*4)
+	VMOVUPS 192(CX)(SI*4), Z0
+	VMOVUPS 192(DX)(SI*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(AX)(SI*4)
+	ADDQ    $+64, SI
+	SUBQ    $+64, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+64, BX
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(SI*4), Z0
+	VMOVUPS (DX)(SI*4), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*4)
+	ADDQ    $+16, SI
+	SUBQ    $+16, BX
+	JGE     single
+
+singleEnd:
+	ADDQ      $+16, BX
+	TESTQ     BX, BX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (CX)(SI*4), K1, Z0
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulavx512(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·mulavx512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $+64, BX
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*4), Z0
+	VMOVUPS (DX)(SI*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Z0
+	VMOVUPS 64(DX)(SI*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*4)
+	VMOVUPS 128(CX)(SI*4), Z0
+	VMOVUPS 128(DX)(SI*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(AX)(SI*4)
+	VMOVUPS 192(CX)(SI*4), Z0
+	VMOVUPS 192(DX)(SI*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(AX)(SI*4)
+	ADDQ    $+64, SI
+	SUBQ    $+64, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+64, BX
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(SI*4), Z0
+	VMOVUPS (DX)(SI*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*4)
+	ADDQ    $+16, SI
+	SUBQ    $+16, BX
+	JGE     single
+
+singleEnd:
+	ADDQ      $+16, BX
+	TESTQ     BX, BX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (CX)(SI*4), K1, Z0
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func addScaledavx512(dst []float32, alpha float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addScaledavx512(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+32(FP), CX
+	VBROADCASTSS alpha+24(FP), Z0
+	MOVQ         dst_len+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+64, DX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(BX*4), Z1
+	VMOVUPS     (CX)(BX*4), Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z1, (AX)(BX*4)
+	VMOVUPS     64(AX)(BX*4), Z1
+	VMOVUPS     64(CX)(BX*4), Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z1, 64(AX)(BX*4)
+	VMOVUPS     128(AX)(BX*4), Z1
+	VMOVUPS     128(CX)(BX*4), Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z1, 128(AX)(BX*4)
+	VMOVUPS     192(AX)(BX*4), Z1
+	VMOVUPS     192(CX)(BX*4), Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z1, 192(AX)(BX*4)
+	ADDQ        $+64, BX
+	SUBQ        $+64, DX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+64, DX
+	SUBQ $+16, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(BX*4), Z1
+	VMOVUPS     (CX)(BX*4), Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z1, (AX)(BX*4)
+	ADDQ        $+16, BX
+	SUBQ        $+16, DX
+	JGE         single
+
+singleEnd:
+	ADDQ        $+16, DX
+	TESTQ       DX, DX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (AX)(BX*4), K1, Z1
+	VMOVUPS.Z   (CX)(BX*4), K1, Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z1, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func scaleavx512(dst []float32, alpha float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·scaleavx512(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+32(FP), CX
+	VBROADCASTSS alpha+24(FP), Z0
+	MOVQ         dst_len+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+64, DX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(BX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*4)
+	VMOVUPS 64(CX)(BX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)(BX*4)
+	VMOVUPS 128(CX)(BX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 128(AX)(BX*4)
+	VMOVUPS 192(CX)(BX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 192(AX)(BX*4)
+	ADDQ    $+64, BX
+	SUBQ    $+64, DX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+64, DX
+	SUBQ $+16, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(BX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*4)
+	ADDQ    $+16, BX
+	SUBQ    $+16, DX
+	JGE     single
+
+singleEnd:
+	ADDQ      $+16, DX
+	TESTQ     DX, DX
+	JZ        done
+	MOVQ      $-1, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX)(BX*4), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func softmaxGradavx512(dst []float32, y []float32, dy []float32, dot float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·softmaxGradavx512(SB), NOSPLIT, $0-76
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         y_base+24(FP), CX
+	MOVQ         dy_base+48(FP), DX
+	VBROADCASTSS dot+72(FP), Z0
+	MOVQ         dst_len+8(FP), BX
+	XORQ         SI, SI
+	SUBQ         $+32, BX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS (DX)(SI*4), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS (CX)(SI*4), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, (AX)(SI*4)
+	VMOVUPS 64(DX)(SI*4), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS 64(CX)(SI*4), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, 64(AX)(SI*4)
+	ADDQ    $+32, SI
+	SUBQ    $+32, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+32, BX
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (DX)(SI*4), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS (CX)(SI*4), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, (AX)(SI*4)
+	ADDQ    $+16, SI
+	SUBQ    $+16, BX
+	JGE     single
+
+singleEnd:
+	ADDQ      $+16, BX
+	TESTQ     BX, BX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS.Z (CX)(SI*4), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotavx512(x []float32, y []float32) (s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·dotavx512(SB), NOSPLIT, $0-52
+	MOVQ   x_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   x_len+8(FP), DX
+	XORQ   BX, BX
+	SUBQ   $+64, DX
+	JL     unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(BX*4), Z4
+	VMOVUPS     (CX)(BX*4), Z5
+	VFMADD231PS Z4, Z5, Z0
+	VMOVUPS     64(AX)(BX*4), Z4
+	VMOVUPS     64(CX)(BX*4), Z5
+	VFMADD231PS Z4, Z5, Z1
+	VMOVUPS     128(AX)(BX*4), Z4
+	VMOVUPS     128(CX)(BX*4), Z5
+	VFMADD231PS Z4, Z5, Z2
+	VMOVUPS     192(AX)(BX*4), Z4
+	VMOVUPS     192(CX)(BX*4), Z5
+	VFMADD231PS Z4, Z5, Z3
+	ADDQ        $+64, BX
+	SUBQ        $+64, DX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+64, DX
+	SUBQ $+16, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(BX*4), Z4
+	VMOVUPS     (CX)(BX*4), Z5
+	VFMADD231PS Z4, Z5, Z0
+	ADDQ        $+16, BX
+	SUBQ        $+16, DX
+	JGE         single
+
+singleEnd:
+	ADDQ        $+16, DX
+	TESTQ       DX, DX
+	JZ          done
+	MOVQ        $-1, SI
+	BZHIQ       DX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (AX)(BX*4), K1, Z4
+	VMOVUPS.Z   (CX)(BX*4), K1, Z5
+	VFMADD231PS Z4, Z5, Z0
+
+done:
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, s+48(FP)
+	VZEROUPPER
+	RET
+
+// func sumavx512(x []float32) (s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sumavx512(SB), NOSPLIT, $0-28
+	MOVQ   x_base+0(FP), AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   x_len+8(FP), CX
+	XORQ   DX, DX
+	SUBQ   $+64, CX
+	JL     unrolledEnd
+
+unrolled:
+	VMOVUPS (AX)(DX*4), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS 64(AX)(DX*4), Z4
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS 128(AX)(DX*4), Z4
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 192(AX)(DX*4), Z4
+	VADDPS  Z4, Z3, Z3
+	ADDQ    $+64, DX
+	SUBQ    $+64, CX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+64, CX
+	SUBQ $+16, CX
+	JL   singleEnd
+
+single:
+	VMOVUPS (AX)(DX*4), Z4
+	VADDPS  Z4, Z0, Z0
+	ADDQ    $+16, DX
+	SUBQ    $+16, CX
+	JGE     single
+
+singleEnd:
+	ADDQ      $+16, CX
+	TESTQ     CX, CX
+	JZ        done
+	MOVQ      $-1, BX
+	BZHIQ     CX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(DX*4), K1, Z4
+	VADDPS    Z4, Z0, Z0
+
+done:
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, s+24(FP)
+	VZEROUPPER
+	RET
+
+// func sumSquaresavx512(x []float32) (s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sumSquaresavx512(SB), NOSPLIT, $0-28
+	MOVQ   x_base+0(FP), AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   x_len+8(FP), CX
+	XORQ   DX, DX
+	SUBQ   $+64, CX
+	JL     unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(DX*4), Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS     64(AX)(DX*4), Z4
+	VFMADD231PS Z4, Z4, Z1
+	VMOVUPS     128(AX)(DX*4), Z4
+	VFMADD231PS Z4, Z4, Z2
+	VMOVUPS     192(AX)(DX*4), Z4
+	VFMADD231PS Z4, Z4, Z3
+	ADDQ        $+64, DX
+	SUBQ        $+64, CX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+64, CX
+	SUBQ $+16, CX
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(DX*4), Z4
+	VFMADD231PS Z4, Z4, Z0
+	ADDQ        $+16, DX
+	SUBQ        $+16, CX
+	JGE         single
+
+singleEnd:
+	ADDQ        $+16, CX
+	TESTQ       CX, CX
+	JZ          done
+	MOVQ        $-1, BX
+	BZHIQ       CX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (AX)(DX*4), K1, Z4
+	VFMADD231PS Z4, Z4, Z0
+
+done:
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, s+24(FP)
+	VZEROUPPER
+	RET
+
+// func varianceavx512(x []float32, mean float32) (s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·varianceavx512(SB), NOSPLIT, $0-36
+	MOVQ         x_base+0(FP), AX
+	VBROADCASTSS mean+24(FP), Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	MOVQ         x_len+8(FP), CX
+	XORQ         DX, DX
+	SUBQ         $+64, CX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(DX*4), Z5
+	VSUBPS      Z0, Z5, Z5
+	VFMADD231PS Z5, Z5, Z1
+	VMOVUPS     64(AX)(DX*4), Z5
+	VSUBPS      Z0, Z5, Z5
+	VFMADD231PS Z5, Z5, Z2
+	VMOVUPS     128(AX)(DX*4), Z5
+	VSUBPS      Z0, Z5, Z5
+	VFMADD231PS Z5, Z5, Z3
+	VMOVUPS     192(AX)(DX*4), Z5
+	VSUBPS      Z0, Z5, Z5
+	VFMADD231PS Z5, Z5, Z4
+	ADDQ        $+64, DX
+	SUBQ        $+64, CX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+64, CX
+	SUBQ $+16, CX
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(DX*4), Z5
+	VSUBPS      Z0, Z5, Z5
+	VFMADD231PS Z5, Z5, Z1
+	ADDQ        $+16, DX
+	SUBQ        $+16, CX
+	JGE         single
+
+singleEnd:
+	ADDQ        $+16, CX
+	TESTQ       CX, CX
+	JZ          done
+	MOVQ        $-1, BX
+	BZHIQ       CX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (AX)(DX*4), K1, Z5
+	VSUBPS      Z0, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z5, Z5, Z1
+
+done:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VADDPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, s+32(FP)
+	VZEROUPPER
+	RET
+
+// func maxavx512(x []float32) (s float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·maxavx512(SB), NOSPLIT, $0-28
+	MOVQ    x_base+0(FP), AX
+	VMOVUPS lanes_ff800000<>+0(SB), Z0
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	MOVQ    x_len+8(FP), CX
+	XORQ    DX, DX
+	SUBQ    $+32, CX
+	JL      unrolledEnd
+
+unrolled:
+	VMOVUPS (AX)(DX*4), Z5
+	VMAXPS  Z5, Z1, Z1
+	VCMPPS  $0x03, Z5, Z5, K1
+	VMOVAPS Z5, K1, Z3
+	VMOVUPS 64(AX)(DX*4), Z5
+	VMAXPS  Z5, Z2, Z2
+	VCMPPS  $0x03, Z5, Z5, K1
+	VMOVAPS Z5, K1, Z4
+	ADDQ    $+32, DX
+	SUBQ    $+32, CX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+32, CX
+	SUBQ $+16, CX
+	JL   singleEnd
+
+single:
+	VMOVUPS (AX)(DX*4), Z5
+	VMAXPS  Z5, Z1, Z1
+	VCMPPS  $0x03, Z5, Z5, K1
+	VMOVAPS Z5, K1, Z3
+	ADDQ    $+16, DX
+	SUBQ    $+16, CX
+	JGE     single
+
+singleEnd:
+	ADDQ      $+16, CX
+	TESTQ     CX, CX
+	JZ        done
+	MOVQ      $-1, BX
+	BZHIQ     CX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(DX*4), K1, Z5
+	VMOVAPS   Z0, Z0
+	VMOVAPS   Z5, K1, Z0
+	VMAXPS    Z0, Z1, Z1
+	VCMPPS    $0x03, Z0, Z0, K1
+	VMOVAPS   Z0, K1, Z3
+
+done:
+	VORPS         Z4, Z3, Z3
+	VMAXPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPS        X0, X3, X3
+	VPERMILPS     $0x4e, X3, X0
+	VADDPS        X0, X3, X3
+	VPERMILPS     $0xb1, X3, X0
+	VADDPS        X0, X3, X3
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VMAXPS        X0, X1, X1
+	VADDSS        X3, X1, X1
+	VMOVSS        X1, s+24(FP)
+	VZEROUPPER
+	RET
+
+DATA lanes_ff800000<>+0(SB)/4, $0xff800000
+DATA lanes_ff800000<>+4(SB)/4, $0xff800000
+DATA lanes_ff800000<>+8(SB)/4, $0xff800000
+DATA lanes_ff800000<>+12(SB)/4, $0xff800000
+DATA lanes_ff800000<>+16(SB)/4, $0xff800000
+DATA lanes_ff800000<>+20(SB)/4, $0xff800000
+DATA lanes_ff800000<>+24(SB)/4, $0xff800000
+DATA lanes_ff800000<>+28(SB)/4, $0xff800000
+DATA lanes_ff800000<>+32(SB)/4, $0xff800000
+DATA lanes_ff800000<>+36(SB)/4, $0xff800000
+DATA lanes_ff800000<>+40(SB)/4, $0xff800000
+DATA lanes_ff800000<>+44(SB)/4, $0xff800000
+DATA lanes_ff800000<>+48(SB)/4, $0xff800000
+DATA lanes_ff800000<>+52(SB)/4, $0xff800000
+DATA lanes_ff800000<>+56(SB)/4, $0xff800000
+DATA lanes_ff800000<>+60(SB)/4, $0xff800000
+GLOBL lanes_ff800000<>(SB), RODATA|NOPTR, $64
+
+// func expSumavx512(dst []float32, x []float32, shift float32) (s float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·expSumavx512(SB), NOSPLIT, $0-60
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	VBROADCASTSS shift+48(FP), Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	MOVQ         dst_len+8(FP), DX
+	XORQ         BX, BX
+	SUBQ         $+32, DX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS      (CX)(BX*4), Z3
+	VSUBPS       Z0, Z3, Z3
+	VMOVUPS      lanes_42c80000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z4
+	VMAXPS       Z3, Z4, Z3
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z3, Z4
+	VRNDSCALEPS  $0x08, Z4, Z4
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z4, Z3
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z4, Z3
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z5
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z3, Z5
+	VSCALEFPS    Z4, Z5, Z5
+	VMOVUPS      Z5, (AX)(BX*4)
+	VADDPS       Z5, Z1, Z1
+	VMOVUPS      64(CX)(BX*4), Z3
+	VSUBPS       Z0, Z3, Z3
+	VMOVUPS      lanes_42c80000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z4
+	VMAXPS       Z3, Z4, Z3
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z3, Z4
+	VRNDSCALEPS  $0x08, Z4, Z4
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z4, Z3
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z4, Z3
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z5
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z3, Z5
+	VSCALEFPS    Z4, Z5, Z5
+	VMOVUPS      Z5, 64(AX)(BX*4)
+	VADDPS       Z5, Z2, Z2
+	ADDQ         $+32, BX
+	SUBQ         $+32, DX
+	JGE          unrolled
+
+unrolledEnd:
+	ADDQ $+32, DX
+	SUBQ $+16, DX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(BX*4), Z3
+	VSUBPS       Z0, Z3, Z3
+	VMOVUPS      lanes_42c80000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z4
+	VMAXPS       Z3, Z4, Z3
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z3, Z4
+	VRNDSCALEPS  $0x08, Z4, Z4
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z4, Z3
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z4, Z3
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z5
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z3, Z5
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z3, Z5
+	VSCALEFPS    Z4, Z5, Z5
+	VMOVUPS      Z5, (AX)(BX*4)
+	VADDPS       Z5, Z1, Z1
+	ADDQ         $+16, BX
+	SUBQ         $+16, DX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, DX
+	TESTQ        DX, DX
+	JZ           done
+	MOVQ         $-1, SI
+	BZHIQ        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z3
+	VSUBPS       Z0, Z3, Z3
+	VMOVUPS      lanes_42c80000<>+0(SB), Z0
+	VMINPS       Z3, Z0, Z3
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z0
+	VMAXPS       Z3, Z0, Z3
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z3, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z0, Z3
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z0, Z3
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z4
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z3, Z4
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z3, Z4
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z3, Z4
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z3, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z3, Z4
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z3, Z4
+	VSCALEFPS    Z0, Z4, Z4
+	VMOVUPS      Z4, K1, (AX)(BX*4)
+	VMOVAPS.Z    Z4, K1, Z4
+	VADDPS       Z4, Z1, Z1
+
+done:
+	VADDPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, s+56(FP)
+	VZEROUPPER
+	RET
+
+// func normalizeavx512(dst []float32, x []float32, gamma []float32, beta []float32, mean float32, rstd float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·normalizeavx512(SB), NOSPLIT, $0-104
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         gamma_base+48(FP), DX
+	VBROADCASTSS mean+96(FP), Z0
+	VBROADCASTSS rstd+100(FP), Z1
+	MOVQ         beta_base+72(FP), BX
+	MOVQ         dst_len+8(FP), SI
+	XORQ         DI, DI
+	SUBQ         $+32, SI
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS     (CX)(DI*4), Z2
+	VSUBPS      Z0, Z2, Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     (BX)(DI*4), Z3
+	VMOVUPS     (DX)(DI*4), Z4
+	VFMADD132PS Z4, Z3, Z2
+	VMOVUPS     Z2, (AX)(DI*4)
+	VMOVUPS     64(CX)(DI*4), Z2
+	VSUBPS      Z0, Z2, Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     64(BX)(DI*4), Z3
+	VMOVUPS     64(DX)(DI*4), Z4
+	VFMADD132PS Z4, Z3, Z2
+	VMOVUPS     Z2, 64(AX)(DI*4)
+	ADDQ        $+32, DI
+	SUBQ        $+32, SI
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+32, SI
+	SUBQ $+16, SI
+	JL   singleEnd
+
+single:
+	VMOVUPS     (CX)(DI*4), Z2
+	VSUBPS      Z0, Z2, Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     (BX)(DI*4), Z3
+	VMOVUPS     (DX)(DI*4), Z4
+	VFMADD132PS Z4, Z3, Z2
+	VMOVUPS     Z2, (AX)(DI*4)
+	ADDQ        $+16, DI
+	SUBQ        $+16, SI
+	JGE         single
+
+singleEnd:
+	ADDQ        $+16, SI
+	TESTQ       SI, SI
+	JZ          done
+	MOVQ        $-1, R8
+	BZHIQ       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (CX)(DI*4), K1, Z2
+	VSUBPS      Z0, Z2, Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS.Z   (BX)(DI*4), K1, Z0
+	VMOVUPS.Z   (DX)(DI*4), K1, Z1
+	VFMADD132PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func normalizeOnlyavx512(dst []float32, x []float32, gamma []float32, mean float32, rstd float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·normalizeOnlyavx512(SB), NOSPLIT, $0-80
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         gamma_base+48(FP), DX
+	VBROADCASTSS mean+72(FP), Z0
+	VBROADCASTSS rstd+76(FP), Z1
+	MOVQ         dst_len+8(FP), BX
+	XORQ         SI, SI
+	SUBQ         $+32, BX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(SI*4), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS (DX)(SI*4), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, (AX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS 64(DX)(SI*4), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, 64(AX)(SI*4)
+	ADDQ    $+32, SI
+	SUBQ    $+32, BX
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+32, BX
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(SI*4), Z2
+	VSUBPS  Z0, Z2, Z2
+	VMULPS  Z1, Z2, Z2
+	VMOVUPS (DX)(SI*4), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, (AX)(SI*4)
+	ADDQ    $+16, SI
+	SUBQ    $+16, BX
+	JGE     single
+
+singleEnd:
+	ADDQ      $+16, BX
+	TESTQ     BX, BX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (CX)(SI*4), K1, Z2
+	VSUBPS    Z0, Z2, Z2
+	VMULPS    Z1, Z2, Z2
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   Z2, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func normSumsavx512(dy []float32, x []float32, gamma []float32, mean float32, rstd float32) (s float32, t float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·normSumsavx512(SB), NOSPLIT, $0-88
+	MOVQ         dy_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         gamma_base+48(FP), DX
+	VBROADCASTSS mean+72(FP), Z0
+	VBROADCASTSS rstd+76(FP), Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	MOVQ         x_len+32(FP), BX
+	XORQ         SI, SI
+	SUBQ         $+32, BX
+	JL           unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(SI*4), Z6
+	VMOVUPS     (CX)(SI*4), Z7
+	VMOVUPS     (DX)(SI*4), Z8
+	VMULPS      Z8, Z6, Z6
+	VADDPS      Z6, Z2, Z2
+	VSUBPS      Z0, Z7, Z7
+	VFMADD231PS Z6, Z7, Z4
+	VMOVUPS     64(AX)(SI*4), Z6
+	VMOVUPS     64(CX)(SI*4), Z7
+	VMOVUPS     64(DX)(SI*4), Z8
+	VMULPS      Z8, Z6, Z6
+	VADDPS      Z6, Z3, Z3
+	VSUBPS      Z0, Z7, Z7
+	VFMADD231PS Z6, Z7, Z5
+	ADDQ        $+32, SI
+	SUBQ        $+32, BX
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+32, BX
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(SI*4), Z6
+	VMOVUPS     (CX)(SI*4), Z7
+	VMOVUPS     (DX)(SI*4), Z8
+	VMULPS      Z8, Z6, Z6
+	VADDPS      Z6, Z2, Z2
+	VSUBPS      Z0, Z7, Z7
+	VFMADD231PS Z6, Z7, Z4
+	ADDQ        $+16, SI
+	SUBQ        $+16, BX
+	JGE         single
+
+singleEnd:
+	ADDQ        $+16, BX
+	TESTQ       BX, BX
+	JZ          done
+	MOVQ        $-1, DI
+	BZHIQ       BX, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (AX)(SI*4), K1, Z6
+	VMOVUPS.Z   (CX)(SI*4), K1, Z7
+	VMOVUPS.Z   (DX)(SI*4), K1, Z8
+	VMULPS      Z8, Z6, Z6
+	VADDPS      Z6, Z2, Z2
+	VSUBPS      Z0, Z7, Z7
+	VMOVAPS.Z   Z7, K1, Z7
+	VFMADD231PS Z6, Z7, Z4
+
+done:
+	VADDPS        Z3, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X0
+	VADDPS        X0, X2, X2
+	VPERMILPS     $0x4e, X2, X0
+	VADDPS        X0, X2, X2
+	VPERMILPS     $0xb1, X2, X0
+	VADDPS        X0, X2, X2
+	VADDPS        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X0, X4, X4
+	VPERMILPS     $0x4e, X4, X0
+	VADDPS        X0, X4, X4
+	VPERMILPS     $0xb1, X4, X0
+	VADDPS        X0, X4, X4
+	VMULSS        X1, X4, X4
+	VMOVSS        X2, s+80(FP)
+	VMOVSS        X4, t+84(FP)
+	VZEROUPPER
+	RET
+
+// func normGradavx512(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, dbeta []float32, mean float32, rstd float32, m float32, n float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·normGradavx512(SB), NOSPLIT, $0-160
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         gamma_base+72(FP), BX
+	MOVQ         dgamma_base+96(FP), SI
+	MOVQ         dbeta_base+120(FP), DI
+	VBROADCASTSS mean+144(FP), Z0
+	VBROADCASTSS rstd+148(FP), Z1
+	VBROADCASTSS m+152(FP), Z2
+	VBROADCASTSS n+156(FP), Z3
+	MOVQ         dx_len+8(FP), R8
+	XORQ         R9, R9
+	SUBQ         $+16, R8
+	JL           singleEnd
+
+single:
+	VMOVUPS      (DX)(R9*4), Z4
+	VMOVUPS      (CX)(R9*4), Z5
+	VMOVUPS      (SI)(R9*4), Z6
+	VSUBPS       Z0, Z4, Z4
+	VMULPS       Z1, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)(R9*4)
+	VMOVUPS      (DI)(R9*4), Z6
+	VADDPS       Z5, Z6, Z6
+	VMOVUPS      Z6, (DI)(R9*4)
+	VMOVUPS      (BX)(R9*4), Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z5, Z5
+	VFNMADD231PS Z3, Z4, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      Z5, (AX)(R9*4)
+	ADDQ         $+16, R9
+	SUBQ         $+16, R8
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, R8
+	TESTQ        R8, R8
+	JZ           done
+	MOVQ         $-1, R10
+	BZHIQ        R8, R10, R10
+	KMOVW        R10, K1
+	VMOVUPS.Z    (DX)(R9*4), K1, Z4
+	VMOVUPS.Z    (CX)(R9*4), K1, Z5
+	VMOVUPS.Z    (SI)(R9*4), K1, Z6
+	VSUBPS       Z0, Z4, Z4
+	VMULPS       Z1, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(R9*4)
+	VMOVUPS.Z    (DI)(R9*4), K1, Z0
+	VADDPS       Z5, Z0, Z0
+	VMOVUPS      Z0, K1, (DI)(R9*4)
+	VMOVUPS.Z    (BX)(R9*4), K1, Z0
+	VMULPS       Z0, Z5, Z5
+	VSUBPS       Z2, Z5, Z5
+	VFNMADD231PS Z3, Z4, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      Z5, K1, (AX)(R9*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func adamWavx512(p []float32, g []float32, m []float32, v []float32, step float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, eps float32, keep float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·adamWavx512(SB), NOSPLIT, $0-128
+	MOVQ         p_base+0(FP), AX
+	MOVQ         g_base+24(FP), CX
+	MOVQ         m_base+48(FP), DX
+	MOVQ         v_base+72(FP), BX
+	VBROADCASTSS step+96(FP), Z0
+	VBROADCASTSS beta1+100(FP), Z1
+	VBROADCASTSS rest1+104(FP), Z2
+	VBROADCASTSS beta2+108(FP), Z3
+	VBROADCASTSS rest2+112(FP), Z4
+	VBROADCASTSS root+116(FP), Z5
+	VBROADCASTSS eps+120(FP), Z6
+	VBROADCASTSS keep+124(FP), Z7
+	MOVQ         p_len+8(FP), SI
+	XORQ         DI, DI
+	SUBQ         $+16, SI
+	JL           singleEnd
+
+single:
+	VMOVUPS     (CX)(DI*4), Z8
+	VMOVUPS     (DX)(DI*4), Z9
+	VMOVUPS     (BX)(DI*4), Z10
+	VMULPS      Z2, Z8, Z11
+	VFMADD132PS Z1, Z11, Z9
+	VMOVUPS     Z9, (DX)(DI*4)
+	VMULPS      Z8, Z8, Z8
+	VMULPS      Z4, Z8, Z8
+	VFMADD132PS Z3, Z8, Z10
+	VMOVUPS     Z10, (BX)(DI*4)
+	VSQRTPS     Z10, Z10
+	VFMADD132PS Z5, Z6, Z10
+	VMULPS      Z0, Z9, Z9
+	VDIVPS      Z10, Z9, Z9
+	VMOVUPS     (AX)(DI*4), Z8
+	VFMSUB132PS Z7, Z9, Z8
+	VMOVUPS     Z8, (AX)(DI*4)
+	ADDQ        $+16, DI
+	SUBQ        $+16, SI
+	JGE         single
+
+singleEnd:
+	ADDQ        $+16, SI
+	TESTQ       SI, SI
+	JZ          done
+	MOVQ        $-1, R8
+	BZHIQ       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (CX)(DI*4), K1, Z8
+	VMOVUPS.Z   (DX)(DI*4), K1, Z9
+	VMOVUPS.Z   (BX)(DI*4), K1, Z10
+	VMULPS      Z2, Z8, Z2
+	VFMADD132PS Z1, Z2, Z9
+	VMOVUPS     Z9, K1, (DX)(DI*4)
+	VMULPS      Z8, Z8, Z8
+	VMULPS      Z4, Z8, Z8
+	VFMADD132PS Z3, Z8, Z10
+	VMOVUPS     Z10, K1, (BX)(DI*4)
+	VSQRTPS     Z10, Z10
+	VFMADD132PS Z5, Z6, Z10
+	VMULPS      Z0, Z9, Z9
+	VDIVPS      Z10, Z9, Z9
+	VMOVUPS.Z   (AX)(DI*4), K1, Z0
+	VFMSUB132PS Z7, Z9, Z0
+	VMOVUPS     Z0, K1, (AX)(DI*4)
+
+done:
+	VZEROUPPER
 	RET
