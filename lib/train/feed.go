@@ -1,0 +1,102 @@
+package train
+
+import (
+	"math/rand/v2"
+
+	"trafficgpt/model"
+	"trafficgpt/tokenizer"
+	"trafficgpt/tokenizer/pcap"
+)
+
+// feed packs flows one after another into sequences of a fixed length, without
+// padding: a flow that does not fit goes on in the next sequence, where it
+// starts afresh at its true position. Every token is predicted exactly once an
+// epoch, but for each flow's first. The order of flows is drawn anew each epoch
+// from the seed and the epoch alone, so Position is all there is to resume.
+type feed struct {
+	flows [][]uint16
+	order []int
+	seed  uint64
+	at    Position
+}
+
+// Position is where training stands in its data.
+type Position struct {
+	Epoch  int // flows have all been seen so many times
+	Flow   int // flows seen of this epoch
+	Offset int // tokens seen of the next flow
+	Draws  int // batches drawn: the state of the masks
+}
+
+func encode(flows []*pcap.Flow) [][]uint16 {
+	var out [][]uint16
+	for _, f := range flows {
+		if f == nil || len(f.Packets) == 0 {
+			continue
+		}
+		out = append(out, tokenizer.Encode(f))
+	}
+	return out
+}
+
+func newFeed(flows [][]uint16, seed uint64, at Position) *feed {
+	f := &feed{flows: flows, seed: seed, at: at}
+	f.shuffle()
+	return f
+}
+
+func (f *feed) shuffle() {
+	f.order = rand.New(rand.NewPCG(f.seed, uint64(f.at.Epoch))).Perm(len(f.flows))
+}
+
+// next returns a batch of the given number of sequences of length tokens.
+func (f *feed) next(sequences, length int) *model.Batch {
+	b := &model.Batch{}
+	for range sequences {
+		for room := length; room > 0; {
+			flow := f.flows[f.order[f.at.Flow]]
+			from := f.at.Offset
+			n := min(room, len(flow)-from)
+			appendPiece(b, flow, from, from+n)
+			room -= n
+			f.at.Offset += n
+			if f.at.Offset < len(flow)-1 { // its last token predicts nothing
+				continue
+			}
+			f.at.Offset = 0
+			if f.at.Flow++; f.at.Flow == len(f.order) {
+				f.at.Flow = 0
+				f.at.Epoch++
+				f.shuffle()
+			}
+		}
+	}
+	f.at.Draws++
+	return b
+}
+
+// appendPiece adds flow[from:to]; its last row predicts the flow's next token.
+func appendPiece(b *model.Batch, flow []uint16, from, to int) {
+	b.Append(flow[from:to], from)
+	if to < len(flow) {
+		b.Targets[len(b.Targets)-1] = int(flow[to])
+	}
+}
+
+// mask hides tokens of a batch behind tokenizer.Pad and makes them the only
+// targets, each at its own row.
+func mask(b *model.Batch, rate float64, seed uint64, draw int) {
+	rng := rand.New(rand.NewPCG(seed, 0x6d61736b^uint64(draw)<<32))
+	hidden := 0
+	for i, t := range b.Tokens {
+		b.Targets[i] = model.Ignore
+		if rng.Float64() < rate {
+			b.Targets[i] = int(t)
+			b.Tokens[i] = tokenizer.Pad
+			hidden++
+		}
+	}
+	if hidden == 0 {
+		b.Targets[0], b.Tokens[0] = int(b.Tokens[0]), tokenizer.Pad
+	}
+}

@@ -1,0 +1,83 @@
+package train
+
+import (
+	"fmt"
+	"time"
+)
+
+// Objectives.
+const (
+	NextToken = "next"   // predict the token that follows
+	Masked    = "masked" // predict tokens hidden from the input, from those before them
+)
+
+// Options say how to train. The zero value trains 300 steps with settings that
+// suit models up to a few million parameters.
+type Options struct {
+	Steps  int           // optimiser steps; default 300, or no limit when there is a Budget
+	Budget time.Duration // wall-clock time; how many steps fit depends on the machine
+	Batch  int           // sequences of the model's context in one step, default 1
+	// Accumulate splits a step in that many passes of Batch sequences: larger
+	// batches in the same memory. Default 1.
+	Accumulate int
+
+	LearningRate float64 // the highest; default 2e-3
+	WarmUp       int     // steps of linear growth to it; default a twentieth of the steps, 10 to 1000
+	FinalRate    float64 // where the cosine ends, as a fraction; default 0.05
+	Decay        float64 // AdamW's, of matrices; default 0.1, negative for none
+	Clip         float64 // largest gradient norm; default 1, negative for none
+	Seed         uint64  // order of flows, dropout, masks
+
+	Objective string  // NextToken (default) or Masked
+	MaskRate  float64 // share of hidden tokens of Masked, default 0.15
+
+	ValidateEvery    int // steps; default a tenth of the steps, or 50
+	ValidationTokens int // at most so many are looked at each time; default 32,768
+	Patience         int // stop after so many validations without a better one, and keep the best; 0 never
+
+	Checkpoint      string // folder for checkpoints; empty for none
+	CheckpointEvery int    // steps; default as ValidateEvery
+	Quiet           bool   // no live curve
+}
+
+func (o Options) complete() (Options, error) {
+	if o.Steps < 0 || o.Batch < 0 || o.Accumulate < 0 || o.WarmUp < 0 || o.Budget < 0 || o.ValidateEvery < 0 ||
+		o.ValidationTokens < 0 || o.Patience < 0 || o.CheckpointEvery < 0 {
+		return o, fmt.Errorf("training options: a count or time is negative")
+	}
+	if o.LearningRate < 0 || o.FinalRate < 0 || o.FinalRate > 1 || o.MaskRate < 0 || o.MaskRate >= 1 {
+		return o, fmt.Errorf("training options: a rate is out of range (learning %g, final %g, mask %g)", o.LearningRate, o.FinalRate, o.MaskRate)
+	}
+	if o.Steps == 0 && o.Budget == 0 {
+		o.Steps = 300
+	}
+	set(&o.Batch, 1)
+	set(&o.Accumulate, 1)
+	set(&o.LearningRate, 2e-3)
+	set(&o.FinalRate, 0.05)
+	set(&o.Decay, 0.1)
+	set(&o.Clip, 1)
+	set(&o.MaskRate, 0.15)
+	set(&o.ValidationTokens, 1<<15)
+	if o.Steps > 0 {
+		set(&o.WarmUp, min(max(o.Steps/20, 10), 1000))
+		set(&o.ValidateEvery, max(o.Steps/10, 1))
+	}
+	set(&o.WarmUp, 30)
+	set(&o.ValidateEvery, 50)
+	set(&o.CheckpointEvery, o.ValidateEvery)
+	if o.Objective == "" {
+		o.Objective = NextToken
+	}
+	if o.Objective != NextToken && o.Objective != Masked {
+		return o, fmt.Errorf("training options: Objective is %q, not %q or %q", o.Objective, NextToken, Masked)
+	}
+	o.Decay, o.Clip = max(o.Decay, 0), max(o.Clip, 0)
+	return o, nil
+}
+
+func set[T int | float64](x *T, value T) {
+	if *x == 0 {
+		*x = value
+	}
+}

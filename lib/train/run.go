@@ -1,0 +1,207 @@
+// Package train trains models on flows: it packs their tokens, follows the
+// loss on a live curve, validates by field, and stops where it is told to with
+// whatever has been learned.
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"trafficgpt/lib/display"
+	"trafficgpt/model"
+	"trafficgpt/tokenizer/pcap"
+)
+
+// Run trains the model on the training flows and validates on the others. An
+// interrupt, an early stop or the end of the budget keep what was learned and
+// give a report and no error. A number that is not finite stops with the
+// report so far and an error that names step and layer; the weights are then
+// those before the step.
+func Run(m *model.Model, training, validation []*pcap.Flow, opts Options) (*Report, error) {
+	r, err := newRun(m, training, validation, opts)
+	if err != nil {
+		return nil, err
+	}
+	err = r.loop(display.Context())
+	r.show(true)
+	return r.report, err
+}
+
+// run is one training run.
+type run struct {
+	m        *model.Model
+	o        Options
+	trainer  *model.Trainer
+	feed     *feed
+	valid    *validation // nil without validation flows
+	report   *Report
+	started  time.Time
+	paused   time.Duration // spent on validation, not part of the speed
+	smooth   average
+	best     float64
+	bestAt   []float32 // weights of the best validation, with Patience
+	worse    int       // validations since
+	view     *display.Handle
+	lastShow time.Time
+}
+
+func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*run, error) {
+	if m == nil {
+		return nil, errors.New("failed to train: there is no model")
+	}
+	o, err := opts.complete()
+	if err != nil {
+		return nil, err
+	}
+	flows := encode(training)
+	if len(flows) == 0 {
+		return nil, errors.New("failed to train: there are no training flows with packets")
+	}
+	decay := model.DefaultAdamW()
+	decay.Decay, decay.Clip = o.Decay, o.Clip
+	r := &run{m: m, o: o, trainer: model.NewTrainer(m, decay, o.Seed), feed: newFeed(flows, o.Seed, Position{}),
+		best: math.Inf(1), report: &Report{options: o, Model: m.Config().Name, Parameters: m.Parameters()}}
+	if held := encode(validation); len(held) > 0 {
+		r.valid = newValidation(m, held, o, o.ValidationTokens)
+		if len(r.valid.batches) == 0 {
+			r.valid = nil
+		} else {
+			r.report.Unigram = r.valid.unigram()
+		}
+	}
+	return r, nil
+}
+
+// loop steps until something says stop.
+func (r *run) loop(ctx context.Context) error {
+	r.started = time.Now()
+	if err := r.validate(); err != nil {
+		return err
+	}
+	for {
+		if why := r.stop(ctx); why != "" {
+			r.report.Stopped = why
+			break
+		}
+		if err := r.step(); err != nil {
+			return err
+		}
+		if r.trainer.Steps()%r.o.ValidateEvery == 0 && !r.last() {
+			if err := r.validate(); err != nil {
+				return err
+			}
+		}
+		r.show(false)
+	}
+	if r.report.Stopped != Interrupted {
+		if err := r.validate(); err != nil {
+			return err
+		}
+	}
+	r.keepBest()
+	r.report.Duration = time.Since(r.started)
+	return nil
+}
+
+// last reports whether the final validation comes next anyway.
+func (r *run) last() bool { return r.o.Steps > 0 && r.trainer.Steps() >= r.o.Steps }
+
+func (r *run) stop(ctx context.Context) string {
+	switch {
+	case ctx.Err() != nil:
+		return Interrupted
+	case r.last():
+		return Completed
+	case r.o.Budget > 0 && time.Since(r.started) >= r.o.Budget:
+		return OutOfTime
+	case r.o.Patience > 0 && r.worse >= r.o.Patience:
+		return NoBetter
+	}
+	return ""
+}
+
+// step takes one optimiser step.
+func (r *run) step() error {
+	rate := r.rate()
+	batches := make([]*model.Batch, r.o.Accumulate)
+	for i := range batches {
+		draw := r.feed.at.Draws
+		batches[i] = r.feed.next(r.o.Batch, r.m.Config().Context)
+		if r.o.Objective == Masked {
+			mask(batches[i], r.o.MaskRate, r.o.Seed, draw)
+		}
+	}
+	info, err := r.trainer.Step(rate, batches...)
+	if err != nil {
+		r.report.Stopped = NotFinite
+		return fmt.Errorf("failed to train: %w", err)
+	}
+	r.report.Steps = info.Step
+	r.report.Tokens += info.Tokens
+	r.report.Loss = r.smooth.add(info.Loss)
+	r.report.History = append(r.report.History, Point{Step: info.Step, Loss: info.Loss, Smooth: r.report.Loss, Norm: info.Norm, Rate: rate})
+	return nil
+}
+
+// rate is the learning rate of the coming step: linear warm-up, then a cosine
+// down to FinalRate at the end of the steps or of the budget.
+func (r *run) rate() float64 {
+	done := r.trainer.Steps()
+	if done < r.o.WarmUp {
+		return r.o.LearningRate * float64(done+1) / float64(r.o.WarmUp)
+	}
+	progress := 0.0
+	if r.o.Steps > 0 {
+		progress = float64(done-r.o.WarmUp) / float64(max(1, r.o.Steps-r.o.WarmUp))
+	}
+	if r.o.Budget > 0 {
+		progress = max(progress, float64(time.Since(r.started))/float64(r.o.Budget))
+	}
+	floor := r.o.FinalRate
+	return r.o.LearningRate * (floor + (1-floor)*0.5*(1+math.Cos(math.Pi*min(progress, 1))))
+}
+
+// validate measures the loss on the validation flows.
+func (r *run) validate() error {
+	if r.valid == nil {
+		return nil
+	}
+	start := time.Now()
+	loss, fields, err := r.valid.run()
+	if err != nil {
+		return fmt.Errorf("failed to validate after step %d: %w", r.trainer.Steps(), err)
+	}
+	r.paused += time.Since(start)
+	r.report.Validation, r.report.Fields = loss, fields
+	r.report.Validations = append(r.report.Validations, Point{Step: r.trainer.Steps(), Loss: loss})
+	if r.o.Patience == 0 {
+		return nil
+	}
+	if r.worse++; loss < r.best {
+		r.best, r.worse = loss, 0
+		r.bestAt = append(r.bestAt[:0], r.m.Weights()...)
+		r.report.bestFields = fields
+	}
+	return nil
+}
+
+// keepBest goes back to the weights of the best validation.
+func (r *run) keepBest() {
+	if r.bestAt == nil || r.best >= r.report.Validation {
+		return
+	}
+	r.m.SetWeights(r.bestAt)
+	r.report.Validation, r.report.Fields = r.best, r.report.bestFields
+}
+
+// average is a running mean that forgets with a half-life of about 14 values.
+type average struct{ sum, weight float64 }
+
+func (a *average) add(x float64) float64 {
+	a.sum = 0.95*a.sum + x
+	a.weight = 0.95*a.weight + 1
+	return a.sum / a.weight
+}
