@@ -1,0 +1,136 @@
+package metrics
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"trafficgpt/lib/display"
+	"trafficgpt/tokenizer"
+	"trafficgpt/tokenizer/pcap"
+)
+
+// Rate is how many of those that a rule applies to obey it.
+type Rate struct {
+	Rule            string
+	Checked, Passed int
+}
+
+// Share is the part that passed, 0 when nothing was checked.
+func (r Rate) Share() float64 { return share(r.Passed, r.Checked) }
+
+// ValidityReport says which rules of packets and of TCP connections flows
+// obey, beside what real traffic does: real captures break rules too
+// (checksums left to the network card, captures that begin in the middle).
+type ValidityReport struct {
+	Rules []Rate // of the flows
+	Real  []Rate // of real flows, the same rules; nil without
+}
+
+var rules = []string{
+	"packets that parse, lengths right",
+	"IPv4 header checksum", "TCP checksum", "UDP checksum",
+	"TCP flags that make sense",
+	"TCP flows that begin with SYN", "TCP handshake in order",
+	"TCP data only after the handshake", "TCP SEQ continues", "TCP ACK of what was sent",
+	"nothing after TCP's end",
+}
+
+const (
+	parses = iota
+	sumIPv4
+	sumTCP
+	sumUDP
+	flagsOK
+	beginsSYN
+	handshake
+	dataAfter
+	seqContinues
+	ackSent
+	afterEnd
+)
+
+// Validity checks the packets and connections of flows.
+func Validity(flows []*pcap.Flow) *ValidityReport { return &ValidityReport{Rules: check(flows)} }
+
+// ValidityBeside checks generated flows and real ones.
+func ValidityBeside(real, generated []*pcap.Flow) *ValidityReport {
+	return &ValidityReport{Rules: check(generated), Real: check(real)}
+}
+
+func check(flows []*pcap.Flow) []Rate {
+	rates := make([]Rate, len(rules))
+	for i := range rates {
+		rates[i].Rule = rules[i]
+	}
+	for _, f := range flows {
+		var views []view
+		for i := range f.Packets {
+			p := &f.Packets[i]
+			rates[parses].count(tokenizer.Check(*p) == nil)
+			v := look(p)
+			checksums(&v, rates)
+			views = append(views, v)
+		}
+		follow(f, views, rates)
+	}
+	return rates
+}
+
+func (r *Rate) count(passed bool) {
+	r.Checked++
+	if passed {
+		r.Passed++
+	}
+}
+
+// checksums are judged where all bytes that they cover were captured.
+func checksums(v *view, rates []Rate) {
+	if v.version == 4 {
+		if n := int(v.network[0]&15) * 4; n >= 20 && n <= len(v.network) {
+			rates[sumIPv4].count(sum(v.network[:n], 0) == 0xffff)
+		} else if n < 20 {
+			rates[sumIPv4].count(false)
+		}
+	}
+	if !v.whole || v.fragment || v.segment == nil {
+		return
+	}
+	switch {
+	case v.proto == 6 && len(v.segment) >= 20:
+		rates[sumTCP].count(sum(v.segment, v.pseudo()) == 0xffff)
+	case v.proto == 17 && len(v.segment) >= 8:
+		// No checksum is the sender's right, over IPv4.
+		if binary.BigEndian.Uint16(v.segment[6:]) != 0 || v.version == 6 {
+			rates[sumUDP].count(sum(v.segment, v.pseudo()) == 0xffff)
+		}
+	}
+}
+
+// Table lists the rules.
+func (r *ValidityReport) Table() *display.Table {
+	percent := func(x Rate) string {
+		if x.Checked == 0 {
+			return "–"
+		}
+		return fmt.Sprintf("%.1f %%", 100*x.Share())
+	}
+	t := display.NewTable("rule", "valid", "checked")
+	t.Title = "Validity"
+	if r.Real != nil {
+		t.Header = []string{"rule", "generated", "real", "generated checked", "real checked"}
+		t.Title = "Validity: generated beside real"
+	}
+	for i, x := range r.Rules {
+		if r.Real != nil {
+			t.Row(x.Rule, percent(x), percent(r.Real[i]), x.Checked, r.Real[i].Checked)
+			continue
+		}
+		t.Row(x.Rule, percent(x), x.Checked)
+	}
+	t.Align = "lrrrr"
+	t.Note = "Checksums where the whole packet was captured. Real captures fall short of 100 % too: offloaded checksums, connections already under way, packets the capture missed."
+	return t
+}
+
+// MIME shows the rules as a table.
+func (r *ValidityReport) MIME() display.Bundle { return r.Table().MIME() }
