@@ -30,6 +30,7 @@ exit code 1; with -o the outputs up to there are stored all the same.
   --keep-going    run the cells after a failed one too
   --cwd DIR       run in DIR instead
   --quiet         no progress
+  --memory GB     limit of what cells may use (default nine tenths of the machine's)
 
 example: trafficgpt run notebooks/00-quickstart.ipynb -p steps=50 -o /tmp/q.ipynb
 `
@@ -48,7 +49,8 @@ func (p *parameterFlag) Set(s string) error {
 
 // RunCommand is `trafficgpt run`. Its exit codes: 0 all cells ran, 1 a cell
 // failed or a file could not be read or written, 2 wrong usage, 130 interrupted.
-func RunCommand(ctx context.Context, args []string, start Starter, stdout, stderr io.Writer) int {
+// The engine's own flags are registered by register.
+func RunCommand(ctx context.Context, args []string, register func(*flag.FlagSet), start Starter, stdout, stderr io.Writer) int {
 	var params parameterFlag
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
@@ -59,6 +61,7 @@ func RunCommand(ctx context.Context, args []string, start Starter, stdout, stder
 	keepGoing := fs.Bool("keep-going", false, "")
 	cwd := fs.String("cwd", "", "")
 	quiet := fs.Bool("quiet", false, "")
+	register(fs)
 	files, err := parseMixed(fs, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

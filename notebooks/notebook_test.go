@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -229,7 +230,7 @@ func TestRunCommand(t *testing.T) {
 	start := func(string) (interp.Engine, error) { return &scripted{}, nil }
 	run := func(args ...string) (int, string, string) {
 		var stdout, stderr bytes.Buffer
-		code := RunCommand(t.Context(), args, start, &stdout, &stderr)
+		code := RunCommand(t.Context(), args, func(*flag.FlagSet) {}, start, &stdout, &stderr)
 		return code, stdout.String(), stderr.String()
 	}
 	if code, _, stderr := run(in, "-o", out); code != 1 || !strings.Contains(stderr, "cell 2 failed: Panic: boom") {
