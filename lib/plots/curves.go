@@ -3,6 +3,7 @@ package plots
 import (
 	"image/color"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -18,6 +19,9 @@ type Series struct {
 	Dashed bool // for references and floors
 	Faint  bool // for raw values under a smooth line; left out of the key
 	Points bool // draw the points too
+	// Low and High, as long as Y, are drawn as a band around a curve and as
+	// whiskers on bars. They may be nil.
+	Low, High []float64
 }
 
 // Curves draws lines over a common x axis. Labels carry their units.
@@ -34,6 +38,9 @@ func curves(f *Figure, bare bool, series []Series) *Figure {
 	f.Plot.Add(grid(true))
 	n := 0
 	for _, s := range series {
+		if len(s.Low) > 0 && len(s.High) > 0 {
+			f.Plot.Add(&band{Series: s, color: fade(Color(n), .18)})
+		}
 		l := &lines{Series: s, color: Color(n), bare: bare}
 		l.X, l.Y = pairs(s)
 		if s.Faint {
@@ -150,4 +157,41 @@ func (l *lines) Plot(c draw.Canvas, p *plot.Plot) {
 		}
 	}
 	end()
+}
+
+// band fills the space between Low and High.
+type band struct {
+	Series
+	color color.Color
+}
+
+func (b *band) DataRange() (xmin, xmax, ymin, ymax float64) {
+	xmin, ymin, xmax, ymax = math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
+	for _, ys := range [][]float64{b.Low, b.High} {
+		l := lines{Series: Series{X: b.X, Y: ys}}
+		l.X, l.Y = pairs(l.Series)
+		x0, x1, y0, y1 := l.DataRange()
+		xmin, xmax, ymin, ymax = math.Min(xmin, x0), math.Max(xmax, x1), math.Min(ymin, y0), math.Max(ymax, y1)
+	}
+	return
+}
+
+func (b *band) Plot(c draw.Canvas, p *plot.Plot) {
+	var above, below []vg.Point
+	for i := range min(len(b.Low), len(b.High)) {
+		x := float64(i)
+		if b.X != nil {
+			x = value(b.X, i)
+		}
+		if !finite(x) || !finite(b.Low[i]) || !finite(b.High[i]) {
+			continue
+		}
+		at := c.X(p.X.Norm(x))
+		above = append(above, vg.Point{X: at, Y: c.Y(p.Y.Norm(b.High[i]))})
+		below = append(below, vg.Point{X: at, Y: c.Y(p.Y.Norm(b.Low[i]))})
+	}
+	slices.Reverse(below)
+	if len(above) > 1 {
+		c.FillPolygon(b.color, c.ClipPolygonXY(append(above, below...)))
+	}
 }

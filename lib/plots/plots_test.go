@@ -16,6 +16,7 @@ import (
 	"gonum.org/v1/plot"
 
 	"trafficgpt/lib/display"
+	"trafficgpt/lib/metrics"
 )
 
 // wellFormed checks that a figure's bundle is a readable SVG, a readable PNG
@@ -186,4 +187,90 @@ func TestPlainGonumPlotShowsItself(t *testing.T) {
 	if text != "(mine: y against time)" {
 		t.Errorf("text %q", text)
 	}
+}
+
+func TestBars(t *testing.T) {
+	f := Bars("t", "class", "flows", []string{"http", "dns"},
+		Series{Name: "train", Y: []float64{12000, 3}, Low: []float64{11000, 2}, High: []float64{13000, math.NaN()}},
+		Series{Name: "test", Y: []float64{math.NaN()}})
+	svg, text := wellFormed(t, f.MIME())
+	for _, want := range []string{">http<", ">dns<", ">12,000<", ">train<", ">test<", ">flows<"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("SVG lacks %s", want)
+		}
+	}
+	if want := "http  train   12,000 ██████████████████████████████▎  (11,000–13,000)\n      test   –\n"; !strings.Contains(text, want) {
+		t.Errorf("text:\n%s", text)
+	}
+	if f.Plot.Y.Min != 0 || f.Plot.Y.Max < 13000 {
+		t.Errorf("axis %g…%g cuts a whisker, or does not begin at 0", f.Plot.Y.Min, f.Plot.Y.Max)
+	}
+	long := Bars("t", "", "v", []string{strings.Repeat("long name ", 4), strings.Repeat("another ", 6), strings.Repeat("third ", 8)}, Series{Y: []float64{1, -2, 3}})
+	if long.Plot.X.Label.Text != "v" {
+		t.Error("bars with long names do not lie")
+	}
+	wellFormed(t, long.MIME())
+	wellFormed(t, Bars("none", "", "v", nil).MIME())
+	wellFormed(t, Bars("log", "", "v", []string{"a", "b"}, Series{Y: []float64{10, 1000}}).LogY().MIME())
+}
+
+func TestDistributions(t *testing.T) {
+	values := []float64{1, 2, 3, 4, 100, math.NaN(), -5}
+	f := Histogram("t", "x", 10, Series{Name: "a", Y: values})
+	svg, _ := wellFormed(t, f.MIME())
+	if !strings.Contains(svg, "a (n = 7)") || !strings.HasPrefix(f.Subtitle, "1 values") {
+		t.Errorf("subtitle %q", f.Subtitle)
+	}
+	if f := LogHistogram("t", "x", 0, Series{Y: values}); !strings.HasPrefix(f.Subtitle, "2 values") {
+		t.Errorf("subtitle %q", f.Subtitle)
+	}
+	wellFormed(t, LogHistogram("t", "x", 0, Series{Y: []float64{-1}}).MIME())
+	wellFormed(t, Histogram("t", "x", 3, Series{Y: []float64{2, 2}}).MIME())
+	_, text := wellFormed(t, Box("t", "y", []string{"a", "b"}, [][]float64{values, nil}).LogY().MIME())
+	if !strings.Contains(text, "a  6     -5") {
+		t.Errorf("text:\n%s", text)
+	}
+}
+
+func TestHistogramCountsEveryValue(t *testing.T) {
+	h := &steps{edges: []float64{0, .25, .5, .75, 1}}
+	sum := 0.
+	for _, p := range h.shareOf([]float64{0, .1, .25, .5, .9, 1, 1}, func(v float64) float64 { return v }) {
+		sum += p
+	}
+	if math.Abs(sum-100) > 1e-9 {
+		t.Errorf("shares add up to %g %%", sum)
+	}
+}
+
+func TestHeatmap(t *testing.T) {
+	f := Heatmap("t", "key", "query", "weight", [][]float64{{0, 1, math.NaN()}, {2}}, []string{"r0", "r1"}, nil)
+	svg, text := wellFormed(t, f.MIME())
+	if !strings.Contains(svg, ">r1<") || !strings.Contains(svg, `preserveAspectRatio="none"`) {
+		t.Error("SVG lacks row names or a full image")
+	}
+	if !strings.HasPrefix(text, "t\n·▒ \n█  \n") {
+		t.Errorf("text:\n%s", text)
+	}
+	wellFormed(t, Heatmap("t", "", "", "", nil, nil, nil).MIME())
+	wellFormed(t, Heatmap("t", "", "", "", [][]float64{{3, 3}}, nil, nil).MIME())
+	if Shade(-1) != Shade(math.NaN()) || Shade(0) == Shade(1) || Shade(2) != Shade(1) {
+		t.Error("shades outside [0,1]")
+	}
+}
+
+func TestJSDFigure(t *testing.T) {
+	r := &metrics.JSDReport{Title: "Header", Unit: "bits", Most: 1, Splits: 20, Flows: [2]int{10, 5},
+		Rows: []metrics.JSDRow{{Name: "TTL", JSD: .25, Low: .2, High: .3, Floor: .1, FloorLow: .05, FloorHigh: .2, Matched: .27}},
+		Mean: metrics.JSDRow{Name: "mean", JSD: .25, Low: math.NaN(), High: math.NaN(), Floor: math.NaN(), Matched: math.NaN()}}
+	svg, text := wellFormed(t, JSD(r).MIME())
+	for _, want := range []string{">TTL<", ">mean<", "floor", ">0.250<", "10 real and 5 generated flows"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("SVG lacks %s", want)
+		}
+	}
+	if !strings.Contains(text, "0.250 ") || !strings.Contains(text, "(0.200–0.300)") {
+		t.Errorf("text:\n%s", text)
+	}
+	wellFormed(t, JSD(metrics.HeaderJSD(nil, nil)).MIME())
 }
