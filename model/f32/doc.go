@@ -18,5 +18,6 @@
 //   - NaN and infinities follow IEEE arithmetic; denormals are kept, not flushed.
 //   - Functions start no work below their threshold on other threads, and may be called from many
 //     goroutines at once, also from inside [Parallel].
-//go:generate go -C _asm run .
 package f32
+
+//go:generate go -C _asm run .

@@ -4,87 +4,111 @@ package f32
 
 // gemm6x16avx2 multiplies tiles blocks of 6 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm5x16avx2 multiplies tiles blocks of 5 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm4x16avx2 multiplies tiles blocks of 4 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm3x16avx2 multiplies tiles blocks of 3 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm2x16avx2 multiplies tiles blocks of 2 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm1x16avx2 multiplies tiles blocks of 1 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm6x8avx2 multiplies tiles blocks of 6 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm5x8avx2 multiplies tiles blocks of 5 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm4x8avx2 multiplies tiles blocks of 4 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm3x8avx2 multiplies tiles blocks of 3 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm2x8avx2 multiplies tiles blocks of 2 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm1x8avx2 multiplies tiles blocks of 1 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm1x8avx2(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm1x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // transposeavx2 transposes blocks squares of 8×8: square b is read from columns 8·b of src and
 // written to rows 8·b of dst. ldd and lds are row distances in bytes.
@@ -96,6 +120,11 @@ func transposeavx2(blocks int, dst *float32, ldd int, src *float32, lds int)
 //
 //go:noescape
 func copyRowsavx2(rows int, dst *float32, src *float32, lds int)
+
+// copyPartavx2 copies width ≤ 8 elements of each of rows rows, lds bytes apart, and zeros up to 8, to dst without gaps.
+//
+//go:noescape
+func copyPartavx2(rows int, width int, dst *float32, src *float32, lds int)
 
 // peakavx2 does loops times 12 independent multiply-adds of 8 lanes.
 //

@@ -4,171 +4,219 @@ package f32
 
 // gemm12x32avx512 multiplies tiles blocks of 12 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm12x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm12x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm11x32avx512 multiplies tiles blocks of 11 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm11x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm11x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm10x32avx512 multiplies tiles blocks of 10 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm10x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm10x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm9x32avx512 multiplies tiles blocks of 9 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm9x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm9x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm8x32avx512 multiplies tiles blocks of 8 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm8x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm8x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm7x32avx512 multiplies tiles blocks of 7 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm7x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm7x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm6x32avx512 multiplies tiles blocks of 6 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm6x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm6x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm5x32avx512 multiplies tiles blocks of 5 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm5x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm5x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm4x32avx512 multiplies tiles blocks of 4 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm4x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm4x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm3x32avx512 multiplies tiles blocks of 3 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm3x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm3x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm2x32avx512 multiplies tiles blocks of 2 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm2x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm2x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm1x32avx512 multiplies tiles blocks of 1 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm1x32avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm1x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm12x16avx512 multiplies tiles blocks of 12 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm12x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm12x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm11x16avx512 multiplies tiles blocks of 11 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm11x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm11x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm10x16avx512 multiplies tiles blocks of 10 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm10x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm10x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm9x16avx512 multiplies tiles blocks of 9 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm9x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm9x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm8x16avx512 multiplies tiles blocks of 8 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm8x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm8x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm7x16avx512 multiplies tiles blocks of 7 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm7x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm7x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm6x16avx512 multiplies tiles blocks of 6 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm6x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm6x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm5x16avx512 multiplies tiles blocks of 5 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm5x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm5x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm4x16avx512 multiplies tiles blocks of 4 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm4x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm4x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm3x16avx512 multiplies tiles blocks of 3 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm3x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm3x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm2x16avx512 multiplies tiles blocks of 2 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm2x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm2x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // gemm1x16avx512 multiplies tiles blocks of 1 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
-// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.
+// row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
+// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
+// into the second cache.
 //
 //go:noescape
-func gemm1x16avx512(tiles int, k int, a *float32, ars int, acs int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32)
+func gemm1x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
 
 // transposeavx512 transposes blocks squares of 16×16: square b is read from columns 16·b of src and
 // written to rows 16·b of dst. ldd and lds are row distances in bytes.
@@ -180,6 +228,11 @@ func transposeavx512(blocks int, dst *float32, ldd int, src *float32, lds int)
 //
 //go:noescape
 func copyRowsavx512(rows int, dst *float32, src *float32, lds int)
+
+// copyPartavx512 copies width ≤ 16 elements of each of rows rows, lds bytes apart, and zeros up to 16, to dst without gaps.
+//
+//go:noescape
+func copyPartavx512(rows int, width int, dst *float32, src *float32, lds int)
 
 // peakavx512 does loops times 12 independent multiply-adds of 16 lanes.
 //

@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-const tileSignature = "func(tiles, k int, a *float32, ars, acs int, b *float32, bs int, c *float32, ldc, cols, flags int, alpha float32)"
+const tileSignature = "func(tiles, k int, a *float32, ars, acs, astep int, b *float32, bs int, c *float32, ldc, cols, flags int, alpha float32, pf *float32, pfs int)"
 
 // gemm writes the product kernels of one instruction set: every height from 1 to mr, one and two vectors wide.
 func gemm(c *build.Context, s set) {
@@ -23,6 +23,7 @@ func gemm(c *build.Context, s set) {
 	}
 	transpose(c, s)
 	copyRows(c, s)
+	copyPart(c, s, table)
 	peak(c, s)
 }
 
@@ -69,12 +70,13 @@ func tile(c *build.Context, s set, mr, nv int, table Mem) {
 	name := fmt.Sprintf("gemm%dx%d%s", mr, nv*s.lanes, s.name)
 	begin(c, name, tileSignature, fmt.Sprintf("multiplies tiles blocks of %d rows of A with k rows of at most %d columns of B,", mr, nv*s.lanes),
 		"C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,",
-		"row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, strides in bytes; cols columns of C are written.")
+		"row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;",
+		"cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on",
+		"into the second cache.")
 	split := 1
 	for mr*nv*split < 8 && split < 4 {
 		split *= 2
 	}
-	tiles, a, ct := loadGP(c, "tiles"), loadGP(c, "a"), loadGP(c, "c")
 	m := newStoreMask(c, s, nv, table)
 	c.Label("tile")
 	acc := make([]reg.VecVirtual, mr*nv*split)
@@ -82,33 +84,39 @@ func tile(c *build.Context, s set, mr, nv int, table Mem) {
 		acc[i] = s.vec(c)
 		s.zero(c, acc[i])
 	}
-	tileSums(c, s, mr, nv, split, a, ct, acc)
+	tileSums(c, s, mr, nv, split, acc)
 	for step := split / 2; step >= 1; step /= 2 {
 		for i := range mr * nv * step {
 			c.VADDPS(acc[i+mr*nv*step], acc[i], acc[i])
 		}
 	}
-	tileStore(c, s, mr, nv, ct, acc, m)
-	ars, ldc := loadGP(c, "ars"), loadGP(c, "ldc")
-	c.IMUL3Q(I32(mr), ars, ars)
-	c.IMUL3Q(I32(mr), ldc, ldc)
-	c.ADDQ(ars, a)
-	c.ADDQ(ldc, ct)
-	c.DECQ(tiles)
+	tileStore(c, s, mr, nv, acc, m)
+	move := func(pointer, by string, times int) {
+		step := loadGP(c, by)
+		if times != 1 {
+			c.IMUL3Q(I32(times), step, step)
+		}
+		c.ADDQ(step, param(c, pointer))
+	}
+	move("a", "astep", 1)
+	move("c", "ldc", mr)
+	move("pf", "pfs", 4)
+	c.DECQ(param(c, "tiles"))
 	c.JNZ(LabelRef("tile"))
 	c.VZEROUPPER()
 	c.RET()
 }
 
-// tileSums adds the products of one tile over k.
-func tileSums(c *build.Context, s set, mr, nv, split int, a, ct reg.GPVirtual, acc []reg.VecVirtual) {
-	cr := newRows(c, mr, ct, loadGP(c, "ldc"))
+// tileSums adds the products of one tile over k. The loop is unrolled so that its end is foreseen, and 16 times
+// in the tallest tile, a line of a row of A, with one line of each row fetched ahead.
+func tileSums(c *build.Context, s set, mr, nv, split int, acc []reg.VecVirtual) {
+	cr := newRows(c, mr, loadGP(c, "c"), loadGP(c, "ldc"))
 	for i := range mr {
-		for v := range nv {
-			c.PREFETCHT0(cr.at(i, v*s.bytes()))
+		for v := 0; v < nv*s.bytes(); v += 64 {
+			c.PREFETCHT0(cr.at(i, v))
 		}
 	}
-	ar := newRows(c, mr, a, loadGP(c, "ars"))
+	ar := newRows(c, mr, loadGP(c, "a"), loadGP(c, "ars"))
 	acs, b, bs, k := loadGP(c, "acs"), loadGP(c, "b"), loadGP(c, "bs"), loadGP(c, "k")
 	step := func(u int) {
 		bv := make([]reg.VecVirtual, nv)
@@ -120,7 +128,7 @@ func tileSums(c *build.Context, s set, mr, nv, split int, a, ct reg.GPVirtual, a
 			x := s.vec(c)
 			c.VBROADCASTSS(ar.at(i, 0), x)
 			for v := range nv {
-				c.VFMADD231PS(bv[v], x, acc[(u*mr+i)*nv+v])
+				c.VFMADD231PS(bv[v], x, acc[(u%split*mr+i)*nv+v])
 			}
 		}
 		for g := 0; 4*g < mr; g++ {
@@ -128,24 +136,43 @@ func tileSums(c *build.Context, s set, mr, nv, split int, a, ct reg.GPVirtual, a
 		}
 		c.ADDQ(bs, b)
 	}
-	if split > 1 {
-		c.SUBQ(I32(split), k)
-		c.JL(LabelRef("rest"))
-		c.Label("unrolled")
-		for u := range split {
-			step(u)
+	unroll, ahead := 4, func() {}
+	if mr == s.mr {
+		unroll = 16
+		fetch := newRows(c, 4, loadGP(c, "pf"), loadGP(c, "pfs"))
+		ahead = func() {
+			for i := range 4 {
+				c.PREFETCHT1(fetch.at(i, 0))
+			}
+			c.ADDQ(I32(64), fetch.base[0])
 		}
-		c.SUBQ(I32(split), k)
-		c.JGE(LabelRef("unrolled"))
-		c.Label("rest")
-		c.ADDQ(I32(split), k)
-		c.JZ(LabelRef("summed"))
 	}
+	c.SUBQ(I32(unroll), k)
+	c.JL(LabelRef("rest"))
+	c.Label("unrolled")
+	ahead()
+	for u := range unroll {
+		step(u)
+	}
+	c.SUBQ(I32(unroll), k)
+	c.JGE(LabelRef("unrolled"))
+	c.Label("rest")
+	c.ADDQ(I32(unroll), k)
+	c.JZ(LabelRef("summed"))
 	c.Label("each")
 	step(0)
 	c.DECQ(k)
 	c.JNZ(LabelRef("each"))
 	c.Label("summed")
+}
+
+// param is the place of a parameter in memory.
+func param(c *build.Context, name string) Mem {
+	p, err := c.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return p.Addr
 }
 
 // storeMask says which columns of C exist.
@@ -174,9 +201,9 @@ func newStoreMask(c *build.Context, s set, nv int, table Mem) storeMask {
 }
 
 // tileStore writes one tile of C.
-func tileStore(c *build.Context, s set, mr, nv int, ct reg.GPVirtual, acc []reg.VecVirtual, m storeMask) {
+func tileStore(c *build.Context, s set, mr, nv int, acc []reg.VecVirtual, m storeMask) {
 	flags := loadGP(c, "flags")
-	cr := newRows(c, mr, ct, loadGP(c, "ldc"))
+	cr := newRows(c, mr, loadGP(c, "c"), loadGP(c, "ldc"))
 	alpha := s.vec(c)
 	broadcast(c, "alpha", alpha)
 	if s.wide() {

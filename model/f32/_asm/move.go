@@ -100,10 +100,16 @@ func copyRows(c *build.Context, s set) {
 	begin(c, "copyRows"+s.name, "func(rows int, dst, src *float32, lds int)",
 		fmt.Sprintf("copies %d elements of each of rows rows, lds bytes apart, to dst without gaps.", 2*s.lanes))
 	rows, dst, src, lds := loadGP(c, "rows"), loadGP(c, "dst"), loadGP(c, "src"), loadGP(c, "lds")
+	ahead := c.GP64() // the rows lie too far apart for the processor to see the pattern
+	c.MOVQ(lds, ahead)
+	c.SHLQ(U8(3), ahead)
 	line := func(u int) {
 		x, y := s.vec(c), s.vec(c)
 		c.VMOVUPS(Mem{Base: src}, x)
 		c.VMOVUPS(Mem{Base: src, Disp: s.bytes()}, y)
+		for at := 0; at < 2*s.bytes(); at += 64 {
+			c.PREFETCHT0(Mem{Base: src, Index: ahead, Scale: 1, Disp: at})
+		}
 		c.VMOVUPS(x, Mem{Base: dst, Disp: 2 * u * s.bytes()})
 		c.VMOVUPS(y, Mem{Base: dst, Disp: (2*u + 1) * s.bytes()})
 		c.ADDQ(lds, src)
@@ -126,6 +132,42 @@ func copyRows(c *build.Context, s set) {
 	c.DECQ(rows)
 	c.JNZ(LabelRef("one"))
 	c.Label("done")
+	c.VZEROUPPER()
+	c.RET()
+}
+
+// copyPart writes the kernel that packs rows of a transposed matrix.
+func copyPart(c *build.Context, s set, table Mem) {
+	begin(c, "copyPart"+s.name, "func(rows, width int, dst, src *float32, lds int)",
+		fmt.Sprintf("copies width ≤ %d elements of each of rows rows, lds bytes apart, and zeros up to %d, to dst without gaps.", s.lanes, s.lanes))
+	rows, width, dst, src, lds := loadGP(c, "rows"), loadGP(c, "width"), loadGP(c, "dst"), loadGP(c, "src"), loadGP(c, "lds")
+	var get func(x reg.VecVirtual)
+	if s.wide() {
+		bits, k := c.GP64(), c.K()
+		c.MOVQ(I32(-1), bits)
+		c.BZHIQ(width, bits, bits)
+		c.KMOVW(bits.As32(), k)
+		get = func(x reg.VecVirtual) { c.VMOVUPS_Z(Mem{Base: src}, k, x) }
+	} else {
+		at, m := c.GP64(), s.vec(c)
+		c.LEAQ(table.Offset(64), at)
+		c.SHLQ(U8(2), width)
+		c.SUBQ(width, at)
+		c.VMOVUPS(Mem{Base: at}, m)
+		get = func(x reg.VecVirtual) { c.VMASKMOVPS(Mem{Base: src}, m, x) }
+	}
+	ahead := c.GP64()
+	c.MOVQ(lds, ahead)
+	c.SHLQ(U8(3), ahead)
+	c.Label("row")
+	x := s.vec(c)
+	get(x)
+	c.PREFETCHT0(Mem{Base: src, Index: ahead, Scale: 1})
+	c.ADDQ(lds, src)
+	c.VMOVUPS(x, Mem{Base: dst})
+	c.ADDQ(I32(s.bytes()), dst)
+	c.DECQ(rows)
+	c.JNZ(LabelRef("row"))
 	c.VZEROUPPER()
 	c.RET()
 }

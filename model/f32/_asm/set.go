@@ -81,9 +81,5 @@ func label(parts ...any) string {
 
 // broadcast loads a float parameter into every lane.
 func broadcast(c *build.Context, name string, to reg.VecVirtual) {
-	from, err := c.Param(name).Resolve()
-	if err != nil {
-		panic(err)
-	}
-	c.VBROADCASTSS(from.Addr, to)
+	c.VBROADCASTSS(param(c, name), to)
 }
