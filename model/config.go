@@ -122,13 +122,13 @@ func (c Config) complete() (Config, error) {
 	}{{"Layers", c.Layers}, {"Width", c.Width}, {"Context", c.Context}, {"HeadDim", c.HeadDim},
 		{"FeedForward", c.FeedForward}, {"Vocabulary", c.Vocabulary}, {"Window", c.Window}, {"Chunk", c.Chunk}, {"heads of any kind", c.Heads()}}
 	for _, p := range positive {
-		if p.value <= 0 {
-			return c, fmt.Errorf("model configuration %q: %s must be positive, not %d", c.Name, p.name, p.value)
+		if p.value <= 0 || p.value > 1<<20 {
+			return c, fmt.Errorf("model configuration %q: %s must lie between 1 and %d, but is %d", c.Name, p.name, 1<<20, p.value)
 		}
 	}
 	for _, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads, c.AxialRows, c.AxialCols} {
-		if n < 0 {
-			return c, fmt.Errorf("model configuration %q: a count of heads or of axial rows or columns is negative", c.Name)
+		if n < 0 || n > 1<<20 {
+			return c, fmt.Errorf("model configuration %q: a count of heads or of axial rows or columns is %d", c.Name, n)
 		}
 	}
 	words := []struct {

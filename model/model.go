@@ -180,3 +180,15 @@ func thousands(n int) string {
 	}
 	return s
 }
+
+// Weights is the buffer of all weights; it must not be changed.
+func (m *Model) Weights() []float32 { return m.p.weights }
+
+// SetWeights copies weights, as Weights gives them, into the model.
+func (m *Model) SetWeights(w []float32) {
+	if len(w) != len(m.p.weights) {
+		panic(fmt.Sprintf("model: %d weights for a model of %d", len(w), len(m.p.weights)))
+	}
+	copy(m.p.weights, w)
+	m.changed()
+}

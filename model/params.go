@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+
+	"trafficgpt/model/f32"
 )
 
 // tensor is one weight matrix (or vector, rows 1) with its gradient: windows
@@ -39,11 +41,10 @@ type parameters struct {
 	head, headBias tensor // [width, vocabulary]; no head when tied
 }
 
-// newParameters lays the tensors out in one buffer, in the order of the
-// forward pass, each on a 64-byte border.
-func newParameters(c Config) *parameters {
-	p := &parameters{layers: make([]layerParams, c.Layers)}
-	size := 0
+// layOut places the tensors in one buffer, in the order of the forward pass, each
+// on a 64-byte border, and returns the buffer's size.
+func layOut(c Config) (p *parameters, size int) {
+	p = &parameters{layers: make([]layerParams, c.Layers)}
 	add := func(t *tensor, rows, cols int, decay bool, name string, args ...any) {
 		if rows*cols == 0 {
 			return
@@ -82,7 +83,12 @@ func newParameters(c Config) *parameters {
 		add(&p.head, c.Width, c.Vocabulary, true, "head.weight")
 	}
 	add(&p.headBias, 1, c.Vocabulary, false, "head.bias")
-	p.weights = make([]float32, size)
+	return p, size
+}
+
+func newParameters(c Config) *parameters {
+	p, size := layOut(c)
+	p.weights = f32.Aligned(size)
 	for _, t := range p.all {
 		t.w = p.weights[t.at : t.at+t.rows*t.cols : t.at+t.rows*t.cols]
 	}
@@ -94,7 +100,7 @@ func (p *parameters) needGrads() {
 	if p.grads != nil {
 		return
 	}
-	p.grads = make([]float32, len(p.weights))
+	p.grads = f32.Aligned(len(p.weights))
 	for _, t := range p.all {
 		t.g = p.grads[t.at : t.at+t.rows*t.cols : t.at+t.rows*t.cols]
 	}

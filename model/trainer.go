@@ -34,7 +34,7 @@ type Trainer struct {
 func NewTrainer(m *Model, optimizer AdamW, seed uint64) *Trainer {
 	m.p.needGrads()
 	return &Trainer{Optimizer: optimizer, m: m, seed: seed,
-		m1: make([]float32, len(m.p.weights)), m2: make([]float32, len(m.p.weights))}
+		m1: f32.Aligned(len(m.p.weights)), m2: f32.Aligned(len(m.p.weights))}
 }
 
 // Steps is the number of steps taken.

@@ -1,0 +1,117 @@
+package model
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"trafficgpt/model/f32"
+)
+
+// peerConfig is the architecture of the PyTorch peer: width and heads as given,
+// all heads linear with elu+1 features, GELU of four widths, learned positions.
+func peerConfig(layers, width, seq int) Config {
+	return Config{Name: "peer", Layers: layers, Width: width, Context: seq, HeadDim: width / 4, LinearHeads: 4, Chunk: 128,
+		Features: FeaturesELU, FeedForward: 4 * width, Positions: PositionsAxial, AxialCols: seq}
+}
+
+func randomBatch(n int, seed uint64) *Batch {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	tokens := make([]uint16, n)
+	for i := range tokens {
+		tokens[i] = uint16(rng.IntN(260))
+	}
+	return NewBatch(tokens)
+}
+
+// measure times f in b.N samples between measurements of the peak and reports
+// median and best: tokens a second and, where flops are known, per cent of peak.
+func measure(b *testing.B, tokens int, flops float64, f func()) {
+	f() // fills the arena
+	var seconds, peaks []float64
+	for b.Loop() {
+		b.StopTimer()
+		peaks = append(peaks, f32.Peak())
+		b.StartTimer()
+		start := time.Now()
+		f()
+		seconds = append(seconds, time.Since(start).Seconds())
+	}
+	slices.Sort(seconds)
+	slices.Sort(peaks)
+	median, best := seconds[len(seconds)/2], seconds[0]
+	b.ReportMetric(float64(tokens)/median, "tok/s")
+	b.ReportMetric(float64(tokens)/best, "best-tok/s")
+	if flops > 0 {
+		b.ReportMetric(100*flops/median/1e9/peaks[len(peaks)/2], "%peak")
+		b.ReportMetric(100*flops/best/1e9/peaks[len(peaks)-1], "best-%peak")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+func BenchmarkTrainStep(b *testing.B) {
+	step := func(name string, c Config, n int) {
+		b.Run(name, func(b *testing.B) {
+			m, err := New(c, 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			tr := NewTrainer(m, DefaultAdamW(), 1)
+			batch := randomBatch(n, 1)
+			c.Context = n
+			measure(b, n, 3*c.FlopsPerToken()*float64(n), func() {
+				if _, err := tr.Step(1e-4, batch); err != nil {
+					b.Fatal(err)
+				}
+			})
+			b.ReportMetric(float64(tr.Memory())/(1<<20), "MB")
+		})
+	}
+	step("small/3072", peerConfig(4, 256, 3072), 3072)
+	step("small/12032", peerConfig(4, 256, 12032), 12032)
+	step("4x128/3072", peerConfig(4, 128, 3072), 3072)
+	step("tiny/1024", Tiny(), 1024)
+	step("paper/3072", Paper3K(), 3072)
+}
+
+func BenchmarkGenerate(b *testing.B) {
+	generate := func(name string, c Config, lanes, tokens int) {
+		b.Run(name, func(b *testing.B) {
+			m, err := New(c, 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s := NewStream(m, lanes)
+			ids, in := make([]int, lanes), make([]uint16, lanes)
+			for i := range ids {
+				ids[i] = i
+			}
+			measure(b, tokens*lanes, 0, func() {
+				for range tokens {
+					logits, err := s.Step(ids, in)
+					if err != nil {
+						b.Fatal(err)
+					}
+					for i := range in {
+						in[i] = uint16(top(logits[i*260:][:260]))
+					}
+				}
+			})
+		})
+	}
+	generate("small/batch1", peerConfig(4, 256, 3072), 1, 64)
+	generate("small/batch16", peerConfig(4, 256, 3072), 16, 64)
+	generate("tiny/batch32", Tiny(), 32, 64)
+	generate("paper/batch1", Paper3K(), 1, 2)
+}
+
+func top(x []float32) int {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return best
+}
