@@ -5,17 +5,17 @@ type Kind int
 
 // The kinds of tokens.
 const (
-	KindStart     Kind = iota // a packet begins
-	KindLink                  // link type
-	KindTime                  // time interval
-	KindEthernet              // link layer: MAC addresses, tags, other link headers
-	KindIP                    // network layer: IPv4, IPv6, ARP
+	KindStart    Kind = iota // a packet begins
+	KindLink                 // link type
+	KindTime                 // time interval
+	KindEthernet             // link layer: MAC addresses, tags, other link headers
+	KindIP                   // network layer: IPv4, IPv6, ARP
 	KindTCP
 	KindUDP
-	KindTransport             // other transports: ICMP, SCTP, GRE, ESP, …
-	KindPayload               // what the transport carries
-	KindEnd                   // the flow ends
-	KindSpecial               // padding, [cls], flow markers, and tokens out of place
+	KindTransport // other transports: ICMP, SCTP, GRE, ESP, …
+	KindPayload   // what the transport carries
+	KindEnd       // the flow ends
+	KindSpecial   // padding, [cls], flow markers, and tokens out of place
 )
 
 // Kinds is the number of kinds.
@@ -32,7 +32,7 @@ func (k Kind) String() string {
 
 // Field says what a token is.
 type Field struct {
-	Packet int    // counts from 0; -1 before the first packet
+	Packet int // counts from 0; -1 before the first packet
 	Kind   Kind
 	Layer  string // Ethernet, IPv4, TCP, DNS, …
 	Name   string // of the field in its layer

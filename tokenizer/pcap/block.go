@@ -41,6 +41,7 @@ func (p *Parser) block(b []byte) (Record, error) {
 	// Some writers leave the padding out of the length; it is there all the same.
 	size := int(total+3) &^ 3
 	if len(b) < size {
+		p.need = size
 		return Record{}, errMore
 	}
 	if again := p.u32(b[size-4:]); again != total {
@@ -52,6 +53,9 @@ func (p *Parser) block(b []byte) (Record, error) {
 	case blockSection:
 		return r, p.section(body)
 	case blockInterface:
+		if len(p.Interfaces) == maxInterfaces {
+			return Record{}, p.fail(0, "more than %d interfaces", maxInterfaces)
+		}
 		p.iface(body)
 	case blockEnhanced, blockPacket:
 		p.enhanced(kind, body, &r)

@@ -67,18 +67,23 @@ func Assemble(packets []Packet, o FlowOptions) Flows {
 		flows[ids[i]].Packets = append(flows[ids[i]].Packets, p)
 	}
 	for _, f := range flows {
-		byTime := func(a, b Packet) int { return a.Time.Compare(b.Time) }
-		if !slices.IsSortedFunc(f.Packets, byTime) {
-			slices.SortStableFunc(f.Packets, byTime)
-		}
+		f.SortByTime()
 	}
 	return flows
 }
 
+// SortByTime puts the packets in time order; those of one time stay as they are.
+func (f *Flow) SortByTime() {
+	byTime := func(a, b Packet) int { return a.Time.Compare(b.Time) }
+	if !slices.IsSortedFunc(f.Packets, byTime) {
+		slices.SortStableFunc(f.Packets, byTime)
+	}
+}
+
 // Assembler sorts packets into flows one by one.
 type Assembler struct {
-	// Window, if set, goes through the packets around the one being added; it is
-	// asked when a fragment comes before the one with the ports.
+	// Window, if set, goes through the packets around the one being added. It is
+	// asked once, when a fragment comes before the one with the ports.
 	Window func(yield func(LinkType, []byte) bool)
 	// Limit is how many flows are kept in mind; 0 is no limit. Beyond it the
 	// half that has been silent longest is forgotten, and a later packet of
@@ -91,6 +96,8 @@ type Assembler struct {
 	count uint32
 	added int64
 	now   info
+
+	searched bool // the window has been
 }
 
 // state is what is remembered of a flow.
@@ -103,15 +110,24 @@ type state struct {
 	isn         uint32
 	first, last int64 // nanoseconds, saturated
 	touched     int64 // number of the last packet
+	key         flowKey
+	memo        Memo
 }
 
-// Assigned is the flow of a packet.
+// Memo is what the user of an assembler keeps with each flow.
+type Memo struct {
+	Sec        int64
+	Nsec       int64
+	Part, Slot int
+}
+
+// Assigned is the flow of a packet. It is valid until the next packet is added.
 type Assigned struct {
-	ID        uint32 // counts the flows of the assembler
-	New       bool   // it begins here
-	Outgoing  bool   // the packet was sent by the initiator
-	key       flowKey
-	initiator bool // the end a is the initiator
+	ID       uint32 // counts the flows of the assembler
+	New      bool   // it begins here
+	Outgoing bool   // the packet was sent by the initiator
+	Memo     *Memo
+	s        *state
 }
 
 // NewAssembler makes an assembler that has seen no packet.
@@ -119,7 +135,7 @@ func NewAssembler(o FlowOptions) *Assembler {
 	return &Assembler{o: o, table: map[flowKey]*state{}, first: map[fragment]directed{}}
 }
 
-const maxFirst = 1 << 16 // first fragments kept in mind
+const maxFirst = 1 << 18 // first fragments kept in mind
 
 // Add puts one packet into its flow.
 func (a *Assembler) Add(link LinkType, data []byte, sec int64, nsec uint32) Assigned {
@@ -141,7 +157,7 @@ func (a *Assembler) Add(link LinkType, data []byte, sec int64, nsec uint32) Assi
 		}
 		// A SYN+ACK without its SYN answers the initiator.
 		answer := i.key.proto == 6 && i.flags&0x12 == 0x12
-		s = &state{id: a.count, firstFromA: i.fromA != answer, first: t, last: t}
+		s = &state{id: a.count, firstFromA: i.fromA != answer, first: t, last: t, key: i.key}
 		a.count++
 		a.table[i.key] = s
 	}
@@ -151,7 +167,7 @@ func (a *Assembler) Add(link LinkType, data []byte, sec int64, nsec uint32) Assi
 		s.synSeen, s.synFromA, s.isn = true, i.fromA, i.seq
 	}
 	s.last, s.touched = max(t, s.last), a.added
-	return Assigned{s.id, fresh, i.fromA == s.firstFromA, i.key, s.firstFromA}
+	return Assigned{s.id, fresh, i.fromA == s.firstFromA, &s.memo, s}
 }
 
 // belongs reports whether a packet goes on with flow s of the same key.
@@ -192,7 +208,7 @@ func (a *Assembler) fragment(i *info) {
 		a.first[i.gram] = directed{i.key, i.fromA}
 		return
 	}
-	if _, ok := a.first[i.gram]; !ok && a.Window != nil {
+	if _, ok := a.first[i.gram]; !ok && a.Window != nil && !a.searched {
 		a.search()
 	}
 	if d, ok := a.first[i.gram]; ok {
@@ -203,8 +219,12 @@ func (a *Assembler) fragment(i *info) {
 	}
 }
 
+// NewWindow says that Window goes through other packets from now on.
+func (a *Assembler) NewWindow() { a.searched = false }
+
 // search remembers the first fragments of the window that are not known yet.
 func (a *Assembler) search() {
+	a.searched = true
 	var x info
 	for link, data := range a.Window {
 		x.look(link, data, a.o.Through)
@@ -242,15 +262,25 @@ func nanoseconds(sec int64, nsec uint32) int64 {
 }
 
 // Key is the flow's key, the initiator first.
-func (f Assigned) Key() Key {
-	k := f.key
+func (f Assigned) Key() Key { return f.s.key.export(f.s.firstFromA) }
+
+// KeyOf is the key of a flow that begins with p.
+func KeyOf(p *Packet, through Through) Key {
+	var i info
+	i.look(p.LinkType, p.Data, through)
+	answer := i.key.proto == 6 && i.flags&0x12 == 0x12
+	return i.key.export(i.fromA != answer)
+}
+
+// export turns a key into its public form; initiator says that the end a began.
+func (k *flowKey) export(initiator bool) Key {
 	out := Key{Protocol: k.proto, EtherType: k.etype}
 	if k.over != overIPv4 && k.over != overIPv6 {
 		out.Protocol = 0
 		return out
 	}
 	src, dst := addr(k.over, k.a), addr(k.over, k.b)
-	if f.initiator {
+	if initiator {
 		out.Src, out.Dst, out.SrcPort, out.DstPort = src, dst, k.ap, k.bp
 	} else {
 		out.Src, out.Dst, out.SrcPort, out.DstPort = dst, src, k.bp, k.ap

@@ -73,6 +73,7 @@ type Parser struct {
 	Warnings   []string
 
 	off     int64 // of the next record
+	need    int   // how many bytes the record takes, when it is known and they are not there
 	started bool
 	swap    int // pcap: length fields exchanged; see classicHeader
 	maximum uint32
@@ -84,6 +85,8 @@ const (
 	maxBigPacket = 128 << 20 // and of the links that carry messages, not frames
 	maxBlock     = 256 << 20 // of a pcapng file
 	maxWarnings  = 100
+
+	maxInterfaces = 1 << 20
 )
 
 func (p *Parser) fail(at int, format string, args ...any) error {
@@ -123,6 +126,7 @@ func (p *Parser) Offset() int64 { return p.off }
 func (p *Parser) Next(b []byte, whole bool) (Record, error) {
 	var r Record
 	var err error
+	p.need = 0
 	switch {
 	case p.started && len(b) == 0 && whole:
 		return r, io.EOF
@@ -144,6 +148,19 @@ func (p *Parser) Next(b []byte, whole bool) (Record, error) {
 	p.started = true
 	p.off += int64(r.Size)
 	return r, nil
+}
+
+// Need is how many bytes the record takes that Next has just asked more bytes
+// for, 0 when they are too few to tell.
+func (p *Parser) Need() int { return p.need }
+
+// Skip passes over n bytes that the caller has dealt with.
+func (p *Parser) Skip(n int) { p.off += int64(n) }
+
+// BlockFrame is how packets of interface i are framed: the byte order, the
+// number of the interface in its section, its clock.
+func (p *Parser) BlockFrame(i int) (big bool, id int, units uint64, offset int64) {
+	return p.Big, i - p.base, p.Interfaces[i].Units, p.Interfaces[i].Offset
 }
 
 // More reports whether err asks for more bytes of the file.
@@ -266,6 +283,7 @@ func (p *Parser) classic(b []byte) (Record, error) {
 	}
 	end := 16 + int(size)
 	if len(b) < end {
+		p.need = end
 		return Record{}, errMore
 	}
 	r := Record{Size: end, IsPacket: true, Lo: 16, Hi: end, Sec: int64(sec), Wire: int(wire), LinkType: p.Interfaces[0].LinkType}

@@ -106,7 +106,7 @@ func parse(path string, b []byte) (*Capture, error) {
 			break
 		}
 		if r.IsPacket {
-			c.Packets = append(c.Packets, r.packet(rest))
+			c.Packets = append(c.Packets, r.Packet(rest))
 		}
 		rest = rest[r.Size:]
 	}
@@ -124,8 +124,8 @@ func fine(all []Interface) bool {
 	return false
 }
 
-// packet makes the Packet of a record that begins at b. It refers to b.
-func (r *Record) packet(b []byte) Packet {
+// Packet makes the Packet of a record that begins at b. It refers to b.
+func (r *Record) Packet(b []byte) Packet {
 	return Packet{
 		Time:      time.Unix(r.Sec, int64(r.Nsec)).UTC(),
 		Data:      b[r.Lo:r.Hi:r.Hi],
@@ -210,7 +210,7 @@ func (d *Reader) Next() (Packet, error) {
 			return Packet{}, err
 		}
 		if r.IsPacket {
-			return r.packet(b), nil
+			return r.Packet(b), nil
 		}
 	}
 }
