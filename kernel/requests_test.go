@@ -226,8 +226,7 @@ func TestSubshells(t *testing.T) {
 	}
 	// A comm message through the subshell does not wait for the main shell's cell.
 	execute(t, c, "comm c1 t")
-	main, err := c.Request("execute_request", client.ExecuteRequest{Code: "sleep 1m"})
-	if err != nil {
+	if _, err := c.Request("execute_request", client.ExecuteRequest{Code: "sleep 1m"}); err != nil {
 		t.Fatal(err)
 	}
 	sub, err := c.RequestSubshell(id, "comm_msg", map[string]any{"comm_id": "c1", "data": map[string]any{"n": 1}})
@@ -248,8 +247,7 @@ func TestSubshells(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	askControl(t, c, "interrupt_request", map[string]any{})
-	if _, err := c.Finish(main, c.Shell, patience); err != nil {
+	if _, err := c.RequestControl("interrupt_request", map[string]any{}); err != nil {
 		t.Fatal(err)
 	}
 	e, err := c.Finish(cell, c.Shell, patience)
