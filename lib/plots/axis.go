@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/png"
 	"math"
 	"strconv"
@@ -119,27 +120,14 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // mostly do once their shades are rounded: a third of the size.
 func encode(img image.Image) []byte {
 	b := img.Bounds()
-	pal := image.NewPaletted(b, nil)
-	index := map[color.RGBA]uint8{}
-	var out image.Image = pal
-scan:
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			r, g, bl, _ := img.At(x, y).RGBA()
-			// 32 shades a channel keep edges smooth to the eye.
-			c := color.RGBA{R: shade(r), G: shade(g), B: shade(bl), A: 255}
-			i, ok := index[c]
-			if !ok {
-				if len(index) == 256 {
-					out = img
-					break scan
-				}
-				i = uint8(len(index))
-				index[c] = i
-				pal.Palette = append(pal.Palette, c)
-			}
-			pal.Pix[pal.PixOffset(x, y)] = i
-		}
+	rgba, ok := img.(*image.RGBA)
+	if !ok {
+		rgba = image.NewRGBA(b)
+		draw.Draw(rgba, b, img, b.Min, draw.Src)
+	}
+	var out image.Image = rgba
+	if pal := paletted(rgba); pal != nil {
+		out = pal
 	}
 	var buf bytes.Buffer
 	if err := png.Encode(&buf, out); err != nil {
@@ -148,7 +136,35 @@ scan:
 	return buf.Bytes()
 }
 
-func shade(v uint32) uint8 {
-	s := (v>>8 + 4) / 8 * 8
-	return uint8(min(s, 255))
+// paletted is img with 32 shades a channel, which keep edges smooth to the
+// eye; nil when that still makes more than 256 colours.
+func paletted(img *image.RGBA) *image.Paletted {
+	b := img.Bounds()
+	out := image.NewPaletted(b, nil)
+	index := map[color.RGBA]uint8{}
+	var last color.RGBA
+	lastIndex, begun := uint8(0), false
+	for y := range b.Dy() {
+		row := img.Pix[y*img.Stride:]
+		for x := range b.Dx() {
+			p := row[x*4 : x*4+4]
+			c := color.RGBA{R: shade(p[0]), G: shade(p[1]), B: shade(p[2]), A: 255}
+			if !begun || c != last {
+				i, ok := index[c]
+				if !ok {
+					if len(index) == 256 {
+						return nil
+					}
+					i = uint8(len(index))
+					index[c] = i
+					out.Palette = append(out.Palette, c)
+				}
+				last, lastIndex, begun = c, i, true
+			}
+			out.Pix[y*out.Stride+x] = lastIndex
+		}
+	}
+	return out
 }
+
+func shade(v uint8) uint8 { return uint8(min((int(v)+4)/8*8, 255)) }
