@@ -89,7 +89,7 @@ func (c *Corpus) index() error {
 	if string(t[12:]) != indexMagic || binary.LittleEndian.Uint32(t[8:]) != crc32.Checksum(t[:8], castagnoli) {
 		return fail("is missing or damaged")
 	}
-	s, payload, err := c.section(int64(binary.LittleEndian.Uint64(t)))
+	s, payload, err := c.section(int64(binary.LittleEndian.Uint64(t)), nil)
 	if err != nil || s.kind != sectionIndex {
 		return fail("is damaged")
 	}
@@ -119,8 +119,9 @@ func (c *Corpus) index() error {
 	return nil
 }
 
-// section reads and checks the section at an offset.
-func (c *Corpus) section(offset int64) (section, []byte, error) {
+// section reads and checks the section at an offset. The payload lies in buf if
+// it has room.
+func (c *Corpus) section(offset int64, buf []byte) (section, []byte, error) {
 	var h [sectionHeader]byte
 	if offset < 0 || offset > c.size-sectionHeader {
 		return section{}, nil, io.ErrUnexpectedEOF
@@ -136,7 +137,7 @@ func (c *Corpus) section(offset int64) (section, []byte, error) {
 	if int64(s.size) > c.size-offset-sectionHeader {
 		return s, nil, errors.New("the section is cut")
 	}
-	payload := make([]byte, s.size)
+	payload := grow(buf, int(s.size))
 	if _, err := c.f.ReadAt(payload, offset+sectionHeader); err != nil {
 		return s, nil, err
 	}
@@ -148,8 +149,12 @@ func (c *Corpus) section(offset int64) (section, []byte, error) {
 
 // scan finds all sections without an index, and steps over what is damaged.
 func (c *Corpus) scan() error {
+	var buf []byte
 	for at := int64(corpusHeader); at < c.size; {
-		s, payload, err := c.section(at)
+		s, payload, err := c.section(at, buf)
+		if cap(payload) > cap(buf) {
+			buf = payload
+		}
 		if err != nil && payload == nil {
 			if c.size-at == trailerSize {
 				break // a trailer whose index is damaged
@@ -279,29 +284,25 @@ func (c *Corpus) each(file int, stream uint8, f func(u *unpackedPart, damage *Se
 		at = to
 		return f(nil, e)
 	}
-	for _, i := range c.ofFile[file] {
-		s := c.sections[i]
-		if s.stream != stream || s.kind != sectionPart && s.kind != sectionRaw {
-			continue
-		}
+	stop := make(chan struct{})
+	defer close(stop)
+	for s := range c.fetch(file, stream, stop) {
 		if err := gap(s.source); err != nil {
 			return err
 		}
 		at = s.source + s.length
-		h, payload, err := c.section(s.offset)
+		err := s.err
 		switch {
 		case err != nil:
-		case h.kind != s.kind || h.file != s.file || h.seq != s.seq:
-			err = errors.New("it is another section than the index says")
 		case s.kind == sectionPart:
 			u.raw = false
-			if err = u.read(payload); err == nil && (u.offset != s.source || int64(len(u.src)) != s.length) {
+			if err = u.read(s.payload); err == nil && (u.offset != s.source || int64(len(u.src)) != s.length) {
 				err = errPart
 			}
-		case len(payload) < rawHeader:
+		case len(s.payload) < rawHeader:
 			err = errPart
 		default:
-			u.src, u.raw = payload[rawHeader:], true
+			u.src, u.raw = append(u.src[:0], s.payload[rawHeader:]...), true
 		}
 		if err != nil {
 			err = f(nil, &SectionError{c.Path, s.offset, info.Name, s.source, s.source + s.length, err.Error()})
@@ -311,6 +312,7 @@ func (c *Corpus) each(file int, stream uint8, f func(u *unpackedPart, damage *Se
 		if err != nil {
 			return err
 		}
+		s.free <- s.payload
 	}
 	if !info.Done {
 		return f(nil, &SectionError{c.Path, info.offset, info.Name, at, at, "the corpus ends before the file does"})
@@ -319,6 +321,48 @@ func (c *Corpus) each(file int, stream uint8, f func(u *unpackedPart, damage *Se
 		return gap(info.Size)
 	}
 	return nil
+}
+
+// fetched is a section that has been read ahead.
+type fetched struct {
+	section
+	payload []byte
+	err     error
+	free    chan<- []byte // where the payload's memory goes back to
+}
+
+// fetch reads the sections of a stream ahead, in order.
+func (c *Corpus) fetch(file int, stream uint8, stop <-chan struct{}) <-chan fetched {
+	const ahead = 3
+	out, free := make(chan fetched), make(chan []byte, ahead)
+	for range ahead {
+		free <- nil
+	}
+	go func() {
+		defer close(out)
+		for _, i := range c.ofFile[file] {
+			s := c.sections[i]
+			if s.stream != stream || s.kind != sectionPart && s.kind != sectionRaw {
+				continue
+			}
+			var buf []byte
+			select {
+			case buf = <-free:
+			case <-stop:
+				return
+			}
+			h, payload, err := c.section(s.offset, buf)
+			if err == nil && (h.kind != s.kind || h.file != s.file || h.seq != s.seq) {
+				err = errors.New("it is another section than the index says")
+			}
+			select {
+			case out <- fetched{s, payload, err, free}:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return out
 }
 
 // Restore writes file i as it was, byte for byte. At the first damaged section
@@ -452,7 +496,7 @@ func (c *Corpus) Verify() []error {
 			if s.kind == sectionPart || s.kind == sectionRaw {
 				continue
 			}
-			if _, _, err := c.section(s.offset); err != nil {
+			if _, _, err := c.section(s.offset, nil); err != nil {
 				all = append(all, &SectionError{c.Path, s.offset, c.files[i].Name, 0, 0, err.Error()})
 			}
 		}

@@ -22,28 +22,7 @@ func Length(f *pcap.Flow) int {
 }
 
 // Encode returns the tokens of a flow, as the package says.
-func Encode(f *pcap.Flow) []uint16 {
-	tokens := make([]uint16, 0, Length(f))
-	var c clock
-	for i := range f.Packets {
-		p := &f.Packets[i]
-		if i == 0 {
-			c = clockOf(p.Time)
-		}
-		tokens = append(tokens, Start)
-		tokens = appendLink(tokens, p.LinkType)
-		v := c.to(clockOf(p.Time))
-		c = c.add(v)
-		b := math.Float64bits(v)
-		for shift := 56; shift >= 0; shift -= 8 {
-			tokens = append(tokens, uint16(b>>shift&255))
-		}
-		for _, x := range p.Data {
-			tokens = append(tokens, uint16(x))
-		}
-	}
-	return append(tokens, End)
-}
+func Encode(f *pcap.Flow) []uint16 { return EncodeTime(f, TimePaper) }
 
 func appendLink(tokens []uint16, link pcap.LinkType) []uint16 {
 	t := LinkToken(link)
@@ -73,7 +52,23 @@ func Decode(tokens []uint16) ([]pcap.Packet, error) { return DecodeAt(tokens, ti
 
 // DecodeAt is Decode with the time from which the first interval counts.
 func DecodeAt(tokens []uint16, start time.Time) ([]pcap.Packet, error) {
-	r := reader{tokens: tokens, c: clockOf(start)}
+	return DecodeTime(tokens, start, TimePaper)
+}
+
+// reader reads packets off a list of tokens.
+type reader struct {
+	tokens []uint16
+	at     int
+	c      clock
+	code   TimeCode
+}
+
+func (r *reader) fail(format string, args ...any) error {
+	return &PositionError{r.at, fmt.Sprintf(format, args...)}
+}
+
+// all reads a whole flow.
+func (r *reader) all() ([]pcap.Packet, error) {
 	var packets []pcap.Packet
 	for {
 		p, more, err := r.packet()
@@ -84,21 +79,10 @@ func DecodeAt(tokens []uint16, start time.Time) ([]pcap.Packet, error) {
 			return packets, r.rest()
 		}
 		packets = append(packets, p)
-		if r.at == len(tokens) {
+		if r.at == len(r.tokens) {
 			return packets, r.fail("the list ends without an end token")
 		}
 	}
-}
-
-// reader reads packets off a list of tokens.
-type reader struct {
-	tokens []uint16
-	at     int
-	c      clock
-}
-
-func (r *reader) fail(format string, args ...any) error {
-	return &PositionError{r.at, fmt.Sprintf(format, args...)}
 }
 
 // packet reads one packet; more is false at the end token, which it takes.
@@ -172,7 +156,7 @@ const longest = 1 << 45
 func (r *reader) interval() (float64, error) {
 	first := r.at
 	var b uint64
-	for range 8 {
+	for range r.code.Tokens() {
 		if r.at == len(r.tokens) {
 			return 0, r.fail("the list ends within a time interval")
 		}
@@ -182,6 +166,12 @@ func (r *reader) interval() (float64, error) {
 		}
 		b = b<<8 | uint64(t)
 		r.at++
+	}
+	switch r.code {
+	case TimeLog:
+		return logInterval(uint16(b)), nil
+	case TimeNone:
+		return 0, nil
 	}
 	v := math.Float64frombits(b)
 	if !(math.Abs(v) < longest) {

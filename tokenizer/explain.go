@@ -1,5 +1,7 @@
 package tokenizer
 
+import "fmt"
+
 // Kind says what sort of thing a token is.
 type Kind int
 
@@ -43,14 +45,17 @@ type Field struct {
 
 // Explain says of each token what it is. It takes any list, also a part of a
 // flow or one that Decode refuses: what does not fit is of KindSpecial.
-func Explain(tokens []uint16) []Field {
+func Explain(tokens []uint16) []Field { return ExplainTime(tokens, TimePaper) }
+
+// ExplainTime is Explain for tokens with another code for the time.
+func ExplainTime(tokens []uint16, code TimeCode) []Field {
 	fields := make([]Field, len(tokens))
 	packet := -1
 	for at := 0; at < len(tokens); {
 		switch t := tokens[at]; t {
 		case Start:
 			packet++
-			at = explainPacket(tokens, fields, at, packet)
+			at = explainPacket(tokens, fields, at, packet, code)
 		case End:
 			fields[at] = Field{Packet: packet, Kind: KindEnd, Layer: "token", Name: "end of the flow"}
 			at++
@@ -70,12 +75,14 @@ func specialName(t uint16) string {
 		return "classification follows"
 	case t < 256:
 		return "byte outside a packet"
+	case isMark(t):
+		return fmt.Sprintf("flow %d goes on", t-FlowMark)
 	}
 	return "outside the vocabulary"
 }
 
 // explainPacket fills the fields of the packet whose Start token is at, and returns where it ends.
-func explainPacket(tokens []uint16, fields []Field, at, packet int) int {
+func explainPacket(tokens []uint16, fields []Field, at, packet int, code TimeCode) int {
 	fields[at] = Field{Packet: packet, Kind: KindStart, Layer: "token", Name: "packet start"}
 	end := at + 1
 	for end < len(tokens) && tokens[end] < 256 {
@@ -97,7 +104,7 @@ func explainPacket(tokens []uint16, fields []Field, at, packet int) int {
 		}
 	}
 	at++
-	for i := 0; i < 8 && at < end; i++ {
+	for i := 0; i < code.Tokens() && at < end; i++ {
 		fields[at] = Field{Packet: packet, Kind: KindTime, Layer: "token", Name: "seconds since the packet before", Offset: i}
 		at++
 	}

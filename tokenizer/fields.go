@@ -266,7 +266,8 @@ func (d *dissection) ipv6() {
 		return
 	}
 	d.enter(KindIP, "IPv6")
-	d.take(4, "version, class and flow label")
+	d.take(2, "version and class")
+	d.take(2, "flow label")
 	n := d.u16("payload length")
 	next := d.u8("next header")
 	d.take(1, "hop limit")
