@@ -216,6 +216,16 @@ func (p *pass) rebuild(i int, x1, x2, dx1, dx2 []float32, s *layerSaved) {
 func (p *pass) embedBack(dx []float32) {
 	q, c := p.m.p, p.m.cfg
 	f32.ScatterAddRows(q.embed.g, dx, c.Width, p.b.Tokens)
+	for i := range p.told {
+		row := dx[i*c.Width:][:c.Width]
+		p.m.vectors(&p.told[i], func(t *tensor, at int) {
+			g := t.g[at*c.Width:][:c.Width]
+			f32.Add(g, g, row)
+		})
+	}
+	if c.PacketPositions > 0 {
+		f32.ScatterAddRows(q.packetPos.g, dx, c.Width, p.offsets)
+	}
 	if c.Positions != PositionsAxial {
 		return
 	}

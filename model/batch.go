@@ -8,8 +8,9 @@ const Ignore = -1
 // Segment is a run of rows of one flow within a batch. Nothing is carried
 // from one segment to another.
 type Segment struct {
-	Start, End int // rows [Start, End)
-	Position   int // of row Start within its flow; learned positions need it
+	Start, End int      // rows [Start, End)
+	Position   int      // of row Start within its flow; learned positions need it
+	Before     []uint16 // the flow's tokens before row Start that Config.Offsets and Copies look at
 }
 
 // Batch is what one pass through the model sees: flows (or pieces of them)
@@ -42,7 +43,21 @@ func (b *Batch) Append(tokens []uint16, position int) {
 		b.Targets = append(b.Targets, int(t))
 	}
 	b.Targets = append(b.Targets, Ignore)
-	b.Segments = append(b.Segments, Segment{start, len(b.Tokens), position})
+	b.Segments = append(b.Segments, Segment{Start: start, End: len(b.Tokens), Position: position})
+}
+
+// AppendPart adds flow[from:to] as one segment whose rows predict their next
+// token, the last one too when the flow goes on, and what c may tell them of
+// the packets before.
+func (b *Batch) AppendPart(c Config, flow []uint16, from, to int) {
+	if from >= to {
+		return
+	}
+	b.Append(flow[from:to], from)
+	b.Segments[len(b.Segments)-1].Before = flow[c.reach(flow, from):from]
+	if to < len(flow) {
+		b.Targets[len(b.Targets)-1] = int(flow[to])
+	}
 }
 
 // Counted is the number of rows with a target.
@@ -74,7 +89,7 @@ func (b *Batch) check(c Config) error {
 	}
 	at := 0
 	for i, s := range b.Segments {
-		if s.Start != at || s.End <= s.Start || s.Position < 0 {
+		if s.Start != at || s.End <= s.Start || s.Position < 0 || s.Offset < 0 {
 			return fmt.Errorf("failed to read batch: segment %d is rows %d to %d at position %d, after row %d", i, s.Start, s.End, s.Position, at)
 		}
 		at = s.End

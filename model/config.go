@@ -56,25 +56,33 @@ type Config struct {
 	Positions   string
 	AxialRows   int // axial positions: rows times columns; 0 or 1 row is a plain learned table
 	AxialCols   int
-	Tied        bool // one matrix for embedding and output
-	Dropout     float64
-	Reversible  bool   // two residual streams (Reformer, RevNet)
-	Memory      string // KeepAll, KeepInputs or KeepNothing; default KeepAll
+	// PacketPositions adds a learned vector for the distance to the last packet's
+	// start token, up to so many tokens: what tells header fields apart. Ours;
+	// the paper has none. PacketStart is that token.
+	PacketPositions int
+	PacketStart     int
+	Mark            int  // token that begins a packet, for Offsets and Copies
+	Offsets         int  // rows are told how far back the last Mark is, up to Offsets-1; 0 for no
+	Copies          int  // rows are told the tokens of so many packets before, and may copy them; at most 4
+	Tied            bool // one matrix for embedding and output
+	Dropout         float64
+	Reversible      bool   // two residual streams (Reformer, RevNet)
+	Memory          string // KeepAll, KeepInputs or KeepNothing; default KeepAll
 }
 
 // Tiny is the model of the quickstart: it learns the lab corpus's headers in
 // about a minute on two cores.
 func Tiny() Config {
-	return Config{Name: "tiny", Layers: 2, Width: 128, Vocabulary: 260, Context: 1024,
+	return Config{Name: "tiny", Layers: 2, Width: 128, Vocabulary: 260, Context: 512,
 		HeadDim: 32, LocalHeads: 2, LinearHeads: 2, Window: 128, Chunk: 64, Features: FeaturesELU,
-		FeedForward: 256, GLU: true, TokenShift: true, Positions: PositionsRotary}
+		FeedForward: 256, GLU: true, TokenShift: true, Positions: PositionsRotary, Mark: 256, Offsets: 128, Copies: 2}
 }
 
 // Small has 4 layers of width 256, half of its heads local and half linear.
 func Small() Config {
 	return Config{Name: "small", Layers: 4, Width: 256, Vocabulary: 260, Context: 3072,
 		HeadDim: 64, LocalHeads: 2, LinearHeads: 2, Window: 256, Chunk: 128, Features: FeaturesELU,
-		FeedForward: 1024, TokenShift: true, Positions: PositionsRotary}
+		FeedForward: 1024, TokenShift: true, Positions: PositionsRotary, PacketPositions: 128, PacketStart: 256}
 }
 
 // Paper3K is the paper's model at a context of 3,072 tokens: 24 layers of
@@ -126,9 +134,9 @@ func (c Config) complete() (Config, error) {
 			return c, fmt.Errorf("model configuration %q: %s must lie between 1 and %d, but is %d", c.Name, p.name, 1<<20, p.value)
 		}
 	}
-	for _, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads, c.AxialRows, c.AxialCols} {
+	for _, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads, c.AxialRows, c.AxialCols, c.PacketPositions, c.PacketStart} {
 		if n < 0 || n > 1<<20 {
-			return c, fmt.Errorf("model configuration %q: a count of heads or of axial rows or columns is %d", c.Name, n)
+			return c, fmt.Errorf("model configuration %q: a count of heads or positions is %d", c.Name, n)
 		}
 	}
 	words := []struct {
@@ -143,6 +151,10 @@ func (c Config) complete() (Config, error) {
 		}
 	}
 	switch {
+	case c.Copies < 0 || c.Copies > maxCopies || c.Offsets < 0 || c.Offsets > 1<<16:
+		return c, fmt.Errorf("model configuration %q: Copies must lie between 0 and %d and Offsets between 0 and %d, but they are %d and %d", c.Name, maxCopies, 1<<16, c.Copies, c.Offsets)
+	case c.aware() && (c.Mark < 0 || c.Mark >= c.Vocabulary):
+		return c, fmt.Errorf("model configuration %q: Mark is %d, not a token of the vocabulary", c.Name, c.Mark)
 	case c.Vocabulary > 65535:
 		return c, fmt.Errorf("model configuration %q: a token is a uint16, so the vocabulary cannot be %d", c.Name, c.Vocabulary)
 	case c.Positions == PositionsRotary && c.HeadDim%2 != 0:

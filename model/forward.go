@@ -18,9 +18,11 @@ type pass struct {
 
 	items     []item // heads times segments, what runs side by side
 	rwkvItems int    // how many of them, at the end, are whole RWKV heads
+	told      []hint // one a row, or none
 	firstRow  []int  // of each head's states: offset by segment
 	rwkvFirst []int
 	layers    []layerSaved
+	offsets   []uint16 // rows of the packet table
 }
 
 // item is one head of one segment (segment -1: all segments in order).
@@ -111,6 +113,12 @@ func (p *pass) window(h int) *window {
 func (p *pass) embed(x []float32) {
 	q, w := p.m.p, p.m.cfg.Width
 	f32.GatherRows(x, q.embed.w, w, p.b.Tokens)
+	p.told = p.m.cfg.hints(p.b)
+	f32.Parallel(len(p.told), 64, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			p.m.addHint(x[i*w:][:w], &p.told[i])
+		}
+	})
 	if p.m.cfg.Positions != PositionsAxial {
 		return
 	}
@@ -121,6 +129,31 @@ func (p *pass) embed(x []float32) {
 			}
 		})
 	}
+}
+
+// packetOffsets fills p.offsets with each row's row of the packet table.
+func (p *pass) packetOffsets() {
+	c := p.m.cfg
+	p.offsets = p.offsets[:0]
+	for _, s := range p.b.Segments {
+		offset := s.Offset
+		for i, t := range p.b.Tokens[s.Start:s.End] {
+			offset = c.packetOffset(offset, t, i == 0)
+			p.offsets = append(p.offsets, uint16(min(offset, c.PacketPositions-1)))
+		}
+	}
+}
+
+// packetOffset is a token's distance to the start of its packet; before is that
+// of the token before it, or for the first token its own unless it is a start.
+func (c Config) packetOffset(before int, token uint16, first bool) int {
+	switch {
+	case int(token) == c.PacketStart:
+		return 0
+	case first:
+		return before
+	}
+	return before + 1
 }
 
 // addPosition adds the axial embedding; positions wrap past the table's end.

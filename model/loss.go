@@ -67,6 +67,9 @@ func (p *pass) finish(f *final, x1, x2 []float32) {
 		f32.Gemm(false, false, p.n, c.Vocabulary, c.Width, 1, f.h, c.Width, q.head.w, c.Vocabulary, 0, f.logits, c.Vocabulary)
 	}
 	f32.AddRow(f.logits, q.headBias.w, p.n, c.Vocabulary)
+	for i := range p.told {
+		p.m.copyLogits(f.logits[i*c.Vocabulary:][:c.Vocabulary], f.h[i*c.Width:][:c.Width], &p.told[i])
+	}
 }
 
 // crossEntropy fills f.losses and turns f.logits into their gradient times
@@ -110,6 +113,7 @@ func (w *workspace) gradients(m *Model, b *Batch, scale float32, drop dropout) f
 		f32.Gemm(true, false, c.Width, c.Vocabulary, p.n, 1, f.h, c.Width, f.logits, c.Vocabulary, 1, q.head.g, c.Vocabulary)
 		f32.Gemm(false, true, p.n, c.Width, c.Vocabulary, 1, f.logits, c.Vocabulary, q.head.w, c.Vocabulary, 0, dh, c.Width)
 	}
+	p.copyBack(f.logits, f.h, dh)
 	f32.LayerNormGrad(dh, q.normGain.g, q.normBias.g, dh, f.x, q.normGain.w, f.mean, f.rstd, p.n, c.Width)
 	var dh2 []float32
 	if c.Reversible {

@@ -144,6 +144,12 @@ func (m *Model) MIME() display.Bundle {
 	if c.TokenShift {
 		extras = append(extras, "token shift")
 	}
+	if c.Offsets > 0 {
+		extras = append(extras, "packet offsets")
+	}
+	if c.Copies > 0 {
+		extras = append(extras, fmt.Sprintf("copies from %d packets before", c.Copies))
+	}
 	if c.Tied {
 		extras = append(extras, "tied embeddings")
 	}

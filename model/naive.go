@@ -137,16 +137,22 @@ func (n *naiveModel) loss(b *Batch) float64 {
 func (n *naiveModel) logits(b *Batch) matrix {
 	var out matrix
 	for _, s := range b.Segments {
-		out = append(out, n.segment(b.Tokens[s.Start:s.End], s.Position)...)
+		out = append(out, n.segment(b.Tokens[s.Start:s.End], s.Before, s.Position)...)
 	}
 	return out
 }
 
-func (n *naiveModel) segment(tokens []uint16, position int) matrix {
+func (n *naiveModel) segment(tokens, before []uint16, position int) matrix {
 	c, p := n.m.cfg, n.m.p
 	x := newMatrix(len(tokens), c.Width)
+	position, offset := s.Position, s.Offset
 	for i, t := range tokens {
 		copy(x[i], n.row(&p.embed, int(t)))
+		if offset = c.packetOffset(offset, t, i == 0); c.PacketPositions > 0 {
+			axpy64(x[i], 1, n.row(&p.packetPos, min(offset, c.PacketPositions-1)))
+		}
+		told := naiveHint(c, append(before[:len(before):len(before)], tokens[:i+1]...))
+		n.m.vectors(&told, func(t *tensor, row int) { axpy64(x[i], 1, n.row(t, row)) })
 		if c.Positions == PositionsAxial {
 			axpy64(x[i], 1, n.row(&p.colPos, (position+i)%c.AxialCols))
 			if c.AxialRows > 1 {
@@ -176,10 +182,48 @@ func (n *naiveModel) segment(tokens []uint16, position int) matrix {
 		}
 	}
 	h := n.norm(x, &p.normGain, &p.normBias)
+	out := n.output(h)
+	for i := range out {
+		told := naiveHint(c, append(before[:len(before):len(before)], tokens[:i+1]...))
+		for k := range c.Copies {
+			if t := told.next[k]; t != none {
+				out[i][t] += dot64(h[i], n.row(&p.copies[k].gate, 0)) + n.row(&p.copies[k].bias, 0)[0]
+			}
+		}
+	}
+	return out
+}
+
+// naiveHint looks for the marks in all of the flow up to its last token.
+func naiveHint(c Config, flow []uint16) hint {
+	starts := []int{0}
+	for i, t := range flow {
+		if i > 0 && int(t) == c.Mark {
+			starts = append(starts, i)
+		}
+	}
+	last := len(starts) - 1
+	at := len(flow) - 1 - starts[last]
+	out := hint{offset: int32(min(at, c.Offsets-1)), next: [maxCopies]int32{none, none, none, none}, same: [maxCopies]int32{none, none, none, none}}
+	for k := 0; k < c.Copies && k < last; k++ {
+		begin, end := starts[last-1-k], starts[last-k]
+		if begin+at < end {
+			out.next[k], out.same[k] = int32(flow[begin+at+1]), 0
+			if flow[begin+at] == flow[len(flow)-1] {
+				out.same[k] = 1
+			}
+		}
+	}
+	return out
+}
+
+// output is the product with the head, or with the embedding when tied.
+func (n *naiveModel) output(h matrix) matrix {
+	c, p := n.m.cfg, n.m.p
 	if !c.Tied {
 		return n.linear(h, &p.head, &p.headBias)
 	}
-	out := newMatrix(len(tokens), c.Vocabulary)
+	out := newMatrix(len(h), c.Vocabulary)
 	for i := range out {
 		for v := range out[i] {
 			out[i][v] = dot64(h[i], n.row(&p.embed, v)) + n.row(&p.headBias, 0)[v]

@@ -35,6 +35,9 @@ type parameters struct {
 	weights, grads []float32
 	embed          tensor // [vocabulary, width]
 	rowPos, colPos tensor // axial positions
+	packetPos      tensor // distance to the packet's start
+	offset         tensor // [offsets, width]
+	copies         []copyParams
 	layers         []layerParams
 	normGain       tensor
 	normBias       tensor
@@ -60,6 +63,15 @@ func layOut(c Config) (p *parameters, size int) {
 		}
 		add(&p.colPos, c.AxialCols, c.Width, false, "position.columns")
 	}
+	add(&p.offset, c.Offsets, c.Width, false, "position.offsets")
+	p.copies = make([]copyParams, c.Copies)
+	for k := range p.copies {
+		add(&p.copies[k].next, c.Vocabulary, c.Width, true, "copies.%d.next", k)
+		add(&p.copies[k].same, 2, c.Width, false, "copies.%d.same", k)
+		add(&p.copies[k].gate, 1, c.Width, false, "copies.%d.gate", k)
+		add(&p.copies[k].bias, 1, 1, false, "copies.%d.bias", k)
+	}
+	add(&p.packetPos, c.PacketPositions, c.Width, false, "position.packet")
 	for i := range p.layers {
 		l := &p.layers[i]
 		add(&l.norm1Gain, 1, c.Width, false, "layers.%d.norm1.weight", i)
@@ -119,6 +131,12 @@ func (p *parameters) init(c Config, seed uint64) {
 	normal(&p.embed, 0.02)
 	normal(&p.rowPos, 0.01)
 	normal(&p.colPos, 0.01)
+	normal(&p.packetPos, 0.02)
+	normal(&p.offset, 0.02)
+	for k := range p.copies {
+		normal(&p.copies[k].next, 0.02)
+		normal(&p.copies[k].same, 0.02)
+	}
 	residual := 1 / math.Sqrt(2*float64(c.Layers))
 	in := func(t *tensor) float64 { return 1 / math.Sqrt(float64(t.rows)) }
 	for i := range p.layers {

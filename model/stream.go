@@ -57,15 +57,19 @@ type Stream struct {
 // softmax heads' keys and values.
 type lane struct {
 	position int
+	offset   int // tokens since the packet's start
+	history  history
+	told     hint
 	state    []float32
 	kv       [][]float32 // by layer and softmax head: keys [n, d] at 2i, values at 2i+1
 }
 
 // Snapshot is a lane's state at one moment.
 type Snapshot struct {
-	position int
-	state    []float32
-	kv       []int // lengths: keys and values only grow
+	position, offset int
+	history          history
+	state            []float32
+	kv               []int // lengths: keys and values only grow
 }
 
 // NewStream returns a stream with the given number of empty lanes.
@@ -136,7 +140,7 @@ func (s *Stream) StateBytes(lane int) int {
 // Reset empties a lane.
 func (s *Stream) Reset(lane int) {
 	l, c := &s.lanes[lane], s.m.cfg
-	l.position = 0
+	l.position, l.history = 0, history{}
 	clear(l.state)
 	for i := range l.kv {
 		l.kv[i] = l.kv[i][:0]
@@ -156,7 +160,8 @@ func (s *Stream) Reset(lane int) {
 // Save copies a lane's state into snap, whose memory it uses again.
 func (s *Stream) Save(lane int, snap *Snapshot) {
 	l := &s.lanes[lane]
-	snap.position = l.position
+	snap.position, snap.offset = l.position, l.offset
+	l.history.save(&snap.history)
 	snap.state = append(snap.state[:0], l.state...)
 	snap.kv = snap.kv[:0]
 	for _, x := range l.kv {
@@ -168,7 +173,8 @@ func (s *Stream) Save(lane int, snap *Snapshot) {
 // past.
 func (s *Stream) Restore(lane int, snap *Snapshot) {
 	l := &s.lanes[lane]
-	l.position = snap.position
+	l.position, l.offset = snap.position, snap.offset
+	l.history.restore(&snap.history)
 	copy(l.state, snap.state)
 	for i, n := range snap.kv {
 		l.kv[i] = l.kv[i][:n]
@@ -212,7 +218,10 @@ func (s *Stream) Step(lanes []int, tokens []uint16) ([]float32, error) {
 	logits := s.logits[:n*c.Vocabulary]
 	f32.GemmPacked(n, s.h, c.Width, &w.head, 0, logits, c.Vocabulary)
 	f32.AddRow(logits, s.m.p.headBias.w, n, c.Vocabulary)
-	for _, i := range s.active {
+	for row, i := range s.active {
+		if c.aware() {
+			s.m.copyLogits(logits[row*c.Vocabulary:][:c.Vocabulary], s.h[row*c.Width:][:c.Width], &s.lanes[i].told)
+		}
 		s.lanes[i].position++
 	}
 	return logits, nil
@@ -225,6 +234,10 @@ func (s *Stream) enter(tokens []uint16) {
 	half := c.HeadDim / 2
 	for i, id := range s.active {
 		position := s.lanes[id].position
+		if c.aware() {
+			s.lanes[id].told = s.lanes[id].history.step(&c, tokens[i])
+			s.m.addHint(s.x1[i*c.Width:][:c.Width], &s.lanes[id].told)
+		}
 		switch c.Positions {
 		case PositionsAxial:
 			s.m.addPosition(s.x1[i*c.Width:][:c.Width], position)

@@ -13,7 +13,7 @@ func TestStreamEqualsBatch(t *testing.T) {
 			m := testModel(t, c)
 			b := testBatch(c.Vocabulary, 5)
 			for i := range b.Segments {
-				b.Segments[i].Position = 0 // a stream begins at the flow's beginning
+				b.Segments[i].Position, b.Segments[i].Before = 0, nil // a stream begins at the flow's beginning
 			}
 			want := newNaive(m).logits(b)
 			var w workspace
