@@ -34,11 +34,15 @@ func documentation(pkgs []*pkg) (files map[string][]byte, synopses map[string]st
 			}
 			parsed = append(parsed, f)
 		}
-		d, err := doc.NewFromFiles(fset, parsed, p.ImportPath)
+		var mode doc.Mode
+		if p.ImportPath == "builtin" {
+			mode = doc.AllDecls // its names are those of the language
+		}
+		d, err := doc.NewFromFiles(fset, parsed, p.ImportPath, mode)
 		if err != nil {
 			return nil, nil, fmt.Errorf("failed to read the documentation of %s: %w", p.ImportPath, err)
 		}
-		c := &collector{fset: fset, entries: map[string]entry{"": {Doc: strings.TrimSpace(d.Doc)}}}
+		c := &collector{fset: fset, all: mode&doc.AllDecls != 0, entries: map[string]entry{"": {Doc: strings.TrimSpace(d.Doc)}}}
 		c.collect(d)
 		if files[p.ImportPath], err = json.Marshal(c.entries); err != nil {
 			return nil, nil, err
@@ -50,6 +54,7 @@ func documentation(pkgs []*pkg) (files map[string][]byte, synopses map[string]st
 
 type collector struct {
 	fset    *token.FileSet
+	all     bool // also names that are not exported
 	entries map[string]entry
 }
 
@@ -84,7 +89,7 @@ func (c *collector) values(word string, groups []*doc.Value) {
 				comment = strings.TrimSpace(g.Doc + "\n" + s.Comment.Text())
 			}
 			for i, name := range s.Names {
-				if !name.IsExported() {
+				if !name.IsExported() && !c.all {
 					continue
 				}
 				decl := word + " " + name.Name

@@ -58,6 +58,7 @@ var patterns = []string{
 // leftOut says why a package that the patterns match cannot be imported.
 var leftOut = map[string]string{
 	"unsafe":         "needs the compiler",
+	"builtin":        "is the language itself, and a package only for its documentation",
 	"syscall":        "differs from one system to the next; os and net have what is portable",
 	"plugin":         "would make the linker keep every symbol of the program",
 	"expvar":         "its import alone serves /debug/vars on the default HTTP server",
@@ -126,7 +127,11 @@ func generate(out string, patterns []string, skipBroken bool) error {
 		}
 		files[tableFile(p.ImportPath)] = src
 	}
-	docs, synopses, err := documentation(pkgs)
+	builtin, err := list([]string{"builtin"}, false)
+	if err != nil {
+		return err
+	}
+	docs, synopses, err := documentation(append(slices.Clone(pkgs), builtin...))
 	if err != nil {
 		return err
 	}
@@ -170,7 +175,7 @@ func list(patterns []string, skipBroken bool) ([]*pkg, error) {
 		if p.Error == nil && len(p.GoFiles) == 0 {
 			continue // only tests
 		}
-		if p.Error != nil || len(p.DepsErrors) > 0 || p.Export == "" && p.ImportPath != "unsafe" {
+		if p.Error != nil || len(p.DepsErrors) > 0 || p.Export == "" && p.ImportPath != "unsafe" && p.ImportPath != "builtin" {
 			if skipBroken {
 				fmt.Fprintf(os.Stderr, "gen: left out %s, which does not build\n", p.ImportPath)
 				continue
