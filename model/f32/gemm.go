@@ -92,12 +92,20 @@ func Pack(transB bool, k, n int, b []float32, ldb int, dst *Packed) {
 	if need == 0 {
 		return
 	}
+	packPanels(active().packB, transB, b, ldb, dst, need >= serialBelow/16)
+}
+
+// packPanels fills the panels of dst, whose shape and memory are set.
+func packPanels(packB func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int), transB bool, b []float32, ldb int, dst *Packed, threads bool) {
+	k, width := dst.K, dst.width
 	pack := func(lo, hi, _ int) {
 		for p := lo; p < hi; p++ {
-			active().packB(transB, k, min(width, n-p*width), b[offset(transB, 0, p*width, ldb):], ldb, dst.data[p*width*k:(p+1)*width*k], width)
+			j := p * width
+			packB(transB, k, min(width, dst.N-j), b[offset(transB, 0, j, ldb):], ldb, dst.data[j*k:(j+width)*k], width)
 		}
 	}
-	if need < serialBelow/16 {
+	panels := (dst.N + width - 1) / width
+	if !threads {
 		pack(0, panels, 0)
 		return
 	}

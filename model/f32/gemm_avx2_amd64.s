@@ -72,16 +72,17 @@ tile:
 	MOVQ       k+8(FP), R9
 	MOVQ       pf+104(FP), R10
 	MOVQ       pfs+112(FP), R11
-	LEAQ       (R11)(R11*2), R12
 	SUBQ       $+16, R9
 	JL         rest
 
 unrolled:
 	PREFETCHT1   (R10)
-	PREFETCHT1   (R10)(R11*1)
-	PREFETCHT1   (R10)(R11*2)
-	PREFETCHT1   (R10)(R12*1)
-	ADDQ         $+64, R10
+	PREFETCHT1   64(R10)
+	ADDQ         R11, R10
+	PREFETCHT1   (R10)
+	PREFETCHT1   64(R10)
+	ADDQ         R11, R10
+	MOVQ         R10, pf+104(FP)
 	VMOVUPS      (DI), Y12
 	VMOVUPS      32(DI), Y13
 	VBROADCASTSS (AX), Y14
@@ -102,6 +103,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -125,6 +128,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -148,6 +153,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -171,6 +178,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -194,6 +203,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -217,6 +228,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -240,6 +253,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -263,6 +278,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -286,6 +303,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -309,6 +328,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -332,6 +353,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -355,6 +378,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -378,6 +403,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -401,6 +428,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -424,6 +453,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -447,6 +478,8 @@ unrolled:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -478,6 +511,8 @@ each:
 	VBROADCASTSS (BX)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -647,9 +682,6 @@ stored:
 	MOVQ   ldc+72(FP), AX
 	IMUL3Q $+6, AX, AX
 	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
 	DECQ   tiles+0(FP)
 	JNZ    tile
 	VZEROUPPER
@@ -707,6 +739,8 @@ unrolled:
 	VBROADCASTSS (BX), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -727,6 +761,8 @@ unrolled:
 	VBROADCASTSS (BX), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -747,6 +783,8 @@ unrolled:
 	VBROADCASTSS (BX), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -767,6 +805,8 @@ unrolled:
 	VBROADCASTSS (BX), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -795,6 +835,8 @@ each:
 	VBROADCASTSS (BX), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -944,9 +986,6 @@ stored:
 	MOVQ   ldc+72(FP), AX
 	IMUL3Q $+5, AX, AX
 	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
 	DECQ   tiles+0(FP)
 	JNZ    tile
 	VZEROUPPER
@@ -996,6 +1035,7 @@ unrolled:
 	VBROADCASTSS (AX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   (AX)(BX*8)
 	ADDQ         BX, AX
 	ADDQ         DI, SI
 	VMOVUPS      (SI), Y8
@@ -1012,6 +1052,7 @@ unrolled:
 	VBROADCASTSS (AX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   (AX)(BX*8)
 	ADDQ         BX, AX
 	ADDQ         DI, SI
 	VMOVUPS      (SI), Y8
@@ -1028,6 +1069,7 @@ unrolled:
 	VBROADCASTSS (AX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   (AX)(BX*8)
 	ADDQ         BX, AX
 	ADDQ         DI, SI
 	VMOVUPS      (SI), Y8
@@ -1044,6 +1086,7 @@ unrolled:
 	VBROADCASTSS (AX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   (AX)(BX*8)
 	ADDQ         BX, AX
 	ADDQ         DI, SI
 	SUBQ         $+4, R8
@@ -1068,6 +1111,7 @@ each:
 	VBROADCASTSS (AX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT0   (AX)(BX*8)
 	ADDQ         BX, AX
 	ADDQ         DI, SI
 	DECQ         R8
@@ -1195,9 +1239,6 @@ stored:
 	MOVQ   ldc+72(FP), AX
 	IMUL3Q $+4, AX, AX
 	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
 	DECQ   tiles+0(FP)
 	JNZ    tile
 	VZEROUPPER
@@ -1417,9 +1458,6 @@ stored:
 	MOVQ   ldc+72(FP), AX
 	IMUL3Q $+3, AX, AX
 	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
 	DECQ   tiles+0(FP)
 	JNZ    tile
 	VZEROUPPER
@@ -1597,9 +1635,6 @@ stored:
 	MOVQ   ldc+72(FP), AX
 	IMUL3Q $+2, AX, AX
 	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
 	DECQ   tiles+0(FP)
 	JNZ    tile
 	VZEROUPPER
@@ -1738,15 +1773,12 @@ edgefresh:
 	VMASKMOVPS Y1, Y4, 32(CX)
 
 stored:
-	MOVQ   astep+40(FP), AX
-	ADDQ   AX, a+16(FP)
-	MOVQ   ldc+72(FP), AX
-	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
-	DECQ   tiles+0(FP)
-	JNZ    tile
+	MOVQ astep+40(FP), AX
+	ADDQ AX, a+16(FP)
+	MOVQ ldc+72(FP), AX
+	ADDQ AX, c+64(FP)
+	DECQ tiles+0(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -1786,16 +1818,17 @@ tile:
 	MOVQ       k+8(FP), R9
 	MOVQ       pf+104(FP), R10
 	MOVQ       pfs+112(FP), R11
-	LEAQ       (R11)(R11*2), R12
 	SUBQ       $+16, R9
 	JL         rest
 
 unrolled:
 	PREFETCHT1   (R10)
-	PREFETCHT1   (R10)(R11*1)
-	PREFETCHT1   (R10)(R11*2)
-	PREFETCHT1   (R10)(R12*1)
-	ADDQ         $+64, R10
+	PREFETCHT1   64(R10)
+	ADDQ         R11, R10
+	PREFETCHT1   (R10)
+	PREFETCHT1   64(R10)
+	ADDQ         R11, R10
+	MOVQ         R10, pf+104(FP)
 	VMOVUPS      (DI), Y12
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -1809,6 +1842,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y5
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1825,6 +1860,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1841,6 +1878,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y5
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1857,6 +1896,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1873,6 +1914,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y5
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1889,6 +1932,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1905,6 +1950,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y5
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1921,6 +1968,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1937,6 +1986,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y5
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1953,6 +2004,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1969,6 +2022,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y5
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -1985,6 +2040,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2001,6 +2058,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y5
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2017,6 +2076,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2033,6 +2094,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y5
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2049,6 +2112,8 @@ unrolled:
 	VFMADD231PS  Y12, Y13, Y10
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y11
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2073,6 +2138,8 @@ each:
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (BX)(CX*1), Y13
 	VFMADD231PS  Y12, Y13, Y5
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2187,9 +2254,6 @@ stored:
 	MOVQ   ldc+72(FP), AX
 	IMUL3Q $+6, AX, AX
 	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
 	DECQ   tiles+0(FP)
 	JNZ    tile
 	VZEROUPPER
@@ -2241,6 +2305,8 @@ unrolled:
 	VFMADD231PS  Y10, Y11, Y3
 	VBROADCASTSS (BX), Y11
 	VFMADD231PS  Y10, Y11, Y4
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2255,6 +2321,8 @@ unrolled:
 	VFMADD231PS  Y10, Y11, Y8
 	VBROADCASTSS (BX), Y11
 	VFMADD231PS  Y10, Y11, Y9
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2269,6 +2337,8 @@ unrolled:
 	VFMADD231PS  Y10, Y11, Y3
 	VBROADCASTSS (BX), Y11
 	VFMADD231PS  Y10, Y11, Y4
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2283,6 +2353,8 @@ unrolled:
 	VFMADD231PS  Y10, Y11, Y8
 	VBROADCASTSS (BX), Y11
 	VFMADD231PS  Y10, Y11, Y9
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2305,6 +2377,8 @@ each:
 	VFMADD231PS  Y10, Y11, Y3
 	VBROADCASTSS (BX), Y11
 	VFMADD231PS  Y10, Y11, Y4
+	PREFETCHT0   (AX)(SI*8)
+	PREFETCHT0   (BX)(SI*8)
 	ADDQ         SI, AX
 	ADDQ         SI, BX
 	ADDQ         R8, DI
@@ -2408,9 +2482,6 @@ stored:
 	MOVQ   ldc+72(FP), AX
 	IMUL3Q $+5, AX, AX
 	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
 	DECQ   tiles+0(FP)
 	JNZ    tile
 	VZEROUPPER
@@ -2455,6 +2526,7 @@ unrolled:
 	VFMADD231PS  Y8, Y9, Y2
 	VBROADCASTSS (AX)(DX*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
+	PREFETCHT0   (AX)(BX*8)
 	ADDQ         BX, AX
 	ADDQ         DI, SI
 	VMOVUPS      (SI), Y8
@@ -2466,6 +2538,7 @@ unrolled:
 	VFMADD231PS  Y8, Y9, Y6
 	VBROADCASTSS (AX)(DX*1), Y9
 	VFMADD231PS  Y8, Y9, Y7
+	PREFETCHT0   (AX)(BX*8)
 	ADDQ         BX, AX
 	ADDQ         DI, SI
 	VMOVUPS      (SI), Y8
@@ -2477,6 +2550,7 @@ unrolled:
 	VFMADD231PS  Y8, Y9, Y2
 	VBROADCASTSS (AX)(DX*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
+	PREFETCHT0   (AX)(BX*8)
 	ADDQ         BX, AX
 	ADDQ         DI, SI
 	VMOVUPS      (SI), Y8
@@ -2488,6 +2562,7 @@ unrolled:
 	VFMADD231PS  Y8, Y9, Y6
 	VBROADCASTSS (AX)(DX*1), Y9
 	VFMADD231PS  Y8, Y9, Y7
+	PREFETCHT0   (AX)(BX*8)
 	ADDQ         BX, AX
 	ADDQ         DI, SI
 	SUBQ         $+4, R8
@@ -2507,6 +2582,7 @@ each:
 	VFMADD231PS  Y8, Y9, Y2
 	VBROADCASTSS (AX)(DX*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
+	PREFETCHT0   (AX)(BX*8)
 	ADDQ         BX, AX
 	ADDQ         DI, SI
 	DECQ         R8
@@ -2597,9 +2673,6 @@ stored:
 	MOVQ   ldc+72(FP), AX
 	IMUL3Q $+4, AX, AX
 	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
 	DECQ   tiles+0(FP)
 	JNZ    tile
 	VZEROUPPER
@@ -2771,9 +2844,6 @@ stored:
 	MOVQ   ldc+72(FP), AX
 	IMUL3Q $+3, AX, AX
 	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
 	DECQ   tiles+0(FP)
 	JNZ    tile
 	VZEROUPPER
@@ -2917,9 +2987,6 @@ stored:
 	MOVQ   ldc+72(FP), AX
 	IMUL3Q $+2, AX, AX
 	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
 	DECQ   tiles+0(FP)
 	JNZ    tile
 	VZEROUPPER
@@ -3030,15 +3097,12 @@ edgefresh:
 	VMASKMOVPS Y0, Y2, (CX)
 
 stored:
-	MOVQ   astep+40(FP), AX
-	ADDQ   AX, a+16(FP)
-	MOVQ   ldc+72(FP), AX
-	ADDQ   AX, c+64(FP)
-	MOVQ   pfs+112(FP), AX
-	IMUL3Q $+4, AX, AX
-	ADDQ   AX, pf+104(FP)
-	DECQ   tiles+0(FP)
-	JNZ    tile
+	MOVQ astep+40(FP), AX
+	ADDQ AX, a+16(FP)
+	MOVQ ldc+72(FP), AX
+	ADDQ AX, c+64(FP)
+	DECQ tiles+0(FP)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -3185,6 +3249,37 @@ row:
 	ADDQ       SI, BX
 	VMOVUPS    Y1, (DX)
 	ADDQ       $+32, DX
+	DECQ       AX
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func copyFouravx2(rows int, dst *float32, step int, src *float32, lds int)
+// Requires: AVX, MMX+
+TEXT ·copyFouravx2(SB), NOSPLIT, $0-40
+	MOVQ    rows+0(FP), AX
+	MOVQ    dst+8(FP), CX
+	MOVQ    step+16(FP), DX
+	MOVQ    src+24(FP), BX
+	MOVQ    lds+32(FP), SI
+	LEAQ    (DX)(DX*2), DI
+	VMOVUPS tail<>+40(SB), Y0
+	MOVQ    SI, R8
+	SHLQ    $0x03, R8
+
+row:
+	VMOVUPS    (BX), Y1
+	VMOVUPS    24(BX), Y2
+	VMOVUPS    48(BX), Y3
+	VMASKMOVPS 72(BX), Y0, Y4
+	PREFETCHT0 (BX)(R8*1)
+	PREFETCHT0 64(BX)(R8*1)
+	ADDQ       SI, BX
+	VMOVUPS    Y1, (CX)
+	VMOVUPS    Y2, (CX)(DX*1)
+	VMOVUPS    Y3, (CX)(DX*2)
+	VMOVUPS    Y4, (CX)(DI*1)
+	ADDQ       $+32, CX
 	DECQ       AX
 	JNZ        row
 	VZEROUPPER

@@ -5,8 +5,8 @@ package f32
 // gemm6x16avx2 multiplies tiles blocks of 6 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -14,8 +14,8 @@ func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // gemm5x16avx2 multiplies tiles blocks of 5 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -23,8 +23,8 @@ func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // gemm4x16avx2 multiplies tiles blocks of 4 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -32,8 +32,8 @@ func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // gemm3x16avx2 multiplies tiles blocks of 3 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -41,8 +41,8 @@ func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // gemm2x16avx2 multiplies tiles blocks of 2 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -50,8 +50,8 @@ func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // gemm1x16avx2 multiplies tiles blocks of 1 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -59,8 +59,8 @@ func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // gemm6x8avx2 multiplies tiles blocks of 6 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -68,8 +68,8 @@ func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // gemm5x8avx2 multiplies tiles blocks of 5 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -77,8 +77,8 @@ func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // gemm4x8avx2 multiplies tiles blocks of 4 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -86,8 +86,8 @@ func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // gemm3x8avx2 multiplies tiles blocks of 3 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -95,8 +95,8 @@ func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // gemm2x8avx2 multiplies tiles blocks of 2 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -104,8 +104,8 @@ func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // gemm1x8avx2 multiplies tiles blocks of 1 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm1x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -125,6 +125,12 @@ func copyRowsavx2(rows int, dst *float32, src *float32, lds int)
 //
 //go:noescape
 func copyPartavx2(rows int, width int, dst *float32, src *float32, lds int)
+
+// copyFouravx2 copies four times 6 elements of each of rows rows, lds bytes apart, to four
+// places step bytes apart, rows of 8 elements without gaps; only the first 6 of them matter.
+//
+//go:noescape
+func copyFouravx2(rows int, dst *float32, step int, src *float32, lds int)
 
 // peakavx2 does loops times 12 independent multiply-adds of 8 lanes.
 //

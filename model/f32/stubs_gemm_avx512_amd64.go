@@ -5,8 +5,8 @@ package f32
 // gemm12x32avx512 multiplies tiles blocks of 12 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm12x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -14,8 +14,8 @@ func gemm12x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // gemm11x32avx512 multiplies tiles blocks of 11 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm11x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -23,8 +23,8 @@ func gemm11x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // gemm10x32avx512 multiplies tiles blocks of 10 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm10x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -32,8 +32,8 @@ func gemm10x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // gemm9x32avx512 multiplies tiles blocks of 9 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm9x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -41,8 +41,8 @@ func gemm9x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm8x32avx512 multiplies tiles blocks of 8 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm8x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -50,8 +50,8 @@ func gemm8x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm7x32avx512 multiplies tiles blocks of 7 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm7x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -59,8 +59,8 @@ func gemm7x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm6x32avx512 multiplies tiles blocks of 6 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm6x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -68,8 +68,8 @@ func gemm6x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm5x32avx512 multiplies tiles blocks of 5 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm5x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -77,8 +77,8 @@ func gemm5x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm4x32avx512 multiplies tiles blocks of 4 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm4x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -86,8 +86,8 @@ func gemm4x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm3x32avx512 multiplies tiles blocks of 3 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm3x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -95,8 +95,8 @@ func gemm3x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm2x32avx512 multiplies tiles blocks of 2 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm2x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -104,8 +104,8 @@ func gemm2x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm1x32avx512 multiplies tiles blocks of 1 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm1x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -113,8 +113,8 @@ func gemm1x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm12x16avx512 multiplies tiles blocks of 12 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm12x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -122,8 +122,8 @@ func gemm12x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // gemm11x16avx512 multiplies tiles blocks of 11 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm11x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -131,8 +131,8 @@ func gemm11x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // gemm10x16avx512 multiplies tiles blocks of 10 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm10x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -140,8 +140,8 @@ func gemm10x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // gemm9x16avx512 multiplies tiles blocks of 9 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm9x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -149,8 +149,8 @@ func gemm9x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm8x16avx512 multiplies tiles blocks of 8 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm8x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -158,8 +158,8 @@ func gemm8x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm7x16avx512 multiplies tiles blocks of 7 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm7x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -167,8 +167,8 @@ func gemm7x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm6x16avx512 multiplies tiles blocks of 6 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm6x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -176,8 +176,8 @@ func gemm6x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm5x16avx512 multiplies tiles blocks of 5 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm5x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -185,8 +185,8 @@ func gemm5x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm4x16avx512 multiplies tiles blocks of 4 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm4x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -194,8 +194,8 @@ func gemm4x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm3x16avx512 multiplies tiles blocks of 3 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm3x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -203,8 +203,8 @@ func gemm3x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm2x16avx512 multiplies tiles blocks of 2 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm2x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -212,8 +212,8 @@ func gemm2x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // gemm1x16avx512 multiplies tiles blocks of 1 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
-// cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on
-// into the second cache.
+// cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
+// every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
 func gemm1x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
@@ -233,6 +233,12 @@ func copyRowsavx512(rows int, dst *float32, src *float32, lds int)
 //
 //go:noescape
 func copyPartavx512(rows int, width int, dst *float32, src *float32, lds int)
+
+// copyFouravx512 copies four times 12 elements of each of rows rows, lds bytes apart, to four
+// places step bytes apart, rows of 16 elements without gaps; only the first 12 of them matter.
+//
+//go:noescape
+func copyFouravx512(rows int, dst *float32, step int, src *float32, lds int)
 
 // peakavx512 does loops times 12 independent multiply-adds of 16 lanes.
 //

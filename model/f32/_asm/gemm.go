@@ -24,6 +24,7 @@ func gemm(c *build.Context, s set) {
 	transpose(c, s)
 	copyRows(c, s)
 	copyPart(c, s, table)
+	copyFour(c, s, table)
 	peak(c, s)
 }
 
@@ -71,8 +72,8 @@ func tile(c *build.Context, s set, mr, nv int, table Mem) {
 	begin(c, name, tileSignature, fmt.Sprintf("multiplies tiles blocks of %d rows of A with k rows of at most %d columns of B,", mr, nv*s.lanes),
 		"C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,",
 		"row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;",
-		"cols columns of C are written. Meanwhile every block fetches four more rows of k elements, pfs bytes apart, from pf on",
-		"into the second cache.")
+		"cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for",
+		"every eight of k, pfs bytes apart, from pf on into the second cache.")
 	split := 1
 	for mr*nv*split < 8 && split < 4 {
 		split *= 2
@@ -100,7 +101,6 @@ func tile(c *build.Context, s set, mr, nv int, table Mem) {
 	}
 	move("a", "astep", 1)
 	move("c", "ldc", mr)
-	move("pf", "pfs", 4)
 	c.DECQ(param(c, "tiles"))
 	c.JNZ(LabelRef("tile"))
 	c.VZEROUPPER()
@@ -131,6 +131,12 @@ func tileSums(c *build.Context, s set, mr, nv, split int, acc []reg.VecVirtual) 
 				c.VFMADD231PS(bv[v], x, acc[(u%split*mr+i)*nv+v])
 			}
 		}
+		if mr > 3 {
+			c.PREFETCHT0(Mem{Base: ar.base[0], Index: acs, Scale: 8})
+		}
+		if mr > 4 {
+			c.PREFETCHT0(Mem{Base: ar.base[(mr-1)/4], Index: acs, Scale: 8})
+		}
 		for g := 0; 4*g < mr; g++ {
 			c.ADDQ(acs, ar.base[g])
 		}
@@ -139,12 +145,14 @@ func tileSums(c *build.Context, s set, mr, nv, split int, acc []reg.VecVirtual) 
 	unroll, ahead := 4, func() {}
 	if mr == s.mr {
 		unroll = 16
-		fetch := newRows(c, 4, loadGP(c, "pf"), loadGP(c, "pfs"))
+		pf, pfs := loadGP(c, "pf"), loadGP(c, "pfs")
 		ahead = func() {
-			for i := range 4 {
-				c.PREFETCHT1(fetch.at(i, 0))
+			for range 2 {
+				c.PREFETCHT1(Mem{Base: pf})
+				c.PREFETCHT1(Mem{Base: pf, Disp: 64})
+				c.ADDQ(pfs, pf)
 			}
-			c.ADDQ(I32(64), fetch.base[0])
+			c.MOVQ(pf, param(c, "pf"))
 		}
 	}
 	c.SUBQ(I32(unroll), k)

@@ -171,3 +171,51 @@ func copyPart(c *build.Context, s set, table Mem) {
 	c.VZEROUPPER()
 	c.RET()
 }
+
+// copyFour writes the kernel that packs rows of a transposed matrix for four whole tiles at once. The wide one
+// reads whole vectors and shifts them into place; what it leaves behind a tile's rows is never read.
+func copyFour(c *build.Context, s set, table Mem) {
+	begin(c, "copyFour"+s.name, "func(rows int, dst *float32, step int, src *float32, lds int)",
+		fmt.Sprintf("copies four times %d elements of each of rows rows, lds bytes apart, to four", s.mr),
+		fmt.Sprintf("places step bytes apart, rows of %d elements without gaps; only the first %d of them matter.", s.lanes, s.mr))
+	rows, dst, step, src, lds := loadGP(c, "rows"), loadGP(c, "dst"), loadGP(c, "step"), loadGP(c, "src"), loadGP(c, "lds")
+	to := newRows(c, 4, dst, step)
+	var last reg.VecVirtual
+	if !s.wide() {
+		last = s.vec(c)
+		c.VMOVUPS(table.Offset(64-4*s.mr), last)
+	}
+	ahead := c.GP64()
+	c.MOVQ(lds, ahead)
+	c.SHLQ(U8(3), ahead)
+	c.Label("row")
+	x := make([]reg.VecVirtual, 4)
+	for i := range x {
+		x[i] = s.vec(c)
+		switch {
+		case !s.wide() && i == 3:
+			c.VMASKMOVPS(Mem{Base: src, Disp: 4 * i * s.mr}, last, x[i])
+		case !s.wide():
+			c.VMOVUPS(Mem{Base: src, Disp: 4 * i * s.mr}, x[i])
+		case i < 3:
+			c.VMOVUPS(Mem{Base: src, Disp: 64 * i}, x[i])
+		}
+	}
+	if s.wide() {
+		c.VALIGND(U8(4), x[2], x[2], x[3])
+		c.VALIGND(U8(8), x[1], x[2], x[2])
+		c.VALIGND(U8(12), x[0], x[1], x[1])
+	}
+	for d := 0; d < 16*s.mr; d += 64 {
+		c.PREFETCHT0(Mem{Base: src, Index: ahead, Scale: 1, Disp: d})
+	}
+	c.ADDQ(lds, src)
+	for i := range x {
+		c.VMOVUPS(x[i], to.at(i, 0))
+	}
+	c.ADDQ(I32(s.bytes()), to.base[0])
+	c.DECQ(rows)
+	c.JNZ(LabelRef("row"))
+	c.VZEROUPPER()
+	c.RET()
+}

@@ -1,0 +1,110 @@
+package f32
+
+// span is [lo,hi).
+type span struct{ lo, hi int }
+
+func (s span) len() int { return s.hi - s.lo }
+
+// into is where the panels of a block of C go: panel i from data[i·pitch] on, rows ld apart.
+type into struct {
+	data      []float32
+	ld, pitch int
+}
+
+// gemmTurned is the product with a transposed A and a long k, the gradient of a weight matrix. The sums of a
+// block of C over all its k lie close together in scratch, and are added to C once: rows of C a power of two
+// apart would evict each other from the caches. When C has few blocks, k is cut too, by the shape alone, and
+// the parts are added in order.
+func (e *engine) gemmTurned(p *product, threads bool) {
+	mb, nb := even(p.m, turnM, e.mr), even(p.n, blockN, e.nr)
+	down, across := (p.m-1)/mb+1, (p.n-1)/nb+1
+	blocks := down * across
+	parts := max(1, min((5+blocks)/blocks, p.k/(3*blockK)))
+	kb := even(p.k, (p.k+parts-1)/parts, blockK)
+	parts = (p.k-1)/kb + 1
+	size := mb * nb
+	buf := takeScratch(blocks * parts * size)
+	defer giveScratch(buf)
+	rows := func(block int) (m, n span) {
+		i, j := block/across*mb, block%across*nb
+		return span{i, min(i+mb, p.m)}, span{j, min(j+nb, p.n)}
+	}
+	each(blocks*parts, threads, func(item int) {
+		block, part := item/parts, item%parts
+		m, n := rows(block)
+		to := buf.data[item*size : (item+1)*size]
+		e.turned(p, m, n, span{part * kb, min((part+1)*kb, p.k)}, into{to, e.nr, m.len() * e.nr}, 0, 1)
+		if parts == 1 {
+			e.finish(p, m, n, span{0, m.len()}, to, size, 1)
+		}
+	})
+	if parts == 1 {
+		return
+	}
+	const strip = 32
+	each(blocks*((mb-1)/strip+1), threads, func(item int) {
+		block, from := item%blocks, item/blocks*strip
+		m, n := rows(block)
+		if from < m.len() {
+			e.finish(p, m, n, span{from, min(from+strip, m.len())}, buf.data[block*parts*size:], size, parts)
+		}
+	})
+}
+
+// finish adds the parts of some rows of a block and puts the sums into C.
+func (e *engine) finish(p *product, m, n, rows span, sums []float32, size, parts int) {
+	for q, j := 0, n.lo; j < n.hi; q, j = q+1, j+e.nr {
+		at, end := (q*m.len()+rows.lo)*e.nr, (q*m.len()+rows.hi)*e.nr
+		sum := sums[at:end]
+		for part := 1; part < parts; part++ {
+			e.add(sum, sum, sums[part*size+at:part*size+end])
+		}
+		cols := min(e.nr, n.hi-j)
+		for i := range rows.len() {
+			at := (m.lo+rows.lo+i)*p.ldc + j
+			c, s := p.c[at:at+cols], sum[i*e.nr:i*e.nr+cols]
+			switch {
+			case p.beta != 0:
+				e.addScaled(c, p.alpha, s)
+			case p.alpha != 1:
+				e.scale(c, p.alpha, s)
+			default:
+				copy(c, s)
+			}
+		}
+	}
+}
+
+// turned multiplies a transposed A over the rows k of A and B: for some of them at a time A is copied into tiles, B panel
+// by panel. While a panel is multiplied, the next one and a part of the next rows of A are fetched.
+func (e *engine) turned(p *product, m, n, ks span, c into, flags int, alpha float32) {
+	kb := even(ks.len(), blockK, 16)
+	rows := m.len()
+	whole, top, last := e.cut(rows)
+	tiles := whole + min(top, 1) + min(last, 1)
+	buf := takeScratch(kb * (e.nr + tiles*e.nr/2))
+	defer giveScratch(buf)
+	packed, turned := buf.data[:kb*e.nr], buf.data[kb*e.nr:]
+	for l := ks.lo; l < ks.hi; l += kb {
+		k := min(kb, ks.hi-l)
+		e.packA(k, rows, p.a[l*p.lda+m.lo:], p.lda, turned)
+		a := left{data: &turned[0], k: k, tiled: true}
+		for q, j := 0, n.lo; j < n.hi; q, j = q+1, j+e.nr {
+			cols := min(e.nr, n.hi-j)
+			e.packB(p.transB, k, cols, p.b[offset(p.transB, l, j, p.ldb):], p.ldb, packed, e.nr)
+			var nextA, nextB ahead
+			if l+kb < ks.hi {
+				nextA = ahead{&p.a[(l+kb)*p.lda+m.lo], 4 * p.lda}.strip(q)
+			}
+			switch {
+			case p.transB:
+			case j+e.nr < n.hi:
+				nextB = ahead{&p.b[l*p.ldb+j+e.nr], 4 * p.ldb}
+			case l+kb < ks.hi:
+				nextB = ahead{&p.b[(l+kb)*p.ldb+n.lo], 4 * p.ldb}
+			}
+			e.panel(rows, a, &packed[0], 4*e.nr, c.data[q*c.pitch:], c.ld, cols, flags, alpha, nextB, nextA)
+		}
+		flags |= addToC
+	}
+}
