@@ -223,9 +223,6 @@ func (p *pass) embedBack(dx []float32) {
 			f32.Add(g, g, row)
 		})
 	}
-	if c.PacketPositions > 0 {
-		f32.ScatterAddRows(q.packetPos.g, dx, c.Width, p.offsets)
-	}
 	if c.Positions != PositionsAxial {
 		return
 	}

@@ -89,7 +89,7 @@ func (b *Batch) check(c Config) error {
 	}
 	at := 0
 	for i, s := range b.Segments {
-		if s.Start != at || s.End <= s.Start || s.Position < 0 || s.Offset < 0 {
+		if s.Start != at || s.End <= s.Start || s.Position < 0 {
 			return fmt.Errorf("failed to read batch: segment %d is rows %d to %d at position %d, after row %d", i, s.Start, s.End, s.Position, at)
 		}
 		at = s.End

@@ -56,18 +56,13 @@ type Config struct {
 	Positions   string
 	AxialRows   int // axial positions: rows times columns; 0 or 1 row is a plain learned table
 	AxialCols   int
-	// PacketPositions adds a learned vector for the distance to the last packet's
-	// start token, up to so many tokens: what tells header fields apart. Ours;
-	// the paper has none. PacketStart is that token.
-	PacketPositions int
-	PacketStart     int
-	Mark            int  // token that begins a packet, for Offsets and Copies
-	Offsets         int  // rows are told how far back the last Mark is, up to Offsets-1; 0 for no
-	Copies          int  // rows are told the tokens of so many packets before, and may copy them; at most 4
-	Tied            bool // one matrix for embedding and output
-	Dropout         float64
-	Reversible      bool   // two residual streams (Reformer, RevNet)
-	Memory          string // KeepAll, KeepInputs or KeepNothing; default KeepAll
+	Mark        int  // token that begins a packet, for Offsets and Copies
+	Offsets     int  // rows are told how far back the last Mark is, up to Offsets-1; 0 for no
+	Copies      int  // rows are told the tokens of so many packets before, and may copy them; at most 4
+	Tied        bool // one matrix for embedding and output
+	Dropout     float64
+	Reversible  bool   // two residual streams (Reformer, RevNet)
+	Memory      string // KeepAll, KeepInputs or KeepNothing; default KeepAll
 }
 
 // Tiny is the model of the quickstart: it learns the lab corpus's headers in
@@ -82,7 +77,7 @@ func Tiny() Config {
 func Small() Config {
 	return Config{Name: "small", Layers: 4, Width: 256, Vocabulary: 260, Context: 3072,
 		HeadDim: 64, LocalHeads: 2, LinearHeads: 2, Window: 256, Chunk: 128, Features: FeaturesELU,
-		FeedForward: 1024, TokenShift: true, Positions: PositionsRotary, PacketPositions: 128, PacketStart: 256}
+		FeedForward: 1024, TokenShift: true, Positions: PositionsRotary, Mark: 256, Offsets: 128, Copies: 2}
 }
 
 // Paper3K is the paper's model at a context of 3,072 tokens: 24 layers of
@@ -134,7 +129,7 @@ func (c Config) complete() (Config, error) {
 			return c, fmt.Errorf("model configuration %q: %s must lie between 1 and %d, but is %d", c.Name, p.name, 1<<20, p.value)
 		}
 	}
-	for _, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads, c.AxialRows, c.AxialCols, c.PacketPositions, c.PacketStart} {
+	for _, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads, c.AxialRows, c.AxialCols} {
 		if n < 0 || n > 1<<20 {
 			return c, fmt.Errorf("model configuration %q: a count of heads or positions is %d", c.Name, n)
 		}

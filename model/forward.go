@@ -22,7 +22,6 @@ type pass struct {
 	firstRow  []int  // of each head's states: offset by segment
 	rwkvFirst []int
 	layers    []layerSaved
-	offsets   []uint16 // rows of the packet table
 }
 
 // item is one head of one segment (segment -1: all segments in order).
@@ -129,31 +128,6 @@ func (p *pass) embed(x []float32) {
 			}
 		})
 	}
-}
-
-// packetOffsets fills p.offsets with each row's row of the packet table.
-func (p *pass) packetOffsets() {
-	c := p.m.cfg
-	p.offsets = p.offsets[:0]
-	for _, s := range p.b.Segments {
-		offset := s.Offset
-		for i, t := range p.b.Tokens[s.Start:s.End] {
-			offset = c.packetOffset(offset, t, i == 0)
-			p.offsets = append(p.offsets, uint16(min(offset, c.PacketPositions-1)))
-		}
-	}
-}
-
-// packetOffset is a token's distance to the start of its packet; before is that
-// of the token before it, or for the first token its own unless it is a start.
-func (c Config) packetOffset(before int, token uint16, first bool) int {
-	switch {
-	case int(token) == c.PacketStart:
-		return 0
-	case first:
-		return before
-	}
-	return before + 1
 }
 
 // addPosition adds the axial embedding; positions wrap past the table's end.

@@ -28,7 +28,6 @@ func testConfigs() []Config {
 		with("all", func(c *Config) {
 			c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads = 1, 2, 1, 2, 1
 			c.GLU, c.TokenShift, c.Positions = true, true, PositionsRotary
-			c.PacketPositions, c.PacketStart = 5, 2
 		}),
 		with("axial-tied", func(c *Config) {
 			c.LocalHeads, c.LinearHeads, c.Positions, c.AxialRows, c.AxialCols, c.Tied = 1, 1, PositionsAxial, 3, 4, true
@@ -60,7 +59,6 @@ func testBatch(vocabulary int, seed uint64) *Batch {
 		b.Append(tokens, 3*i)
 	}
 	b.Targets[4] = Ignore
-	b.Segments[2].Offset = 3
 	b.Segments[2].Before = []uint16{3, 1, 2, 3, 0, 3, 5, 6}
 	return b
 }

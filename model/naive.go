@@ -145,12 +145,8 @@ func (n *naiveModel) logits(b *Batch) matrix {
 func (n *naiveModel) segment(tokens, before []uint16, position int) matrix {
 	c, p := n.m.cfg, n.m.p
 	x := newMatrix(len(tokens), c.Width)
-	position, offset := s.Position, s.Offset
 	for i, t := range tokens {
 		copy(x[i], n.row(&p.embed, int(t)))
-		if offset = c.packetOffset(offset, t, i == 0); c.PacketPositions > 0 {
-			axpy64(x[i], 1, n.row(&p.packetPos, min(offset, c.PacketPositions-1)))
-		}
 		told := naiveHint(c, append(before[:len(before):len(before)], tokens[:i+1]...))
 		n.m.vectors(&told, func(t *tensor, row int) { axpy64(x[i], 1, n.row(t, row)) })
 		if c.Positions == PositionsAxial {

@@ -35,7 +35,6 @@ type parameters struct {
 	weights, grads []float32
 	embed          tensor // [vocabulary, width]
 	rowPos, colPos tensor // axial positions
-	packetPos      tensor // distance to the packet's start
 	offset         tensor // [offsets, width]
 	copies         []copyParams
 	layers         []layerParams
@@ -71,7 +70,6 @@ func layOut(c Config) (p *parameters, size int) {
 		add(&p.copies[k].gate, 1, c.Width, false, "copies.%d.gate", k)
 		add(&p.copies[k].bias, 1, 1, false, "copies.%d.bias", k)
 	}
-	add(&p.packetPos, c.PacketPositions, c.Width, false, "position.packet")
 	for i := range p.layers {
 		l := &p.layers[i]
 		add(&l.norm1Gain, 1, c.Width, false, "layers.%d.norm1.weight", i)
@@ -131,7 +129,6 @@ func (p *parameters) init(c Config, seed uint64) {
 	normal(&p.embed, 0.02)
 	normal(&p.rowPos, 0.01)
 	normal(&p.colPos, 0.01)
-	normal(&p.packetPos, 0.02)
 	normal(&p.offset, 0.02)
 	for k := range p.copies {
 		normal(&p.copies[k].next, 0.02)

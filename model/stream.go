@@ -57,7 +57,6 @@ type Stream struct {
 // softmax heads' keys and values.
 type lane struct {
 	position int
-	offset   int // tokens since the packet's start
 	history  history
 	told     hint
 	state    []float32
@@ -66,10 +65,10 @@ type lane struct {
 
 // Snapshot is a lane's state at one moment.
 type Snapshot struct {
-	position, offset int
-	history          history
-	state            []float32
-	kv               []int // lengths: keys and values only grow
+	position int
+	history  history
+	state    []float32
+	kv       []int // lengths: keys and values only grow
 }
 
 // NewStream returns a stream with the given number of empty lanes.
@@ -160,7 +159,7 @@ func (s *Stream) Reset(lane int) {
 // Save copies a lane's state into snap, whose memory it uses again.
 func (s *Stream) Save(lane int, snap *Snapshot) {
 	l := &s.lanes[lane]
-	snap.position, snap.offset = l.position, l.offset
+	snap.position = l.position
 	l.history.save(&snap.history)
 	snap.state = append(snap.state[:0], l.state...)
 	snap.kv = snap.kv[:0]
@@ -173,7 +172,7 @@ func (s *Stream) Save(lane int, snap *Snapshot) {
 // past.
 func (s *Stream) Restore(lane int, snap *Snapshot) {
 	l := &s.lanes[lane]
-	l.position, l.offset = snap.position, snap.offset
+	l.position = snap.position
 	l.history.restore(&snap.history)
 	copy(l.state, snap.state)
 	for i, n := range snap.kv {

@@ -14,6 +14,7 @@ import (
 // epoch, but for each flow's first. The order of flows is drawn anew each epoch
 // from the seed and the epoch alone, so Position is all there is to resume.
 type feed struct {
+	cfg   model.Config
 	flows [][]uint16
 	order []int
 	seed  uint64
@@ -39,8 +40,8 @@ func encode(flows []*pcap.Flow) [][]uint16 {
 	return out
 }
 
-func newFeed(flows [][]uint16, seed uint64, at Position) *feed {
-	f := &feed{flows: flows, seed: seed, at: at}
+func newFeed(cfg model.Config, flows [][]uint16, seed uint64, at Position) *feed {
+	f := &feed{cfg: cfg, flows: flows, seed: seed, at: at}
 	f.shuffle()
 	return f
 }
@@ -57,7 +58,7 @@ func (f *feed) next(sequences, length int) *model.Batch {
 			flow := f.flows[f.order[f.at.Flow]]
 			from := f.at.Offset
 			n := min(room, len(flow)-from)
-			appendPiece(b, flow, from, from+n)
+			b.AppendPart(f.cfg, flow, from, from+n)
 			room -= n
 			f.at.Offset += n
 			if f.at.Offset < len(flow)-1 { // its last token predicts nothing
@@ -73,14 +74,6 @@ func (f *feed) next(sequences, length int) *model.Batch {
 	}
 	f.at.Draws++
 	return b
-}
-
-// appendPiece adds flow[from:to]; its last row predicts the flow's next token.
-func appendPiece(b *model.Batch, flow []uint16, from, to int) {
-	b.Append(flow[from:to], from)
-	if to < len(flow) {
-		b.Targets[len(b.Targets)-1] = int(flow[to])
-	}
 }
 
 // mask hides tokens of a batch behind tokenizer.Pad and makes them the only

@@ -39,7 +39,7 @@ func (r *run) show(final bool) {
 // status is the line of text over the curve.
 func (r *run) status(final bool) string {
 	p := r.report
-	elapsed := time.Since(r.started)
+	elapsed := r.elapsed()
 	if final {
 		elapsed = max(p.Duration, time.Millisecond)
 	}

@@ -21,7 +21,7 @@ type Options struct {
 	// batches in the same memory. Default 1.
 	Accumulate int
 
-	LearningRate float64 // the highest; default 2e-3
+	LearningRate float64 // the highest; default 1e-3
 	WarmUp       int     // steps of linear growth to it; default a twentieth of the steps, 10 to 1000
 	FinalRate    float64 // where the cosine ends, as a fraction; default 0.05
 	Decay        float64 // AdamW's, of matrices; default 0.1, negative for none
@@ -53,7 +53,7 @@ func (o Options) complete() (Options, error) {
 	}
 	set(&o.Batch, 1)
 	set(&o.Accumulate, 1)
-	set(&o.LearningRate, 2e-3)
+	set(&o.LearningRate, 1e-3)
 	set(&o.FinalRate, 0.05)
 	set(&o.Decay, 0.1)
 	set(&o.Clip, 1)

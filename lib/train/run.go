@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"time"
 
 	"trafficgpt/lib/display"
@@ -42,8 +43,11 @@ type run struct {
 	paused   time.Duration // spent on validation, not part of the speed
 	smooth   average
 	best     float64
-	bestAt   []float32 // weights of the best validation, with Patience
-	worse    int       // validations since
+	bestAt   []float32     // weights of the best validation, with Patience
+	worse    int           // validations since
+	data     string        // fingerprint of the training tokens
+	savedAt  int           // step of the last checkpoint
+	before   time.Duration // training time before a resume
 	view     *display.Handle
 	lastShow time.Time
 }
@@ -60,10 +64,13 @@ func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*r
 	if len(flows) == 0 {
 		return nil, errors.New("failed to train: there are no training flows with packets")
 	}
+	if err := o.openCheckpoints(); err != nil {
+		return nil, err
+	}
 	decay := model.DefaultAdamW()
 	decay.Decay, decay.Clip = o.Decay, o.Clip
-	r := &run{m: m, o: o, trainer: model.NewTrainer(m, decay, o.Seed), feed: newFeed(flows, o.Seed, Position{}),
-		best: math.Inf(1), report: &Report{options: o, Model: m.Config().Name, Parameters: m.Parameters()}}
+	r := &run{m: m, o: o, trainer: model.NewTrainer(m, decay, o.Seed), feed: newFeed(m.Config(), flows, o.Seed, Position{}),
+		best: math.Inf(1), data: fingerprint(flows), report: &Report{options: o, Model: m.Config().Name, Parameters: m.Parameters()}}
 	if held := encode(validation); len(held) > 0 {
 		r.valid = newValidation(m, held, o, o.ValidationTokens)
 		if len(r.valid.batches) == 0 {
@@ -78,8 +85,10 @@ func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*r
 // loop steps until something says stop.
 func (r *run) loop(ctx context.Context) error {
 	r.started = time.Now()
-	if err := r.validate(); err != nil {
-		return err
+	if r.trainer.Steps() == 0 {
+		if err := r.validate(); err != nil {
+			return err
+		}
 	}
 	for {
 		if why := r.stop(ctx); why != "" {
@@ -94,17 +103,30 @@ func (r *run) loop(ctx context.Context) error {
 				return err
 			}
 		}
+		if r.trainer.Steps()%r.o.CheckpointEvery == 0 {
+			if err := r.checkpoint(); err != nil {
+				return err
+			}
+		}
 		r.show(false)
 	}
-	if r.report.Stopped != Interrupted {
+	r.report.Duration = r.elapsed()
+	if err := r.checkpoint(); err != nil {
+		return err
+	}
+	// An interrupt comes back at once, unless nothing was ever measured.
+	if r.report.Stopped != Interrupted || len(r.report.Validations) == 0 {
 		if err := r.validate(); err != nil {
 			return err
 		}
 	}
 	r.keepBest()
-	r.report.Duration = time.Since(r.started)
+	r.report.Duration = r.elapsed()
 	return nil
 }
+
+// elapsed is the time spent, with that before a resume.
+func (r *run) elapsed() time.Duration { return r.before + time.Since(r.started) }
 
 // last reports whether the final validation comes next anyway.
 func (r *run) last() bool { return r.o.Steps > 0 && r.trainer.Steps() >= r.o.Steps }
@@ -115,7 +137,7 @@ func (r *run) stop(ctx context.Context) string {
 		return Interrupted
 	case r.last():
 		return Completed
-	case r.o.Budget > 0 && time.Since(r.started) >= r.o.Budget:
+	case r.o.Budget > 0 && r.elapsed() >= r.o.Budget:
 		return OutOfTime
 	case r.o.Patience > 0 && r.worse >= r.o.Patience:
 		return NoBetter
@@ -137,6 +159,10 @@ func (r *run) step() error {
 	info, err := r.trainer.Step(rate, batches...)
 	if err != nil {
 		r.report.Stopped = NotFinite
+		r.report.Duration = r.elapsed()
+		if r.savedAt > 0 {
+			return fmt.Errorf("failed to train: %w; the last good checkpoint is of step %d, %s", err, r.savedAt, filepath.Join(r.o.Checkpoint, lastFile))
+		}
 		return fmt.Errorf("failed to train: %w", err)
 	}
 	r.report.Steps = info.Step
@@ -158,7 +184,7 @@ func (r *run) rate() float64 {
 		progress = float64(done-r.o.WarmUp) / float64(max(1, r.o.Steps-r.o.WarmUp))
 	}
 	if r.o.Budget > 0 {
-		progress = max(progress, float64(time.Since(r.started))/float64(r.o.Budget))
+		progress = max(progress, float64(r.elapsed())/float64(r.o.Budget))
 	}
 	floor := r.o.FinalRate
 	return r.o.LearningRate * (floor + (1-floor)*0.5*(1+math.Cos(math.Pi*min(progress, 1))))
@@ -166,7 +192,9 @@ func (r *run) rate() float64 {
 
 // validate measures the loss on the validation flows.
 func (r *run) validate() error {
-	if r.valid == nil {
+	n := len(r.report.Validations)
+	again := n > 0 && r.report.Validations[n-1].Step == r.trainer.Steps()
+	if r.valid == nil || again && r.report.Fields != nil {
 		return nil
 	}
 	start := time.Now()
@@ -176,6 +204,9 @@ func (r *run) validate() error {
 	}
 	r.paused += time.Since(start)
 	r.report.Validation, r.report.Fields = loss, fields
+	if again { // measured before the resume already
+		return nil
+	}
 	r.report.Validations = append(r.report.Validations, Point{Step: r.trainer.Steps(), Loss: loss})
 	if r.o.Patience == 0 {
 		return nil
@@ -184,6 +215,9 @@ func (r *run) validate() error {
 		r.best, r.worse = loss, 0
 		r.bestAt = append(r.bestAt[:0], r.m.Weights()...)
 		r.report.bestFields = fields
+		if r.o.Checkpoint != "" {
+			return r.m.Save(filepath.Join(r.o.Checkpoint, bestFile))
+		}
 	}
 	return nil
 }

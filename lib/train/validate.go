@@ -47,7 +47,7 @@ func newValidation(m *model.Model, flows [][]uint16, o Options, limit int) *vali
 		fields := tokenizer.Explain(flow)
 		for from := 0; from < len(flow)-1 && total < limit; {
 			to := min(from+context-len(b.Tokens), len(flow))
-			appendPiece(b, flow, from, to)
+			b.AppendPart(m.Config(), flow, from, to)
 			for at := from; at < to; at++ {
 				target := at + 1
 				if o.Objective == Masked {

@@ -1,0 +1,285 @@
+package sample
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"trafficgpt/tokenizer"
+)
+
+// dialog is what the packets before say of a packet to come when a flow is to
+// be one conversation: addresses and ports are those of the first packet or the
+// same the other way round, TCP begins with its handshake, sequence and
+// acknowledgement numbers go on from where each side is, and nothing follows a
+// reset or the end of both sides. A nil dialog allows everything.
+type dialog struct {
+	packets  int
+	network  int // 4 or 6
+	protocol int
+	from, to []byte // addresses of the first packet
+	fromPort [2]byte
+	toPort   [2]byte
+	side     [2]peer // of the first packet's sender, of its receiver
+	closed   bool
+}
+
+// peer is one side of a TCP connection.
+type peer struct {
+	next uint32 // sequence number of its next byte
+	syn  bool   // it has been heard of
+	fin  bool
+}
+
+// TCP flags.
+const (
+	flagFin = 1
+	flagSyn = 2
+	flagRst = 4
+	flagAck = 16
+)
+
+// headers are what a dialog reads of a packet.
+type headers struct {
+	version, protocol int
+	src, dst          []byte
+	transport         []byte // from the transport header to the end of the IP packet
+}
+
+// parse reads the headers of a complete or unfinished packet that the grammar
+// wrote; ok is false before its transport begins.
+func parse(packet []uint16) (h headers, ok bool) {
+	if len(packet) < tokenizer.Overhead {
+		return h, false
+	}
+	b := make([]byte, len(packet)-tokenizer.Overhead)
+	for i := range b {
+		b[i] = byte(packet[tokenizer.Overhead+i])
+	}
+	offset := map[uint16]int{linkEthernet: 14, linkCooked: 16, linkCooked2: 20}[packet[1]]
+	if len(b) <= offset {
+		return h, false
+	}
+	ip := b[offset:]
+	h.version = int(ip[0] >> 4)
+	switch {
+	case h.version == 4 && len(ip) >= int(ip[0]&15)*4 && len(ip) >= 20:
+		h.protocol, h.src, h.dst = int(ip[9]), ip[12:16], ip[16:20]
+		h.transport = ip[int(ip[0]&15)*4 : max(int(ip[0]&15)*4, min(len(ip), int(binary.BigEndian.Uint16(ip[2:]))))]
+	case h.version == 6 && len(ip) >= 40:
+		h.protocol, h.src, h.dst = int(ip[6]), ip[8:24], ip[24:40]
+		h.transport = ip[40:min(len(ip), 40+int(binary.BigEndian.Uint16(ip[4:])))]
+	default:
+		return h, false
+	}
+	return h, true
+}
+
+// read takes the packets of tokens, but for the last one, which is being
+// written.
+func (d *dialog) read(tokens []uint16, starts []int) {
+	*d = dialog{}
+	for i := 0; i+1 < len(starts); i++ {
+		h, ok := parse(tokens[starts[i]:starts[i+1]])
+		if !ok {
+			continue
+		}
+		d.take(h)
+	}
+}
+
+func (d *dialog) take(h headers) {
+	d.packets++
+	if d.packets == 1 {
+		d.network, d.protocol, d.from, d.to = h.version, h.protocol, h.src, h.dst
+		if len(h.transport) >= 4 {
+			copy(d.fromPort[:], h.transport[:2])
+			copy(d.toPort[:], h.transport[2:4])
+		}
+	}
+	if h.protocol != 6 || len(h.transport) < 20 {
+		return
+	}
+	side := d.sideOf(h)
+	p, t := &d.side[side], h.transport
+	seq, flags, header := binary.BigEndian.Uint32(t[4:]), int(t[13]), int(t[12]>>4)*4
+	p.syn = true
+	p.next = seq + uint32(max(0, len(t)-header))
+	if flags&flagSyn != 0 {
+		p.next++
+	}
+	if flags&flagFin != 0 {
+		p.next++
+		p.fin = true
+	}
+	if q := &d.side[1-side]; flags&flagAck != 0 && !q.syn {
+		q.next = binary.BigEndian.Uint32(t[8:]) // a flow that was joined in the middle
+	}
+	if flags&flagRst != 0 || d.side[0].fin && d.side[1].fin && len(t) == header && flags&(flagFin|flagSyn) == 0 {
+		d.closed = true
+	}
+}
+
+// sideOf is 0 for a packet of the first packet's sender.
+func (d *dialog) sideOf(h headers) int {
+	if string(h.src) == string(d.from) && len(h.transport) >= 2 && [2]byte(h.transport[:2]) == d.fromPort {
+		return 0
+	}
+	return 1
+}
+
+// address allows byte i of an IP header at offset, when it is one of an address.
+func (d *dialog) address(g *grammar, offset, i int) {
+	g.any()
+	if d == nil || d.packets == 0 || g.at(offset)>>4 != d.network {
+		return
+	}
+	first, size := 12, 4
+	if d.network == 6 {
+		first, size = 8, 16
+	}
+	if i < first || i >= first+2*size {
+		return
+	}
+	carried := g.word(offset+2) - g.at(offset)&15*4
+	if d.network == 6 {
+		carried = g.word(offset + 4)
+	}
+	g.bytes()
+	for _, strict := range []bool{true, false} { // someone must be allowed to speak
+		for side, pair := range [2][2][]byte{{d.from, d.to}, {d.to, d.from}} {
+			both := append(append([]byte(nil), pair[0]...), pair[1]...)
+			if d.same(g, offset+first, both[:i-first]) && (!strict || d.maySpeak(side, carried)) {
+				g.allowed[both[i-first]] = true
+				strict = true
+			}
+		}
+		if slices.Contains(g.allowed, true) {
+			return
+		}
+	}
+}
+
+// maySpeak reports whether a side may send a TCP segment of n bytes: nobody
+// speaks twice before the first answer, nor sends data behind its end.
+func (d *dialog) maySpeak(side, n int) bool {
+	if d.protocol != 6 {
+		return true
+	}
+	if !d.side[1-side].syn {
+		return false
+	}
+	return !d.side[side].fin || n%4 == 0 && n <= 60
+}
+
+// dataOffset leaves no data to a side that has ended.
+func (d *dialog) dataOffset(g *grammar, offset, n int) {
+	if d == nil || d.packets == 0 {
+		return
+	}
+	if h, ok := parse(g.packet); ok && d.side[d.sideOf(h)].fin && n%4 == 0 && n <= 60 {
+		g.one(n / 4 << 4)
+	}
+}
+
+// same reports whether the bytes at offset are those given.
+func (d *dialog) same(g *grammar, offset int, b []byte) bool {
+	for j, x := range b {
+		if g.data[offset+j] != uint16(x) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameProtocol narrows the IP protocol to that of the first packet, where it is
+// among those allowed.
+func (d *dialog) sameProtocol(g *grammar) {
+	if d == nil || d.packets == 0 || !g.allowed[d.protocol&255] {
+		return
+	}
+	g.one(d.protocol)
+}
+
+// header allows byte i of a UDP or TCP header at offset.
+func (d *dialog) header(g *grammar, offset, i int) {
+	g.any()
+	if d == nil {
+		return
+	}
+	h, ok := parse(g.packet)
+	if !ok {
+		return
+	}
+	if d.packets == 0 {
+		if h.protocol == 6 && i == 13 {
+			g.one(flagSyn)
+		} else if h.protocol == 6 && i >= 8 && i < 12 {
+			g.one(0)
+		}
+		return
+	}
+	if h.version != d.network || h.protocol != d.protocol {
+		return
+	}
+	if i < 4 {
+		d.port(g, offset, i, h.src)
+		return
+	}
+	if side := d.sideOf(h); h.protocol == 6 {
+		d.tcpByte(g, i, &d.side[side], &d.side[1-side])
+	}
+}
+
+// port allows the ports that belong to the source address.
+func (d *dialog) port(g *grammar, offset, i int, src []byte) {
+	g.bytes()
+	forward := append(append([]byte(nil), d.fromPort[:]...), d.toPort[:]...)
+	backward := append(append([]byte(nil), d.toPort[:]...), d.fromPort[:]...)
+	if string(src) == string(d.from) && d.same(g, offset, forward[:i]) {
+		g.allowed[forward[i]] = true
+	}
+	if string(src) == string(d.to) && d.same(g, offset, backward[:i]) {
+		g.allowed[backward[i]] = true
+	}
+}
+
+// tcpByte allows byte 4 to 19 of a TCP header sent by p to q.
+func (d *dialog) tcpByte(g *grammar, i int, p, q *peer) {
+	var number [4]byte
+	switch {
+	case i < 8 && p.syn:
+		binary.BigEndian.PutUint32(number[:], p.next)
+		g.one(int(number[i-4]))
+	case i >= 8 && i < 12:
+		binary.BigEndian.PutUint32(number[:], q.next)
+		g.one(int(number[i-8]))
+	case i == 13:
+		g.bytes()
+		for flags := range 64 {
+			g.allowed[flags] = flags&flagSyn == 0 && flags&flagAck != 0 || flags == flagRst
+		}
+		if !p.syn { // the answer to the first packet
+			g.bytes()
+			g.allowed[flagSyn|flagAck] = true
+			g.allowed[flagRst|flagAck] = true
+		}
+	}
+}
+
+// end ends the flow behind a reset or the end of both sides.
+func (d *dialog) end(g *grammar) {
+	if d != nil && d.over(g) {
+		g.allowed[tokenizer.Start] = false
+	}
+}
+
+// over looks at the dialog with the packet just written.
+func (d *dialog) over(g *grammar) bool {
+	h, ok := parse(g.packet)
+	if !ok {
+		return false
+	}
+	after := *d
+	after.take(h)
+	return after.closed
+}

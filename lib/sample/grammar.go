@@ -1,0 +1,264 @@
+package sample
+
+import "trafficgpt/tokenizer"
+
+// The constrained mode lets the model choose only tokens after which the packet
+// can still become a legal one: link types that are known here, intervals that
+// are times, EtherTypes, IP versions, header lengths and total lengths that fit
+// each other, and as many bytes as the lengths said. What the model is free to
+// say it says itself. It writes Ethernet, Linux cooked and raw links, IPv4
+// without fragments, IPv6 without extension headers, ARP, TCP, UDP and ICMP.
+
+// grammar looks at one packet's tokens so far and says what may follow.
+type grammar struct {
+	allowed []bool // by token
+	packet  []uint16
+	data    []uint16 // the packet's bytes
+	room    int      // bytes that the packet may have in all
+	tcp     *dialog  // what the flow's packets so far ask for, or nil
+}
+
+// byteRange lists the bytes lo to hi.
+type byteRange struct{ lo, hi int }
+
+// at returns byte i, which must be there.
+func (g *grammar) at(i int) int { return int(g.data[i]) }
+
+func (g *grammar) word(i int) int { return g.at(i)<<8 | g.at(i+1) }
+
+// bytes allows exactly the given ranges.
+func (g *grammar) bytes(ranges ...byteRange) {
+	clear(g.allowed)
+	for _, r := range ranges {
+		for b := max(r.lo, 0); b <= min(r.hi, 255); b++ {
+			g.allowed[b] = true
+		}
+	}
+}
+
+func (g *grammar) one(b int) { g.bytes(byteRange{b, b}) }
+func (g *grammar) any()      { g.bytes(byteRange{0, 255}) }
+
+// number allows byte i of a two-byte number at `at` within lo to hi.
+func (g *grammar) number(at, i, lo, hi int) {
+	if i == at {
+		g.bytes(byteRange{lo >> 8, hi >> 8})
+		return
+	}
+	high := g.at(at) << 8
+	g.bytes(byteRange{max(lo-high, 0), min(hi-high, 255)})
+}
+
+// Shortest packets that the grammar can end, in bytes.
+const (
+	leastTransport = 8
+	leastPacket    = 20 + 40 + leastTransport // SLL2 and IPv6
+)
+
+// next fills g.allowed for the token after packet, whose first token is the
+// start token. room is how many more tokens the flow may have, first says that
+// the packet is the flow's first.
+func (g *grammar) next(packet []uint16, room int, first bool) []bool {
+	if g.allowed == nil {
+		g.allowed = make([]bool, tokenizer.Vocabulary)
+	}
+	g.packet = packet
+	switch at := len(packet); {
+	case at == 1:
+		g.bytes()
+		for _, token := range []int{linkEthernet, linkRaw, linkCooked, linkCooked2} {
+			g.allowed[token] = true
+		}
+	case at < tokenizer.Overhead:
+		g.interval(packet[2:at], first)
+	default:
+		g.data = packet[tokenizer.Overhead:]
+		g.room = len(g.data) + room
+		g.link(int(packet[1]))
+	}
+	return g.allowed
+}
+
+// Link-type tokens of the links that are written.
+const (
+	linkEthernet = 3
+	linkCooked   = 9
+	linkCooked2  = 20
+	linkRaw      = 21
+)
+
+// interval allows 0 and what lies between a nanosecond and a day, as the bytes
+// of a big-endian float64.
+func (g *grammar) interval(seen []uint16, first bool) {
+	switch {
+	case first || len(seen) > 0 && seen[0] == 0:
+		g.one(0)
+	case len(seen) == 0:
+		g.bytes(byteRange{0, 0}, byteRange{0x3e, 0x40})
+	case len(seen) == 1 && seen[0] == 0x3e: // 2^-30 is 0x3e10…
+		g.bytes(byteRange{0x11, 255})
+	case len(seen) == 1 && seen[0] == 0x40: // 65,536 is 0x40f0…
+		g.bytes(byteRange{0, 0xef})
+	default:
+		g.any()
+	}
+}
+
+// link finds where the network layer begins and which it is.
+func (g *grammar) link(link int) {
+	i := len(g.data)
+	offset, typeAt := 0, -1
+	switch link {
+	case linkEthernet:
+		offset, typeAt = 14, 12
+	case linkCooked:
+		offset, typeAt = 16, 14
+	case linkCooked2:
+		offset, typeAt = 20, 0
+	}
+	if typeAt >= 0 && (i == typeAt || i == typeAt+1) {
+		g.etherType(i-typeAt, typeAt)
+		return
+	}
+	if i < offset {
+		g.any()
+		return
+	}
+	version := 0
+	if typeAt >= 0 {
+		switch g.word(typeAt) {
+		case 0x0800:
+			version = 4
+		case 0x86dd:
+			version = 6
+		default:
+			g.arp(offset, link == linkEthernet)
+			return
+		}
+	}
+	g.network(offset, version, link == linkEthernet)
+}
+
+func (g *grammar) etherType(i, at int) {
+	if i == 0 {
+		g.bytes(byteRange{0x08, 0x08}, byteRange{0x86, 0x86})
+	} else if g.at(at) == 0x86 {
+		g.one(0xdd)
+	} else {
+		g.bytes(byteRange{0, 0}, byteRange{6, 6})
+	}
+}
+
+// arp is Ethernet's, for IPv4: 28 bytes.
+func (g *grammar) arp(offset int, padded bool) {
+	fixed := [...]int{0, 1, 8, 0, 6, 4, 0}
+	switch i := len(g.data) - offset; {
+	case i < len(fixed):
+		g.one(fixed[i])
+	case i == 7:
+		g.bytes(byteRange{1, 2})
+	case i < 28:
+		g.any()
+	default:
+		g.end(padded)
+	}
+}
+
+// network goes on within or behind an IP header. A version of 0 means that its
+// first byte decides.
+func (g *grammar) network(offset, version int, padded bool) {
+	i := len(g.data) - offset
+	if i == 0 {
+		switch version {
+		case 4:
+			g.bytes(byteRange{0x45, 0x4f})
+		case 6:
+			g.bytes(byteRange{0x60, 0x6f})
+		default:
+			g.bytes(byteRange{0x45, 0x4f}, byteRange{0x60, 0x6f})
+		}
+		return
+	}
+	if g.at(offset)>>4 == 4 {
+		g.ipv4(offset, i, padded)
+	} else {
+		g.ipv6(offset, i, padded)
+	}
+}
+
+func (g *grammar) ipv4(offset, i int, padded bool) {
+	header := g.at(offset) & 15 * 4
+	switch {
+	case i == 2 || i == 3:
+		least := header + leastTransport
+		g.number(offset+2, offset+i, least, max(least, min(65535, g.room-offset)))
+	case i == 6:
+		g.bytes(byteRange{0, 0}, byteRange{0x40, 0x40})
+	case i == 7:
+		g.one(0)
+	case i == 9:
+		g.protocol(g.word(offset+2)-header, 1)
+	case i < header:
+		g.tcp.address(g, offset, i)
+	default:
+		g.transport(offset+header, g.at(offset+9), g.word(offset+2)-header, padded)
+	}
+}
+
+func (g *grammar) ipv6(offset, i int, padded bool) {
+	switch {
+	case i == 4 || i == 5:
+		g.number(offset+4, offset+i, leastTransport, max(leastTransport, min(65535, g.room-offset-40)))
+	case i == 6:
+		g.protocol(g.word(offset+4), 58)
+	case i < 40:
+		g.tcp.address(g, offset, i)
+	default:
+		g.transport(offset+40, g.at(offset+6), g.word(offset+4), padded)
+	}
+}
+
+// protocol allows ICMP, UDP, and TCP where there is room for its header.
+func (g *grammar) protocol(size, icmp int) {
+	g.bytes(byteRange{17, 17}, byteRange{icmp, icmp})
+	g.allowed[6] = size >= 20
+	g.tcp.sameProtocol(g)
+}
+
+// transport goes on within the n bytes that IP carries from offset on.
+func (g *grammar) transport(offset, protocol, n int, padded bool) {
+	i := len(g.data) - offset
+	switch {
+	case i >= n:
+		g.end(padded)
+	case protocol == 6 && i == 12:
+		g.bytes()
+		for words := 5; words <= min(15, n/4); words++ {
+			g.allowed[words<<4] = true
+		}
+		g.tcp.dataOffset(g, offset, n)
+	case protocol == 6 && i < 20:
+		g.tcp.header(g, offset, i)
+	case protocol == 17 && (i == 4 || i == 5):
+		g.number(offset+4, offset+i, n, n)
+	case protocol == 17 && i < 4:
+		g.tcp.header(g, offset, i)
+	default:
+		g.any()
+	}
+}
+
+// shortestFrame is what Ethernet pads packets to.
+const shortestFrame = 60
+
+// end allows what may follow a complete packet: padding, another packet, the end
+// of the flow.
+func (g *grammar) end(padded bool) {
+	g.bytes()
+	if padded && len(g.data) < shortestFrame && g.room > shortestFrame {
+		g.allowed[0] = true
+	}
+	g.allowed[tokenizer.End] = true
+	g.allowed[tokenizer.Start] = g.room-len(g.data) > tokenizer.Overhead+leastPacket+2
+	g.tcp.end(g)
+}

@@ -1,0 +1,79 @@
+package sample
+
+import (
+	"fmt"
+	"time"
+
+	"trafficgpt/tokenizer/pcap"
+)
+
+// Options say what to sample. The zero value samples ten flows as the paper
+// does: temperature 1 from the 25 most likely tokens.
+type Options struct {
+	Flows       int     // default 10
+	Temperature float64 // default 1; the lower, the more likely tokens are preferred
+	Greedy      bool    // always the most likely token
+	TopK        int     // choose among so many tokens; default 25, negative for all
+	TopP        float64 // choose among the fewest tokens with this probability together; 0 for all
+	MinP        float64 // drop tokens less likely than this times the most likely; 0 for none
+	Seed        uint64  // flow i depends on the seed and i alone
+
+	// Every flow goes on from this beginning: tokens, or the first
+	// PromptPackets packets of a flow (all of them when 0).
+	Prompt        []uint16
+	PromptFlow    *pcap.Flow
+	PromptPackets int
+
+	// Constrained lets the model choose only what can still become a legal
+	// packet: link type, lengths and the structure of IP, TCP and UDP hold by
+	// construction. Dialog also makes each flow one conversation: the addresses
+	// and ports of its first packet, and TCP from its handshake on with numbers
+	// that go on from where each side is; it implies Constrained.
+	Constrained bool
+	Dialog      bool
+
+	MaxTokens  int // longest flow, default 4,096; a flow may be longer than the model's context
+	MaxPackets int // most packets of a flow, 0 for any number
+	MaxRejects int // a flow ends early after so many illegal packets, default 200
+	Lanes      int // flows side by side, default 32
+
+	Start time.Time // of the first flow's first packet; each flow starts a second after the one before
+	Label string    // of the flows, default "generated"
+	Quiet bool      // no progress bar
+}
+
+func (o Options) complete() (Options, error) {
+	for _, n := range []int{o.Flows, o.PromptPackets, o.MaxTokens, o.MaxPackets, o.MaxRejects, o.Lanes} {
+		if n < 0 {
+			return o, fmt.Errorf("sampling options: a count is negative")
+		}
+	}
+	if !(o.Temperature >= 0) || !(o.TopP >= 0 && o.TopP <= 1) || !(o.MinP >= 0 && o.MinP <= 1) {
+		return o, fmt.Errorf("sampling options: temperature %g, top-p %g or minimum probability %g is out of range", o.Temperature, o.TopP, o.MinP)
+	}
+	if o.Prompt != nil && o.PromptFlow != nil {
+		return o, fmt.Errorf("sampling options: Prompt and PromptFlow are both set")
+	}
+	set := func(x *int, value int) {
+		if *x == 0 {
+			*x = value
+		}
+	}
+	set(&o.Flows, 10)
+	set(&o.TopK, 25)
+	set(&o.MaxTokens, 4096)
+	set(&o.MaxRejects, 200)
+	set(&o.Lanes, 32)
+	o.Lanes = min(o.Lanes, o.Flows)
+	o.Constrained = o.Constrained || o.Dialog
+	if o.Temperature == 0 {
+		o.Temperature = 1
+	}
+	if o.Start.IsZero() {
+		o.Start = time.Unix(1_700_000_000, 0).UTC()
+	}
+	if o.Label == "" {
+		o.Label = "generated"
+	}
+	return o, nil
+}
