@@ -1,0 +1,163 @@
+package interp
+
+import (
+	"fmt"
+	"go/token"
+	"go/types"
+	"sort"
+	"strings"
+	"time"
+
+	"trafficgpt/interp/lower"
+	"trafficgpt/interp/rt"
+)
+
+const maxErrors = 10
+
+// compileError makes the error of a cell that failed its check.
+func (s *Session) compileError(cell Cell, err error) *Error {
+	e := &Error{Name: "CompileError"}
+	add := func(p token.Position, msg string) {
+		d := Diagnostic{Cell: cell.Number, Line: p.Line, Column: p.Column, Message: msg}
+		src := cell.Code
+		if name := strings.TrimPrefix(p.Filename, "cell "); name != p.Filename {
+			var n int
+			if _, err := fmt.Sscan(name, &n); err == nil {
+				d.Cell = n
+				src = s.cells[p.Filename]
+			}
+		}
+		if lines := strings.Split(src, "\n"); p.Line >= 1 && p.Line <= len(lines) {
+			d.Source = lines[p.Line-1]
+		}
+		if len(e.Diagnostics) < maxErrors {
+			e.Diagnostics = append(e.Diagnostics, d)
+		}
+	}
+	switch x := err.(type) {
+	case typeErrors:
+		list := append(typeErrors(nil), x...)
+		sort.SliceStable(list, func(i, j int) bool { return list[i].Pos < list[j].Pos })
+		for _, t := range list {
+			if strings.HasPrefix(t.Msg, "\t") {
+				continue // a continuation of the error before
+			}
+			add(s.fset.Position(t.Pos), t.Msg)
+		}
+	case *lower.Refusal:
+		add(s.fset.Position(x.Pos), x.Msg)
+	default:
+		if list, ok := syntaxErrors(err); ok {
+			for _, t := range list {
+				add(t.Pos, t.Msg)
+			}
+		} else {
+			e.Message = err.Error()
+			e.Traceback = []string{red("CompileError") + ": " + e.Message}
+			return e
+		}
+	}
+	e.Message = e.Diagnostics[0].Message
+	for _, d := range e.Diagnostics {
+		e.Traceback = append(e.Traceback, fmt.Sprintf("%s cell %d:%d:%d: %s", red("error"), d.Cell, d.Line, d.Column, d.Message))
+		e.Traceback = append(e.Traceback, caret(d)...)
+	}
+	return e
+}
+
+func red(s string) string { return "\x1b[31;1m" + s + "\x1b[0m" }
+
+// caret shows the line of a diagnostic and points at its column.
+func caret(d Diagnostic) []string {
+	if d.Source == "" {
+		return nil
+	}
+	var pad strings.Builder
+	for i, r := range d.Source {
+		if i >= d.Column-1 {
+			break
+		}
+		if r == '\t' {
+			pad.WriteByte('\t')
+		} else {
+			pad.WriteByte(' ')
+		}
+	}
+	return []string{"    " + d.Source, "    " + pad.String() + red("^")}
+}
+
+// panicError makes the error of a cell that panicked.
+func (s *Session) panicError(p *plan, v any, goroutine bool) *Error {
+	e := &Error{Name: "Panic"}
+	v = rt.MapPanic(v)
+	switch x := v.(type) {
+	case mustFailure:
+		e.Name, e.Message = "Error", x.err.Error()
+	case exitStatus:
+		e.Name, e.Message = "Exit", fmt.Sprintf("os.Exit(%d)", int(x))
+	case goexit:
+		e.Message = "the cell ended by runtime.Goexit"
+	case interface{ RuntimeError() }:
+		e.Name = "RuntimeError"
+		e.Message = rt.PanicText(v)
+	default:
+		e.Message = rt.PanicText(v)
+	}
+	if goroutine {
+		e.Message += " (in a goroutine)"
+	}
+	s.place(e, goroutine)
+	e.Traceback = append([]string{red(e.Name) + ": " + e.Message}, e.Traceback...)
+	return e
+}
+
+// place adds the position of the fault and the stack of cell functions.
+func (s *Session) place(e *Error, goroutine bool) {
+	pos := token.Pos(s.exec.line())
+	if start, ok := s.starts[pos]; ok {
+		pos = start
+	}
+	if pos.IsValid() {
+		p := s.fset.Position(pos)
+		d := Diagnostic{Line: p.Line, Column: p.Column, Message: e.Message}
+		if _, err := fmt.Sscanf(p.Filename, "cell %d", &d.Cell); err == nil {
+			if lines := strings.Split(s.cells[p.Filename], "\n"); p.Line >= 1 && p.Line <= len(lines) {
+				d.Source = lines[p.Line-1]
+			}
+			e.Diagnostics = append(e.Diagnostics, d)
+			e.Traceback = append(e.Traceback, fmt.Sprintf("cell %d:%d:%d", d.Cell, d.Line, d.Column))
+			e.Traceback = append(e.Traceback, caret(d)...)
+		}
+	}
+	for _, name := range s.exec.calls() {
+		fn := s.lowerer.FuncOf(name)
+		if fn == nil || strings.Contains(fn.Name(), "·") {
+			continue
+		}
+		p := s.fset.Position(fn.Pos())
+		e.Traceback = append(e.Traceback, fmt.Sprintf("  in %s (%s:%d)", rt.FuncName(fn.Name(), fn.Signature), p.Filename, p.Line))
+	}
+}
+
+// goroutinePanic ends the running cell with the panic of a goroutine.
+func (s *Session) goroutinePanic(v any, _ string) {
+	select {
+	case s.crashes() <- v:
+	default:
+	}
+}
+
+var crashChannels = make(chan any, 1)
+
+func (s *Session) crashes() chan any { return crashChannels }
+
+func (s *Session) watchCrash() <-chan any {
+	select {
+	case <-s.crashes():
+	default:
+	}
+	return s.crashes()
+}
+
+var _ = time.Now
+var _ types.Type

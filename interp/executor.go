@@ -1,0 +1,157 @@
+package interp
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/traefik/yaegi/interp"
+
+	"trafficgpt/interp/lower"
+	"trafficgpt/interp/rt"
+)
+
+// executor runs lowered code. yaegi is the one executor; the seam is kept
+// narrow so that another may be put beside it.
+type executor interface {
+	// load makes the functions and variables of a chunk known and returns its
+	// entry.
+	load(c *lower.Chunk) (entry func(), err error)
+	// global returns the address of a variable of a loaded chunk.
+	global(name string) reflect.Value
+	// halt makes all running code return at its next step, until release.
+	halt()
+	release()
+	// line is the position last recorded by running code.
+	line() int
+	// calls returns the functions that the last panic left, innermost first.
+	calls() []string
+	forget()
+}
+
+// yaegi executes chunks with one interpreter for the whole session.
+type yaegi struct {
+	i       *interp.Interpreter
+	globals map[string]reflect.Value
+	entry   func()
+	trace   trace
+	halted  bool
+	mu      sync.Mutex
+}
+
+// trace collects what yaegi prints while a panic passes through its frames.
+type trace struct {
+	mu    sync.Mutex
+	names []string
+}
+
+func (t *trace) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, rest, ok := strings.Cut(string(p), "panic: "); ok && len(t.names) < 1000 {
+		name, _, _ := strings.Cut(rest, "(")
+		t.names = append(t.names, strings.TrimPrefix(name, "main."))
+	}
+	return len(p), nil
+}
+
+func newYaegi(w *rt.World, out io.Writer, panicked func(v any)) (*yaegi, error) {
+	y := &yaegi{globals: map[string]reflect.Value{}}
+	y.i = interp.New(interp.Options{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &y.trace, Args: []string{"cell"}})
+	if err := y.i.Use(interp.Exports{"x/x": y.builtins(w, out, panicked)}); err != nil {
+		return nil, err
+	}
+	y.i.ImportUsed()
+	_, err := y.i.Eval("package main\nvar LN int\nfunc init() { x.RegG(\"LN\", &LN) }\n")
+	return y, err
+}
+
+func (y *yaegi) builtins(w *rt.World, out io.Writer, panicked func(v any)) map[string]reflect.Value {
+	v := reflect.ValueOf
+	return map[string]reflect.Value{
+		"Frame": v((*rt.Frame)(nil)), "MapIter": v((*rt.MapIter)(nil)), "StringIter": v((*rt.StringIter)(nil)),
+		"NoFrame": v(new(rt.Frame)),
+		"RegG":    v(func(name string, p any) { y.globals[name] = v(p) }),
+		"RegM":    v(func(d *rt.Desc, name string, fn any) { d.SetMethod(name, v(fn)) }),
+		"Entry":   v(func(f func()) { y.entry = f }),
+		"Run":     v(w.Run), "Go": v(w.Go), "Send": v(w.Send), "Select": v(w.Select),
+		"MakeSend": v(func(ch, x any) any { return rt.SelectSend{Ch: ch, V: x} }),
+		"Box":      v(func(d *rt.Desc, x any) any { return d.Box(x) }),
+		"Index":    v(rt.Index), "IndexU": v(rt.IndexU), "Nil": v(rt.Nil), "Zero": v(rt.Zero), "NegShift": v(rt.NegShift),
+		"MakeLen": v(rt.MakeLen), "MakeCap": v(rt.MakeCap), "SliceFault": v(rt.SliceFault), "Slice3Fault": v(rt.Slice3Fault),
+		"StringFault": v(rt.StringFault), "WrapNil": v(rt.WrapNil),
+		"Panic":         v(func(x any) { panicked(x); panic(x) }),
+		"NewMapIter":    v(rt.NewMapIter),
+		"NewStringIter": v(rt.NewStringIter),
+		"Equal":         v(rt.Equal), "Clear": v(rt.Clear),
+		"Print":       v(func(ln bool, args ...any) { rt.Print(out, ln, args...) }),
+		"Close":       v(func(ch any) { v(ch).Close() }),
+		"RecoverCall": v(func(f *rt.Frame) func() { return func() { f.Recover() } }),
+		"PrintCall":   v(func(ln bool, args ...any) func() { return func() { rt.Print(out, ln, args...) } }),
+		"CloseCall":   v(func(ch any) func() { return func() { v(ch).Close() } }),
+		"DeleteCall":  v(func(m, k any) func() { return func() { v(m).SetMapIndex(v(k), reflect.Value{}) } }),
+		"ClearCall":   v(func(m any) func() { return func() { rt.Clear(m) } }),
+		"PanicCall":   v(func(x any) func() { return func() { panic(x) } }),
+		"CopyCall":    v(func(a, b any) func() { return func() { reflect.Copy(v(a), v(b)) } }),
+	}
+}
+
+func (y *yaegi) load(c *lower.Chunk) (entry func(), err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("internal: the executor failed to compile the cell: %v", r)
+		}
+	}()
+	if err := y.i.Use(interp.Exports{"x/x": c.Symbols}); err != nil {
+		return nil, err
+	}
+	y.entry = nil
+	if _, err := y.i.Eval(c.Source + "\nfunc init() { x.Entry(" + c.Entry + ") }\n"); err != nil {
+		return nil, fmt.Errorf("internal: the executor failed to compile the cell: %w", err)
+	}
+	return y.entry, nil
+}
+
+func (y *yaegi) global(name string) reflect.Value { return y.globals[name] }
+
+func (y *yaegi) line() int { return int(y.globals["LN"].Elem().Int()) }
+
+func (y *yaegi) calls() []string {
+	y.trace.mu.Lock()
+	defer y.trace.mu.Unlock()
+	return append([]string(nil), y.trace.names...)
+}
+
+func (y *yaegi) forget() {
+	y.trace.mu.Lock()
+	defer y.trace.mu.Unlock()
+	y.trace.names = nil
+}
+
+// runID is yaegi's counter of runs, the first field of an Interpreter: code
+// runs only while it equals the number its frame was made with. Raising it
+// stops all code; lowering it again lets closures made before run on, which
+// yaegi's own cancellation would leave dead.
+func (y *yaegi) runID() *uint64 { return (*uint64)(unsafe.Pointer(y.i)) }
+
+func (y *yaegi) halt() {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if !y.halted {
+		y.halted = true
+		atomic.AddUint64(y.runID(), 1)
+	}
+}
+
+func (y *yaegi) release() {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if y.halted {
+		y.halted = false
+		atomic.AddUint64(y.runID(), ^uint64(0))
+	}
+}

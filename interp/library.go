@@ -1,0 +1,228 @@
+package interp
+
+import (
+	"fmt"
+	"go/ast"
+	"go/types"
+	"io"
+	"reflect"
+	"sort"
+	"strings"
+	"sync"
+
+	"golang.org/x/tools/go/ssa"
+
+	"trafficgpt/interp/rt"
+	"trafficgpt/interp/symbols"
+)
+
+// sessionPath is the import path of the functions that only the engine calls.
+const sessionPath = "session·"
+
+// nativeType gives the compiled type a declared type stands for.
+func nativeType(obj *types.TypeName) reflect.Type {
+	if obj.Pkg() == nil {
+		return nil
+	}
+	v, ok := symbols.Table(obj.Pkg().Path())[obj.Name()]
+	if !ok || v.Kind() != reflect.Pointer || !v.IsNil() {
+		return nil
+	}
+	return v.Type().Elem()
+}
+
+// native gives the compiled value of a function or the address of a variable.
+func (s *Session) native(obj types.Object) reflect.Value {
+	if obj == nil || obj.Pkg() == nil {
+		return reflect.Value{}
+	}
+	path := obj.Pkg().Path()
+	if path == sessionPath {
+		return s.hidden()[obj.Name()]
+	}
+	v, ok := symbols.Table(path)[obj.Name()]
+	if !ok {
+		return reflect.Value{}
+	}
+	if r := s.replaced(path + "." + obj.Name()); r.IsValid() {
+		return r
+	}
+	if _, isVar := obj.(*types.Var); isVar && v.CanAddr() {
+		return v.Addr()
+	}
+	return v
+}
+
+// hidden are the functions of the session package.
+func (s *Session) hidden() map[string]reflect.Value {
+	return map[string]reflect.Value{
+		"Show": reflect.ValueOf(func(v ...any) { s.shown = v }),
+		"Fail": reflect.ValueOf(func(err error) { panic(mustFailure{err}) }),
+	}
+}
+
+// mustFailure is the panic of must.
+type mustFailure struct{ err error }
+
+// importer finds packages: the standard library's generic ones from source,
+// all others from their export data.
+type importer struct {
+	s      *Session
+	source map[string]*types.Package
+	asts   map[string]sourcePackage
+}
+
+type sourcePackage struct {
+	files []*ast.File
+	info  *types.Info
+}
+
+// fromSource are the packages whose generic functions are lowered from source.
+var fromSource = map[string]bool{"slices": true, "maps": true, "cmp": true}
+
+func newImporter(s *Session) *importer {
+	return &importer{s: s, source: map[string]*types.Package{}, asts: map[string]sourcePackage{}}
+}
+
+// Import implements types.Importer.
+func (im *importer) Import(path string) (*types.Package, error) {
+	if p := im.source[path]; p != nil {
+		return p, nil
+	}
+	if path == "unsafe" {
+		return types.Unsafe, nil
+	}
+	if fromSource[path] {
+		return im.fromSource(path)
+	}
+	return symbols.Types(path)
+}
+
+func (im *importer) fromSource(path string) (*types.Package, error) {
+	var names []string
+	src := symbols.Sources(path)
+	for n := range src {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	var files []*ast.File
+	for _, n := range names {
+		f, err := parseSource(im.s.fset, path+"/"+n, src[n])
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return im.check(path, files)
+}
+
+func (im *importer) check(path string, files []*ast.File) (*types.Package, error) {
+	info := newInfo()
+	conf := types.Config{Importer: im, GoVersion: goVersion, IgnoreFuncBodies: false}
+	pkg, err := conf.Check(path, im.s.fset, files, info)
+	if err != nil {
+		return nil, err
+	}
+	im.source[path] = pkg
+	im.asts[path] = sourcePackage{files, info}
+	return pkg, nil
+}
+
+// addPackage makes an imported package, and those it mentions, known to ssa.
+func (s *Session) addPackage(p *types.Package) {
+	if s.prog.Package(p) != nil {
+		return
+	}
+	if sp, ok := s.importer.asts[p.Path()]; ok && s.importer.source[p.Path()] == p {
+		for _, imp := range p.Imports() {
+			s.addPackage(imp)
+		}
+		s.prog.CreatePackage(p, sp.files, sp.info, true).Build()
+		return
+	}
+	s.prog.CreatePackage(p, nil, nil, true)
+	for _, imp := range p.Imports() {
+		s.addPackage(imp)
+	}
+}
+
+// unknownImport explains why a path cannot be imported.
+func unknownImport(path string) string {
+	if path == "C" {
+		return "cgo cannot be used in cells"
+	}
+	var near []string
+	base := path[strings.LastIndex(path, "/")+1:]
+	for _, p := range symbols.Paths() {
+		if b := p[strings.LastIndex(p, "/")+1:]; b == base || strings.Contains(p, path) || len(base) > 3 && strings.HasPrefix(b, base[:3]) {
+			near = append(near, p)
+		}
+	}
+	if len(near) > 5 {
+		near = near[:5]
+	}
+	msg := fmt.Sprintf("package %s cannot be imported: cells import the standard library, gonum and this project's packages", path)
+	if len(near) > 0 {
+		msg += "; near: " + strings.Join(near, ", ")
+	}
+	return msg
+}
+
+// refuse says why a compiled function cannot be called with these operands.
+func (s *Session) refuse(fn *ssa.Function, call ssa.Instruction) string { return "" }
+
+// replaced gives session-aware versions of functions of the standard library.
+func (s *Session) replaced(name string) reflect.Value {
+	if f, ok := s.replacements()[name]; ok {
+		return reflect.ValueOf(f)
+	}
+	return reflect.Value{}
+}
+
+func (s *Session) replacements() map[string]any {
+	return map[string]any{
+		"fmt.Print":   func(a ...any) (int, error) { return fmt.Fprint(stdoutOf{s.out}, rt.PrepareOperands(a)...) },
+		"fmt.Println": func(a ...any) (int, error) { return fmt.Fprintln(stdoutOf{s.out}, a...) },
+		"fmt.Printf":  func(f string, a ...any) (int, error) { return fprintf(stdoutOf{s.out}, f, a...) },
+		"fmt.Sprint":  func(a ...any) string { return fmt.Sprint(rt.PrepareOperands(a)...) },
+		"fmt.Sprintf": sprintf,
+		"fmt.Fprint":  func(w io.Writer, a ...any) (int, error) { return fmt.Fprint(w, rt.PrepareOperands(a)...) },
+		"fmt.Fprintf": fprintf,
+		"fmt.Errorf":  errorf,
+		"fmt.Appendf": func(b []byte, f string, a ...any) []byte { return append(b, sprintf(f, a...)...) },
+		"fmt.Append":  func(b []byte, a ...any) []byte { return fmt.Append(b, rt.PrepareOperands(a)...) },
+		"time.Sleep":  s.sleep,
+		"os.Exit":     func(code int) { panic(exitStatus(code)) },
+	}
+}
+
+// method gives the session's own form of methods that block, so that an
+// interrupt ends them.
+func (s *Session) method(m *types.Func) reflect.Value {
+	if m.Pkg() == nil || m.Pkg().Path() != "sync" {
+		return reflect.Value{}
+	}
+	c := &s.world.Control
+	recv := rt.TypeString(m.Signature().Recv().Type())
+	switch recv + "." + m.Name() {
+	case "*sync.Mutex.Lock":
+		return reflect.ValueOf(func(m *sync.Mutex) { c.Acquire(m.TryLock) })
+	case "*sync.RWMutex.Lock":
+		return reflect.ValueOf(func(m *sync.RWMutex) { c.Acquire(m.TryLock) })
+	case "*sync.RWMutex.RLock":
+		return reflect.ValueOf(func(m *sync.RWMutex) { c.Acquire(m.TryRLock) })
+	case "*sync.WaitGroup.Wait":
+		return reflect.ValueOf(func(wg *sync.WaitGroup) { c.Await(wg.Wait) })
+	case "*sync.Cond.Wait":
+		return reflect.ValueOf(func(cond *sync.Cond) { c.Await(cond.Wait) })
+	case "*sync.WaitGroup.Go":
+		return reflect.ValueOf(func(wg *sync.WaitGroup, f func()) {
+			wg.Add(1)
+			s.world.Go(func() { defer wg.Done(); f() })
+		})
+	}
+	return reflect.Value{}
+}
+
+// exitStatus is the panic of os.Exit in a session.
+type exitStatus int

@@ -1,0 +1,596 @@
+package lower
+
+import (
+	"fmt"
+	"go/constant"
+	"go/token"
+	"go/types"
+	"reflect"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+)
+
+func (g *gen) instr(b *ssa.BasicBlock, i int, in ssa.Instruction) {
+	switch in := in.(type) {
+	case *ssa.DebugRef:
+	case *ssa.Phi:
+		g.phi(in)
+	case *ssa.Alloc:
+		g.alloc(b, i, in)
+	case *ssa.Store:
+		g.store(in)
+	case *ssa.UnOp:
+		g.unop(in)
+	case *ssa.BinOp:
+		g.binop(in)
+	case *ssa.FieldAddr:
+		g.fieldAddr(in)
+	case *ssa.Field:
+		g.define(in, g.atom(in.X)+"."+g.field(in.X.Type(), in.Field), readSet{})
+	case *ssa.IndexAddr:
+		g.indexAddr(in)
+	case *ssa.Index:
+		g.indexValue(in)
+	case *ssa.Lookup:
+		g.lookup(in)
+	case *ssa.Call:
+		g.call(in)
+	case *ssa.Extract:
+		g.extract(in)
+	case *ssa.ChangeType:
+		g.changeType(in)
+	case *ssa.Convert:
+		g.conversion(in)
+	case *ssa.MultiConvert:
+		refuse(in.Pos(), "conversion of a type parameter is not supported in cells")
+	case *ssa.ChangeInterface:
+		g.changeInterface(in)
+	case *ssa.MakeInterface:
+		g.makeInterface(in)
+	case *ssa.MakeClosure:
+		g.makeClosure(b, in)
+	case *ssa.MakeMap:
+		g.define(in, "make("+g.l.typ(in.Type())+")", readSet{})
+	case *ssa.MakeChan:
+		g.makeChan(in)
+	case *ssa.MakeSlice:
+		g.makeSlice(in)
+	case *ssa.Slice:
+		g.slice(in)
+	case *ssa.SliceToArrayPointer:
+		g.hold(in, fmt.Sprintf("%s(%s)", g.l.sliceToArray(g.rep(in.X.Type()), g.rep(in.Type())), g.v(in.X)))
+	case *ssa.TypeAssert:
+		g.typeAssert(in)
+	case *ssa.MapUpdate:
+		g.mapUpdate(in)
+	case *ssa.Range:
+		g.rangeOver(in)
+	case *ssa.Next:
+		g.next(in)
+	case *ssa.Return:
+		g.ret(in)
+	case *ssa.RunDefers:
+		if g.frame != "" && !g.recoverBlock {
+			g.emit("%s.RunDefers()", g.frame)
+		}
+	case *ssa.Panic:
+		g.line(in.Pos())
+		g.emit("x.Panic(%s)", g.v(in.X))
+		g.emit("return %s", g.dummyResults())
+	case *ssa.Go:
+		g.line(in.Pos())
+		g.emit("x.Go(%s)", g.frozen(in.Common(), "", in))
+	case *ssa.Defer:
+		g.deferCall(in)
+	case *ssa.Send:
+		g.line(in.Pos())
+		g.emit("x.Send(%s, %s)", g.v(in.Chan), g.v(in.X))
+	case *ssa.Select:
+		g.selectStmt(in)
+	default:
+		refuse(in.Pos(), "%T is not supported in cells", in)
+	}
+}
+
+// line records where the program is, for faults in compiled code.
+func (g *gen) line(pos token.Pos) {
+	if pos.IsValid() && !g.silent() {
+		g.emit("LN = %d", int(pos))
+	}
+}
+
+// ln is the statement that records a position where a check fails.
+func ln(pos token.Pos) string {
+	if !pos.IsValid() {
+		return ""
+	}
+	return fmt.Sprintf("LN = %d; ", int(pos))
+}
+
+func (g *gen) field(t types.Type, i int) string {
+	if p, ok := t.Underlying().(*types.Pointer); ok {
+		t = p.Elem()
+	}
+	return g.l.W.FieldName(t, i)
+}
+
+// alloc declares a variable. One that is created again and again gets new
+// storage each time if anything may still refer to the old.
+func (g *gen) alloc(b *ssa.BasicBlock, i int, in *ssa.Alloc) {
+	t := g.l.typ(elem(in.Type()))
+	n := g.name("v")
+	if p, ok := g.place[in]; ok {
+		n = p
+	}
+	g.place[in] = n
+	if localRoot(in) != nil && g.loop[b] {
+		g.declare(t, n)
+		if !assignedNext(b, i, in) {
+			g.emit("%s = %s", n, g.zero(t))
+		}
+		return
+	}
+	g.emit("var %s %s", n, t)
+}
+
+// assignedNext reports whether a new variable is assigned before it is read.
+func assignedNext(b *ssa.BasicBlock, i int, a *ssa.Alloc) bool {
+	for _, in := range b.Instrs[i+1:] {
+		if st, ok := in.(*ssa.Store); ok && st.Addr == a {
+			return true
+		}
+		for _, op := range in.Operands(nil) {
+			if *op == a {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// placeOf is the addressable expression for what a pointer points at; it
+// checks the pointer.
+func (g *gen) placeOf(p ssa.Value, pos token.Pos) string {
+	if s, ok := g.place[p]; ok {
+		return s
+	}
+	if gl, ok := p.(*ssa.Global); ok {
+		return g.l.global(gl)
+	}
+	s := g.pointer(p, pos)
+	return "(*" + s + ")"
+}
+
+// pointer is an atom for a pointer that is known not to be nil.
+func (g *gen) pointer(p ssa.Value, pos token.Pos) string {
+	s := g.atom(p)
+	g.checkNil(p, s, pos)
+	return s
+}
+
+func (g *gen) checkNil(p ssa.Value, s string, pos token.Pos) {
+	switch p.(type) {
+	case *ssa.Alloc, *ssa.FieldAddr, *ssa.IndexAddr, *ssa.FreeVar, *ssa.Global:
+		return
+	}
+	if g.simple[p] {
+		if g.checked[s] {
+			return
+		}
+		g.checked[s] = true
+	}
+	g.emit("if %s == nil { %sx.Nil() }", s, ln(pos))
+}
+
+// place2 is the base of a field or element selection from a pointer.
+func (g *gen) base(p ssa.Value, pos token.Pos) string {
+	if s, ok := g.place[p]; ok {
+		return s
+	}
+	if gl, ok := p.(*ssa.Global); ok {
+		return g.l.global(gl)
+	}
+	return g.pointer(p, pos)
+}
+
+func (g *gen) fieldAddr(in *ssa.FieldAddr) {
+	s := g.base(in.X, in.Pos()) + "." + g.field(in.X.Type(), in.Field)
+	g.address(in, s)
+}
+
+// address lets a place stand for a pointer while the names in it keep their
+// meaning, else it takes the address now.
+func (g *gen) address(v ssa.Value, s string) {
+	in := v.(ssa.Instruction)
+	var rs readSet
+	for _, op := range in.Operands(nil) {
+		if *op != nil {
+			rs.add(g.readsOf(*op))
+		}
+	}
+	last := 0
+	for _, u := range uses(v) {
+		if u.Block() != in.Block() {
+			last = -1
+			break
+		}
+		switch u := u.(type) {
+		case *ssa.UnOp, *ssa.FieldAddr, *ssa.IndexAddr:
+		case *ssa.Store:
+			if u.Val == v {
+				last = -1
+			}
+		default:
+			last = -1
+		}
+		if last < 0 {
+			break
+		}
+		last = max(last, g.index[u])
+	}
+	if last > 0 && g.undisturbed(in, in.Block().Instrs[last], rs) {
+		g.place[v] = s
+		g.reads[v] = rs
+		return
+	}
+	if len(uses(v)) == 0 {
+		return
+	}
+	if !rs.mem && rs.locals == nil && stablePlace(v) {
+		g.place[v] = s
+		return
+	}
+	t := g.temp(g.l.typ(v.Type()))
+	g.emit("%s = &%s", t, s)
+	g.set(v, t)
+}
+
+// stablePlace reports whether a pointer leads by constant steps into a
+// variable, so that the place may be written again anywhere.
+func stablePlace(v ssa.Value) bool {
+	for {
+		switch x := v.(type) {
+		case *ssa.FieldAddr:
+			v = x.X
+		case *ssa.Alloc:
+			return !x.Heap
+		default:
+			return false
+		}
+	}
+}
+
+func (g *gen) store(in *ssa.Store) {
+	if ia := g.varStore[in]; ia != nil {
+		g.vararg[ia] = g.variadicArg(in.Val)
+		return
+	}
+	rhs := g.v(in.Val)
+	lhs := g.placeOf(in.Addr, in.Pos())
+	if s, ok := strings.CutPrefix(lhs, "(*"); ok && strings.HasSuffix(s, ")") && isName(s[:len(s)-1]) {
+		lhs = "*" + s[:len(s)-1]
+	}
+	g.emit("%s = %s", lhs, unparen(rhs))
+	if a, ok := in.Addr.(*ssa.Alloc); ok {
+		delete(g.checked, g.place[a])
+	}
+}
+
+func unparen(s string) string {
+	if len(s) > 2 && s[0] == '(' && s[len(s)-1] == ')' && s[1] != '*' && s[1] != '-' && balanced(s[1:len(s)-1]) {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+func (g *gen) unop(in *ssa.UnOp) {
+	switch in.Op {
+	case token.MUL:
+		g.load(in)
+	case token.ARROW:
+		g.receive(in)
+	case token.SUB:
+		if isFloat(in.Type()) {
+			// yaegi's negation of a constant zero is exact only through this form
+			g.hold(in, "-"+g.atomVar(in.X))
+			return
+		}
+		g.define(in, "-"+g.atom(in.X), readSet{})
+	case token.NOT:
+		g.define(in, "!"+g.v(in.X), readSet{})
+	case token.XOR:
+		g.define(in, "^"+g.atom(in.X), readSet{})
+	default:
+		refuse(in.Pos(), "operator %s", in.Op)
+	}
+}
+
+// atomVar is an atom that is not a constant.
+func (g *gen) atomVar(x ssa.Value) string {
+	if _, ok := x.(*ssa.Const); ok {
+		t := g.temp(g.l.typ(x.Type()))
+		g.emit("%s = %s", t, g.v(x))
+		return t
+	}
+	return g.atom(x)
+}
+
+func (g *gen) load(in *ssa.UnOp) {
+	var rs readSet
+	if a := localRoot(in.X); a != nil {
+		rs.local(a)
+	} else {
+		rs.mem = true
+	}
+	g.define(in, g.placeOf(in.X, in.Pos()), rs)
+	if s := g.val[in]; isName(s) {
+		if _, ok := in.X.(*ssa.Alloc); ok && rs.locals != nil {
+			g.simple[in] = true // the name of a variable that only stores change
+		}
+	}
+}
+
+func (g *gen) receive(in *ssa.UnOp) {
+	g.line(in.Pos())
+	h := g.l.recv(g.rep(in.X.Type()))
+	if in.CommaOk {
+		g.tuple(in, fmt.Sprintf("%s(%s)", h, g.v(in.X)))
+		return
+	}
+	t := g.temp(g.l.typ(in.Type()))
+	g.emit("%s, _ = %s(%s)", t, h, g.v(in.X))
+	g.set(in, t)
+}
+
+// tuple assigns the results of a call to the variables of their extracts.
+func (g *gen) tuple(v ssa.Value, call string) {
+	tup := v.Type().(*types.Tuple)
+	names := make([]string, tup.Len())
+	used := false
+	for i := range names {
+		names[i] = "_"
+	}
+	for _, u := range uses(v) {
+		e, ok := u.(*ssa.Extract)
+		if !ok || len(uses(e)) == 0 {
+			continue
+		}
+		if names[e.Index] == "_" {
+			names[e.Index] = g.temp(g.l.typ(tup.At(e.Index).Type()))
+		}
+		g.set(e, names[e.Index])
+		used = true
+	}
+	if !used {
+		g.emit("%s", call)
+		return
+	}
+	g.emit("%s = %s", strings.Join(names, ", "), call)
+}
+
+func (g *gen) extract(in *ssa.Extract) {
+	if g.val[in] == "" && len(uses(in)) > 0 {
+		refuse(in.Pos(), "internal: extract before its tuple")
+	}
+}
+
+func (g *gen) binop(in *ssa.BinOp) {
+	t := in.X.Type().Underlying()
+	switch in.Op {
+	case token.EQL, token.NEQ:
+		g.equality(in)
+		return
+	case token.QUO, token.REM:
+		if bt, ok := t.(*types.Basic); ok && bt.Info()&types.IsInteger != 0 {
+			y := g.v(in.Y)
+			if c, ok := in.Y.(*ssa.Const); !ok || constant.Sign(c.Value) == 0 {
+				y = g.atomVar(in.Y)
+				g.emit("if %s == 0 { %sx.Zero() }", y, ln(in.Pos()))
+			}
+			g.define(in, g.operand(in.X)+" "+in.Op.String()+" "+y, readSet{})
+			return
+		} else if bt != nil && bt.Info()&types.IsComplex != 0 {
+			g.hold(in, fmt.Sprintf("%s(%s, %s)", g.l.complexQuo(g.rep(in.Type())), g.v(in.X), g.v(in.Y)))
+			return
+		}
+	case token.SHL, token.SHR:
+		g.shift(in)
+		return
+	case token.AND_NOT:
+		g.define(in, g.operand(in.X)+" &^ "+g.operand(in.Y), readSet{})
+		return
+	}
+	g.define(in, g.operand(in.X)+" "+in.Op.String()+" "+g.operand(in.Y), readSet{})
+}
+
+// operand is v as an operand: two constants in one expression would be folded
+// by yaegi, which SSA leaves only where folding would be wrong.
+func (g *gen) operand(x ssa.Value) string {
+	return g.v(x)
+}
+
+func (g *gen) shift(in *ssa.BinOp) {
+	y := g.v(in.Y)
+	yt := in.Y.Type().Underlying().(*types.Basic)
+	if c, ok := in.Y.(*ssa.Const); ok {
+		y = fmt.Sprint(c.Uint64())
+		y = g.l.sym("C", [3]any{"const", "uint", y}, func() reflect.Value { return reflect.ValueOf(uint(c.Uint64())) })
+	} else {
+		y = g.atom(in.Y)
+		if yt.Info()&types.IsUnsigned == 0 {
+			g.emit("if %s < 0 { %sx.NegShift() }", y, ln(in.Pos()))
+		}
+		if yt.Kind() != types.Uint || g.rep(in.Y.Type()).PkgPath() != "" {
+			t := g.temp("uint")
+			g.emit("%s = uint(%s)", t, y)
+			y = t
+		}
+	}
+	x := g.v(in.X)
+	if _, ok := in.X.(*ssa.Const); ok {
+		x = g.atomVar(in.X)
+	}
+	g.define(in, x+" "+in.Op.String()+" "+y, readSet{})
+}
+
+func (g *gen) equality(in *ssa.BinOp) {
+	op := in.Op.String()
+	if isNilConst(in.Y) {
+		g.define(in, g.atom(in.X)+" "+op+" nil", readSet{})
+		return
+	}
+	if isNilConst(in.X) {
+		g.define(in, g.atom(in.Y)+" "+op+" nil", readSet{})
+		return
+	}
+	switch u := in.X.Type().Underlying().(type) {
+	case *types.Interface, *types.Struct, *types.Array:
+		g.compare(in)
+		return
+	case *types.Chan:
+		if types.Identical(in.X.Type(), in.Y.Type()) {
+			break
+		}
+		g.compare(in)
+		return
+	case *types.Basic:
+		_ = u
+	}
+	if types.IsInterface(in.Y.Type()) {
+		g.compare(in)
+		return
+	}
+	if isPointer(in.X.Type()) || isChan(in.X.Type()) {
+		g.define(in, g.atom(in.X)+" "+op+" "+g.atom(in.Y), readSet{})
+		return
+	}
+	g.define(in, g.operand(in.X)+" "+op+" "+g.operand(in.Y), readSet{})
+}
+
+func isChan(t types.Type) bool { _, ok := t.Underlying().(*types.Chan); return ok }
+
+func isNilConst(x ssa.Value) bool {
+	c, ok := x.(*ssa.Const)
+	if !ok || c.Value != nil {
+		return false
+	}
+	switch c.Type().Underlying().(type) {
+	case *types.Struct, *types.Array:
+		return false
+	}
+	return true
+}
+
+// compare calls the compiled comparison.
+func (g *gen) compare(in *ssa.BinOp) {
+	g.line(in.Pos())
+	t := g.temp("bool")
+	x, y := g.atom(in.X), g.atom(in.Y)
+	g.emit("%s = x.Equal(%s, %s)", t, x, y)
+	if in.Op == token.NEQ {
+		g.define(in, "!"+t, readSet{})
+		return
+	}
+	g.set(in, t)
+}
+
+func (g *gen) changeType(in *ssa.ChangeType) {
+	if g.rep(in.X.Type()) == g.rep(in.Type()) {
+		if _, ok := in.X.(*ssa.Const); ok {
+			g.define(in, g.v(in.X), readSet{})
+			return
+		}
+		if _, isPlace := g.place[in.X]; isPlace {
+			g.hold(in, g.v(in.X))
+			return
+		}
+		g.define(in, g.v(in.X), readSet{})
+		return
+	}
+	if _, ok := in.X.Type().Underlying().(*types.Basic); ok {
+		g.define(in, g.l.typ(in.Type())+"("+unparen(g.v(in.X))+")", readSet{})
+		return
+	}
+	g.hold(in, fmt.Sprintf("%s(%s)", g.l.convert(g.rep(in.X.Type()), g.rep(in.Type())), g.v(in.X)))
+}
+
+func (g *gen) conversion(in *ssa.Convert) {
+	from, to := in.X.Type().Underlying(), in.Type().Underlying()
+	fb, _ := from.(*types.Basic)
+	tb, _ := to.(*types.Basic)
+	if fb != nil && fb.Kind() == types.UnsafePointer || tb != nil && tb.Kind() == types.UnsafePointer {
+		refuse(in.Pos(), "unsafe.Pointer is not supported in cells")
+	}
+	x := g.v(in.X)
+	if fb != nil && tb != nil && fb.Info()&types.IsNumeric != 0 && tb.Info()&types.IsNumeric != 0 {
+		if tb.Info()&types.IsUnsigned != 0 && fb.Info()&types.IsFloat != 0 || fb.Info()&types.IsComplex != 0 {
+			g.hold(in, fmt.Sprintf("%s(%s)", g.l.numeric(g.rep(in.X.Type()), g.rep(in.Type())), x))
+			return
+		}
+		g.define(in, g.l.typ(in.Type())+"("+unparen(x)+")", readSet{})
+		return
+	}
+	// strings, bytes and runes: a copy must not be delayed
+	g.hold(in, fmt.Sprintf("%s(%s)", g.l.convert(g.rep(in.X.Type()), g.rep(in.Type())), x))
+}
+
+func (g *gen) changeInterface(in *ssa.ChangeInterface) {
+	from, to := g.rep(in.X.Type()), g.rep(in.Type())
+	switch {
+	case from == to:
+		g.define(in, g.v(in.X), readSet{})
+	case to == anyRep || from.Kind() == reflect.Interface && from != anyRep && from.Implements(to):
+		g.hold(in, g.atom(in.X))
+	default:
+		t := g.temp(g.l.typ(in.Type()))
+		h, _ := g.l.assertOrNil(in.X.Type(), in.Type())
+		g.emit("%s = %s(%s)", t, h, g.v(in.X))
+		g.set(in, t)
+	}
+}
+
+func (g *gen) makeInterface(in *ssa.MakeInterface) {
+	t := in.X.Type()
+	to := g.rep(in.Type())
+	if g.l.W.IsNative(t) {
+		if c, ok := in.X.(*ssa.Const); ok && c.Value != nil {
+			g.define(in, g.l.constant(c, g.rep(t)), readSet{})
+			return
+		}
+		if f, ok := in.X.(*ssa.Function); ok {
+			_ = f
+			x := g.hold(in.X, g.v(in.X))
+			g.define(in, x, readSet{})
+			return
+		}
+		g.hold(in, g.variable(in.X))
+		return
+	}
+	d := g.l.desc(t)
+	x := g.variable(in.X)
+	if to == anyRep {
+		g.hold(in, fmt.Sprintf("x.Box(%s, %s)", d, x))
+		return
+	}
+	g.hold(in, fmt.Sprintf("%s(%s)", g.l.toInterface(t, in.Type(), x), x))
+}
+
+// variadicArg is an argument that waits for the call it belongs to.
+func (g *gen) variadicArg(x ssa.Value) string {
+	if c, ok := x.(*ssa.Const); ok {
+		_ = c
+		return g.v(x)
+	}
+	if s := g.v(x); g.simple[x] && len(g.readsOf(x).locals) == 0 || strings.HasPrefix(s, "x.C") {
+		return s
+	}
+	return g.hold(x, g.v(x))
+}
+
+func (g *gen) silent() bool {
+	if o := g.fn.Origin(); o != nil {
+		return g.l.Silent[o.Pkg]
+	}
+	return g.l.Silent[g.fn.Pkg]
+}

@@ -1,0 +1,396 @@
+// Package lower turns the SSA form of cells into the small Go that yaegi
+// executes soundly: functions without methods, generics, interfaces with
+// methods, defer, range or select; erased types; blocks joined by goto; faults
+// checked before they can happen; everything else a call of a compiled helper.
+//
+// The SSA is the naive form, in which variables of the source are variables
+// still, so the printed code is close to what was written and runs as fast.
+package lower
+
+import (
+	"fmt"
+	"go/token"
+	"go/types"
+	"reflect"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+
+	"trafficgpt/interp/rt"
+)
+
+// Refusal says that code cannot be lowered, and where.
+type Refusal struct {
+	Pos token.Pos
+	Msg string
+}
+
+func (r *Refusal) Error() string { return r.Msg }
+
+// Lowerer lowers the functions of one session. Names once given stay.
+type Lowerer struct {
+	W    *rt.World
+	Prog *ssa.Program
+	// Native gives the compiled value of a function, and the address of a
+	// variable, of an importable package.
+	Native func(types.Object) reflect.Value
+	// Method gives what stands in for a compiled method, receiver first.
+	Method func(*types.Func) reflect.Value
+	// Refuse says why a call of a compiled function is not possible, "" if it is.
+	Refuse func(fn *ssa.Function, call ssa.Instruction) string
+
+	// Silent are the packages whose code records no positions.
+	Silent map[*ssa.Package]bool
+
+	next    int
+	funcs   map[*ssa.Function]*function
+	globals map[*ssa.Global]string
+	syms    map[any]string
+	tnames  map[reflect.Type]string
+	methods map[*rt.Desc]bool
+	names   map[string]*ssa.Function // lowered name -> function, for tracebacks
+	c       *Chunk
+	queue   []*ssa.Function
+	inits   []string
+	undo    []func()
+}
+
+type function struct {
+	name    string
+	byAddr  []bool
+	recover bool // has a hidden first parameter *x.Frame
+}
+
+// Chunk is lowered source with the compiled symbols it needs under package x.
+type Chunk struct {
+	Source  string
+	Symbols map[string]reflect.Value
+	Entry   string
+	Globals map[string]*ssa.Global
+	out     strings.Builder
+}
+
+// New returns a Lowerer for prog.
+func New(w *rt.World, prog *ssa.Program, native func(types.Object) reflect.Value) *Lowerer {
+	return &Lowerer{
+		W: w, Prog: prog, Native: native, Silent: map[*ssa.Package]bool{},
+		funcs: map[*ssa.Function]*function{}, globals: map[*ssa.Global]string{}, syms: map[any]string{},
+		tnames: map[reflect.Type]string{}, methods: map[*rt.Desc]bool{}, names: map[string]*ssa.Function{},
+	}
+}
+
+// FuncOf returns the function that a lowered name stands for, nil if none.
+func (l *Lowerer) FuncOf(name string) *ssa.Function { return l.names[name] }
+
+// Lower lowers fn and all that it reaches and that was not lowered before. If
+// it refuses, the Lowerer is as before.
+func (l *Lowerer) Lower(fn *ssa.Function) (c *Chunk, err error) {
+	l.c = &Chunk{Symbols: map[string]reflect.Value{}, Globals: map[string]*ssa.Global{}}
+	l.queue, l.inits, l.undo = nil, nil, nil
+	var at token.Pos = fn.Pos()
+	defer func() {
+		if r := recover(); r != nil {
+			for i := len(l.undo) - 1; i >= 0; i-- {
+				l.undo[i]()
+			}
+			c = nil
+			switch r := r.(type) {
+			case *Refusal:
+				err = r
+			case rt.Unsupported:
+				err = &Refusal{at, r.Msg}
+			default:
+				panic(r)
+			}
+		}
+	}()
+	entry := l.function(fn).name
+	for len(l.queue) > 0 {
+		f := l.queue[0]
+		l.queue = l.queue[1:]
+		at = f.Pos()
+		l.emit(f)
+	}
+	c = l.c
+	c.Entry = entry
+	var src strings.Builder
+	src.WriteString("package main\n")
+	src.WriteString(c.out.String())
+	if len(l.inits) > 0 {
+		src.WriteString("func init() {\n" + strings.Join(l.inits, "\n") + "\n}\n")
+	}
+	c.Source = src.String()
+	return c, nil
+}
+
+func refuse(pos token.Pos, format string, args ...any) {
+	panic(&Refusal{pos, fmt.Sprintf(format, args...)})
+}
+
+func (l *Lowerer) fresh(prefix string) string {
+	l.next++
+	return fmt.Sprintf("%s%d", prefix, l.next)
+}
+
+// sym names a compiled value in package x; equal keys share a name.
+func (l *Lowerer) sym(prefix string, key any, value func() reflect.Value) string {
+	if n, ok := l.syms[key]; ok {
+		return "x." + n
+	}
+	v := value()
+	n := l.fresh(prefix)
+	l.syms[key] = n
+	l.c.Symbols[n] = v
+	l.undo = append(l.undo, func() { delete(l.syms, key) })
+	return "x." + n
+}
+
+// function names the lowered form of fn and queues it for lowering.
+func (l *Lowerer) function(fn *ssa.Function) *function {
+	if f := l.funcs[fn]; f != nil {
+		return f
+	}
+	f := &function{name: l.fresh("F"), recover: recovers(fn)}
+	for _, p := range fn.Params {
+		f.byAddr = append(f.byAddr, losesZero(l.W.Type(p.Type())))
+	}
+	l.funcs[fn] = f
+	l.names[f.name] = fn
+	l.undo = append(l.undo, func() { delete(l.funcs, fn); delete(l.names, f.name) })
+	l.queue = append(l.queue, fn)
+	return f
+}
+
+// recovers reports whether fn calls recover itself.
+func recovers(fn *ssa.Function) bool {
+	for _, b := range fn.Blocks {
+		for _, in := range b.Instrs {
+			if c, ok := in.(ssa.CallInstruction); ok {
+				if bi, ok := c.Common().Value.(*ssa.Builtin); ok && bi.Name() == "recover" {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// losesZero reports whether yaegi may drop an argument of this type because
+// its value is zero although a negative zero is not: such arguments go by
+// address.
+func losesZero(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Float32, reflect.Float64, reflect.Complex64, reflect.Complex128:
+		return true
+	case reflect.Array:
+		return losesZero(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if losesZero(t.Field(i).Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// typ is the source text of the representation of t.
+func (l *Lowerer) typ(t types.Type) string { return l.text(l.W.Type(t)) }
+
+func (l *Lowerer) text(t reflect.Type) string {
+	if s, ok := l.tnames[t]; ok {
+		return s
+	}
+	s := l.spell(t)
+	l.tnames[t] = s
+	l.undo = append(l.undo, func() { delete(l.tnames, t) })
+	return s
+}
+
+func (l *Lowerer) spell(t reflect.Type) string {
+	if t.PkgPath() == "" && t.Name() != "" && t.Kind() != reflect.Interface {
+		return t.Name()
+	}
+	if t.Kind() == reflect.Interface && t.NumMethod() == 0 && t.Name() == "" {
+		return "interface{}"
+	}
+	if t.Name() != "" || l.W.Opaque(t) {
+		return l.typeSym(t)
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return "*" + l.text(t.Elem())
+	case reflect.Slice:
+		return "[]" + l.text(t.Elem())
+	case reflect.Array:
+		return fmt.Sprintf("[%d]%s", t.Len(), l.text(t.Elem()))
+	case reflect.Map:
+		return "map[" + l.text(t.Key()) + "]" + l.text(t.Elem())
+	case reflect.Func:
+		return "func" + l.signature(t)
+	}
+	return l.typeSym(t)
+}
+
+func (l *Lowerer) typeSym(t reflect.Type) string {
+	return l.sym("T", t, func() reflect.Value { return reflect.Zero(reflect.PointerTo(t)) })
+}
+
+func (l *Lowerer) signature(t reflect.Type) string {
+	in := make([]string, t.NumIn())
+	for i := range in {
+		if t.IsVariadic() && i == len(in)-1 {
+			in[i] = "..." + l.text(t.In(i).Elem())
+			continue
+		}
+		in[i] = l.text(t.In(i))
+	}
+	out := make([]string, t.NumOut())
+	for i := range out {
+		out[i] = l.text(t.Out(i))
+	}
+	s := "(" + strings.Join(in, ", ") + ")"
+	if len(out) > 0 {
+		s += " (" + strings.Join(out, ", ") + ")"
+	}
+	return s
+}
+
+// global names the storage of a variable.
+func (l *Lowerer) global(g *ssa.Global) (place string) {
+	if n, ok := l.globals[g]; ok {
+		return n
+	}
+	if v := l.Native(g.Object()); v.IsValid() {
+		n := "(*" + l.sym("P", g, func() reflect.Value { return v }) + ")"
+		l.globals[g] = n
+		l.undo = append(l.undo, func() { delete(l.globals, g) })
+		return n
+	}
+	n := l.fresh("G")
+	fmt.Fprintf(&l.c.out, "var %s %s\n", n, l.typ(g.Type().(*types.Pointer).Elem()))
+	l.globals[g] = n
+	l.c.Globals[n] = g
+	l.inits = append(l.inits, fmt.Sprintf("x.RegG(%q, &%s)", n, n))
+	l.undo = append(l.undo, func() { delete(l.globals, g) })
+	return n
+}
+
+// GlobalName is the lowered name of a variable, "" if it has none yet.
+func (l *Lowerer) GlobalName(g *ssa.Global) string { return l.globals[g] }
+
+// desc names the descriptor of a cell type and makes sure that its methods
+// have code.
+func (l *Lowerer) desc(t types.Type) string {
+	d := l.W.Desc(t)
+	n := l.sym("D", d, func() reflect.Value { return reflect.ValueOf(d) })
+	l.load(d, n)
+	return n
+}
+
+func (l *Lowerer) load(d *rt.Desc, name string) {
+	if l.methods[d] {
+		return
+	}
+	l.methods[d] = true
+	l.undo = append(l.undo, func() { delete(l.methods, d) })
+	// Printing and encoding reach the methods of what a value is made of.
+	for _, part := range rt.Parts(d.Type) {
+		if !l.W.IsNative(part) && !types.IsInterface(part) {
+			l.desc(part)
+		}
+	}
+	set := l.Prog.MethodSets.MethodSet(d.Type)
+	for i := range set.Len() {
+		sel := set.At(i)
+		fn := l.Prog.MethodValue(sel)
+		if fn == nil {
+			continue
+		}
+		l.inits = append(l.inits, fmt.Sprintf("x.RegM(%s, %q, %s)", name, sel.Obj().Name(), l.funcValue(fn)))
+	}
+}
+
+// funcValue is an expression for fn as a function value.
+func (l *Lowerer) funcValue(fn *ssa.Function) string {
+	if fn.Blocks == nil {
+		return l.nativeFunc(fn)
+	}
+	f := l.function(fn)
+	in := make([]string, len(fn.Params))
+	args := make([]string, 0, len(fn.Params)+1)
+	if f.recover {
+		args = append(args, l.nilFrame())
+	}
+	for i, p := range fn.Params {
+		name := fmt.Sprintf("a%d", i)
+		t := l.typ(p.Type())
+		if fn.Signature.Variadic() && i == len(in)-1 {
+			t = "..." + l.text(l.W.Type(p.Type()).Elem())
+		}
+		in[i] = name + " " + t
+		if f.byAddr[i] {
+			name = "&" + name
+		}
+		args = append(args, name)
+	}
+	results, ret := l.results(fn.Signature), ""
+	if results != "" {
+		ret = "return "
+	}
+	return fmt.Sprintf("func(%s)%s { %s%s(%s) }", strings.Join(in, ", "), results, ret, f.name, strings.Join(args, ", "))
+}
+
+func (l *Lowerer) nilFrame() string { return "x.NoFrame" }
+
+func (l *Lowerer) results(sig *types.Signature) string {
+	if sig.Results().Len() == 0 {
+		return ""
+	}
+	out := make([]string, sig.Results().Len())
+	for i := range out {
+		out[i] = l.typ(sig.Results().At(i).Type())
+	}
+	return " (" + strings.Join(out, ", ") + ")"
+}
+
+// nativeFunc names a compiled function or method, receiver first.
+func (l *Lowerer) nativeFunc(fn *ssa.Function) string {
+	obj, _ := fn.Object().(*types.Func)
+	if obj == nil {
+		refuse(fn.Pos(), "%s has no body", fn)
+	}
+	if recv := obj.Signature().Recv(); recv != nil {
+		rep := l.W.Type(recv.Type())
+		m, ok := rep.MethodByName(obj.Name())
+		if !ok {
+			refuse(fn.Pos(), "method %s cannot be called from a cell", fn)
+		}
+		if l.Method != nil {
+			if v := l.Method(obj); v.IsValid() {
+				return l.sym("M", fn, func() reflect.Value { return v })
+			}
+		}
+		return l.sym("M", fn, func() reflect.Value { return m.Func })
+	}
+	v := l.Native(obj)
+	if !v.IsValid() {
+		refuse(fn.Pos(), "%s cannot be called from a cell", fn)
+	}
+	return l.sym("N", fn, func() reflect.Value { return v })
+}
+
+// Alias makes a variable another name for an older one.
+func (l *Lowerer) Alias(alias, old *ssa.Global) {
+	if n, ok := l.globals[old]; ok {
+		l.globals[alias] = n
+	}
+}
+
+// Discard undoes the last Lower after its chunk failed to load.
+func (l *Lowerer) Discard() {
+	for i := len(l.undo) - 1; i >= 0; i-- {
+		l.undo[i]()
+	}
+	l.undo = nil
+}

@@ -1,0 +1,130 @@
+package rt
+
+// Frame runs the body of a function that defers: yaegi neither freezes the
+// arguments of a defer nor keeps the type of a panic, so both are done here.
+type Frame struct {
+	c         *Control
+	calls     []func()
+	complete  bool // the body reached its end, deferred calls included
+	panicking bool
+	value     any
+	recovered bool
+}
+
+// Run calls body and the functions it deferred. It reports whether the
+// function returns because a panic was recovered, when only named results
+// count.
+func (w *World) Run(body func(*Frame)) (recovered bool) {
+	f := &Frame{c: &w.Control}
+	defer f.unwind(&recovered)
+	body(f)
+	if !f.complete {
+		f.abandon()
+	}
+	return false
+}
+
+// abandon keeps the deferred calls of an interrupted function for later.
+func (f *Frame) abandon() {
+	f.c.mu.Lock()
+	for i := len(f.calls) - 1; i >= 0; i-- {
+		f.c.late = append(f.c.late, f.calls[i])
+	}
+	f.calls = nil
+	f.c.mu.Unlock()
+	f.complete = true
+	panic(ErrInterrupted)
+}
+
+// Defer adds a call.
+func (f *Frame) Defer(call func()) {
+	if call == nil {
+		f.calls = append(f.calls, func() { Nil() })
+		return
+	}
+	f.calls = append(f.calls, call)
+}
+
+// RunDefers runs the deferred calls of a function that returns normally.
+func (f *Frame) RunDefers() {
+	for len(f.calls) > 0 {
+		n := len(f.calls) - 1
+		call := f.calls[n]
+		f.calls = f.calls[:n]
+		call()
+	}
+	f.complete = true
+}
+
+func (f *Frame) unwind(recovered *bool) {
+	v := recover()
+	if v == nil && f.complete {
+		return
+	}
+	if v == error(ErrInterrupted) {
+		if len(f.calls) > 0 {
+			func() {
+				defer func() { _ = recover() }()
+				f.abandon()
+			}()
+		}
+		panic(v)
+	}
+	if v != nil {
+		f.panicking, f.value = true, MapPanic(v)
+	}
+	was := f.panicking
+	for len(f.calls) > 0 {
+		n := len(f.calls) - 1
+		call := f.calls[n]
+		f.calls = f.calls[:n]
+		f.guard(call)
+		if f.recovered {
+			f.panicking, f.recovered = false, false
+		}
+	}
+	if f.panicking {
+		panic(f.value)
+	}
+	if was {
+		*recovered = true
+	}
+}
+
+// guard runs a deferred call while the function unwinds; a panic of its own
+// replaces the one in progress.
+func (f *Frame) guard(call func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			f.panicking, f.recovered, f.value = true, false, MapPanic(v)
+		}
+	}()
+	call()
+}
+
+// Recover is the builtin recover called by a function that this frame
+// deferred; a nil frame stands for any other caller.
+func (f *Frame) Recover() any {
+	if f == nil || !f.panicking || f.recovered {
+		return nil
+	}
+	f.recovered = true
+	return f.value
+}
+
+// Go starts a goroutine whose panic ends the cell instead of the process.
+func (w *World) Go(call func()) {
+	go func() {
+		defer func() {
+			if v := recover(); v != nil && v != error(ErrInterrupted) {
+				if w.Control.Crash != nil {
+					w.Control.Crash(MapPanic(v), "")
+				}
+			}
+		}()
+		if call == nil {
+			panic("go of nil func value")
+		}
+		call()
+	}()
+}

@@ -1,0 +1,320 @@
+package rt
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"strconv"
+	"unicode/utf8"
+)
+
+// StringIter walks the runes of a string.
+type StringIter struct {
+	s string
+	i int
+}
+
+// NewStringIter starts a range over s.
+func NewStringIter(s string) *StringIter { return &StringIter{s: s} }
+
+// Next returns the next rune and where it starts.
+func (it *StringIter) Next() (ok bool, i int, r rune) {
+	if it.i >= len(it.s) {
+		return false, 0, 0
+	}
+	i = it.i
+	r, n := utf8.DecodeRuneInString(it.s[i:])
+	it.i += n
+	return true, i, r
+}
+
+// MapIter walks a map.
+type MapIter struct{ it *reflect.MapIter }
+
+// NewMapIter starts a range over the map m.
+func NewMapIter(m any) *MapIter { return &MapIter{reflect.ValueOf(m).MapRange()} }
+
+// Next advances.
+func (m *MapIter) Next() (k, v reflect.Value, ok bool) {
+	if !m.it.Next() {
+		return
+	}
+	return m.it.Key(), m.it.Value(), true
+}
+
+// Extreme is the builtin min or max for two operands.
+func Extreme(max bool, a, b reflect.Value) reflect.Value {
+	less := func(a, b reflect.Value) bool { return false }
+	switch {
+	case a.CanInt():
+		less = func(a, b reflect.Value) bool { return a.Int() < b.Int() }
+	case a.CanUint():
+		less = func(a, b reflect.Value) bool { return a.Uint() < b.Uint() }
+	case a.Kind() == reflect.String:
+		less = func(a, b reflect.Value) bool { return a.String() < b.String() }
+	case a.CanFloat():
+		x, y := a.Float(), b.Float()
+		switch {
+		case math.IsNaN(x):
+			return a
+		case math.IsNaN(y):
+			return b
+		case x == 0 && y == 0:
+			if math.Signbit(x) == max {
+				return b
+			}
+			return a
+		}
+		less = func(a, b reflect.Value) bool { return a.Float() < b.Float() }
+	}
+	if max {
+		if less(a, b) {
+			return b
+		}
+		return a
+	}
+	if less(b, a) {
+		return b
+	}
+	return a
+}
+
+// ToArray converts a slice to a pointer to an array.
+func ToArray(s reflect.Value, p reflect.Type) reflect.Value {
+	n := p.Elem().Len()
+	if s.Len() < n {
+		panic(plainError(fmt.Sprintf("runtime error: cannot convert slice with length %d to array or pointer to array with length %d", s.Len(), n)))
+	}
+	return s.Convert(p)
+}
+
+// Recv receives from ch until an interrupt.
+func Recv(c *Control, ch reflect.Value) (reflect.Value, bool) {
+	if v, ok := ch.TryRecv(); v.IsValid() {
+		return v, ok
+	}
+	i, v, ok := reflect.Select([]reflect.SelectCase{
+		{Dir: reflect.SelectRecv, Chan: ch},
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(c.Done())},
+	})
+	if i == 1 {
+		panic(ErrInterrupted)
+	}
+	return v, ok
+}
+
+// Send sends until an interrupt.
+func (w *World) Send(ch, v any) {
+	c := reflect.ValueOf(ch)
+	x := element(c, v)
+	if c.TrySend(x) {
+		return
+	}
+	i, _, _ := reflect.Select([]reflect.SelectCase{
+		{Dir: reflect.SelectSend, Chan: c, Send: x},
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(w.Control.Done())},
+	})
+	if i == 1 {
+		panic(ErrInterrupted)
+	}
+}
+
+func element(c reflect.Value, v any) reflect.Value {
+	if v == nil {
+		return reflect.Zero(c.Type().Elem())
+	}
+	return reflect.ValueOf(v)
+}
+
+// SelectSend is a send case of Select.
+type SelectSend struct{ Ch, V any }
+
+// Select runs a select statement: a case is a channel to receive from or a
+// SelectSend. Without blocking it returns -1 when no case is ready.
+func (w *World) Select(blocking bool, cases ...any) (index int, recvOK bool, recv any) {
+	sc := make([]reflect.SelectCase, 0, len(cases)+1)
+	for _, c := range cases {
+		if s, ok := c.(SelectSend); ok {
+			ch := reflect.ValueOf(s.Ch)
+			sc = append(sc, reflect.SelectCase{Dir: reflect.SelectSend, Chan: ch, Send: element(ch, s.V)})
+			continue
+		}
+		sc = append(sc, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(c)})
+	}
+	if blocking {
+		sc = append(sc, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(w.Control.Done())})
+	} else {
+		sc = append(sc, reflect.SelectCase{Dir: reflect.SelectDefault})
+	}
+	i, v, ok := reflect.Select(sc)
+	if i == len(cases) {
+		if blocking {
+			panic(ErrInterrupted)
+		}
+		return -1, false, nil
+	}
+	if v.IsValid() {
+		recv = v.Interface()
+	}
+	return i, ok, recv
+}
+
+// Equal is == on interfaces and on structs and arrays.
+func Equal(a, b any) bool { return a == b }
+
+// Clear is the builtin clear.
+func Clear(v any) { reflect.ValueOf(v).Clear() }
+
+// Print is the builtin print or println.
+func Print(w io.Writer, ln bool, args ...any) {
+	var out []byte
+	for i, a := range args {
+		if ln && i > 0 {
+			out = append(out, ' ')
+		}
+		out = appendPrint(out, a)
+	}
+	if ln {
+		out = append(out, '\n')
+	}
+	_, _ = w.Write(out)
+}
+
+func appendPrint(out []byte, a any) []byte {
+	_, v := Dynamic(a)
+	switch {
+	case !v.IsValid():
+		return append(out, "nil"...)
+	case v.CanInt():
+		return strconv.AppendInt(out, v.Int(), 10)
+	case v.CanUint():
+		return strconv.AppendUint(out, v.Uint(), 10)
+	case v.CanFloat():
+		return appendFloat(out, v.Float())
+	case v.CanComplex():
+		c := v.Complex()
+		out = append(out, '(')
+		out = appendFloat(out, real(c))
+		out = appendFloat(out, imag(c))
+		return append(out, "i)"...)
+	case v.Kind() == reflect.Bool:
+		return strconv.AppendBool(out, v.Bool())
+	case v.Kind() == reflect.String:
+		return append(out, v.String()...)
+	case v.Kind() == reflect.Slice:
+		return fmt.Appendf(out, "[%d/%d]0x%x", v.Len(), v.Cap(), v.Pointer())
+	case v.Kind() == reflect.Pointer || v.Kind() == reflect.Map || v.Kind() == reflect.Chan || v.Kind() == reflect.Func:
+		return fmt.Appendf(out, "0x%x", v.Pointer())
+	}
+	return append(out, '?')
+}
+
+func appendFloat(out []byte, f float64) []byte {
+	switch {
+	case math.IsNaN(f):
+		return append(out, "NaN"...)
+	case math.IsInf(f, 1):
+		return append(out, "+Inf"...)
+	case math.IsInf(f, -1):
+		return append(out, "-Inf"...)
+	}
+	b := strconv.AppendFloat(nil, f, 'e', 6, 64)
+	if b[0] != '-' {
+		out = append(out, '+')
+	}
+	// the runtime prints exponents with three digits
+	for i, c := range b {
+		if c == 'e' && len(b)-i-2 == 2 {
+			return append(append(append(out, b[:i+2]...), '0'), b[i+2:]...)
+		}
+	}
+	return append(out, b...)
+}
+
+// WrapNil panics as a value method called through a nil pointer does.
+func WrapNil(typ, method string) {
+	panic(plainError("value method " + typ + "." + method + " called using nil *" + shortName(typ) + " pointer"))
+}
+
+func shortName(s string) string {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == '.' {
+			return s[i+1:]
+		}
+	}
+	return s
+}
+
+// SliceFault panics as s[lo:hi] does for a slice of this length and capacity;
+// hasHi tells whether hi was written.
+func SliceFault(lo, hi, n, c int, hasHi bool) {
+	s := make([]struct{}, n, c)
+	if hasHi {
+		_ = s[lo:hi]
+	} else {
+		_ = s[lo:]
+	}
+}
+
+// Slice3Fault is SliceFault for s[lo:hi:max].
+func Slice3Fault(lo, hi, max, c int) {
+	s := make([]struct{}, c)
+	_ = s[lo:hi:max]
+}
+
+// StringFault is SliceFault for a string.
+func StringFault(lo, hi, n int, hasHi bool) {
+	if n > 1<<20 {
+		n = 1 << 20
+	}
+	s := string(make([]byte, n))
+	if hasHi {
+		_ = s[lo:hi]
+	} else {
+		_ = s[lo:]
+	}
+}
+
+// MakeChan is make(chan T, n).
+func MakeChan(t reflect.Type, n int) reflect.Value {
+	if n < 0 {
+		panic(plainError("makechan: size out of range"))
+	}
+	both := reflect.ChanOf(reflect.BothDir, t.Elem())
+	return reflect.MakeChan(both, n).Convert(t)
+}
+
+// Numeric converts between numeric types as compiled code does.
+func Numeric(v reflect.Value, to reflect.Type) reflect.Value {
+	out := reflect.New(to).Elem()
+	switch {
+	case v.CanComplex():
+		out.SetComplex(v.Complex())
+	case to.Kind() == reflect.Uint64 || to.Kind() == reflect.Uint || to.Kind() == reflect.Uintptr:
+		out.SetUint(uint64(v.Float()))
+	case to.Kind() == reflect.Uint32:
+		out.SetUint(uint64(uint32(v.Float())))
+	case to.Kind() == reflect.Uint16:
+		out.SetUint(uint64(uint16(v.Float())))
+	case to.Kind() == reflect.Uint8:
+		out.SetUint(uint64(uint8(v.Float())))
+	default:
+		return v.Convert(to)
+	}
+	return out
+}
+
+// Plain returns a function of type t that calls raw without a frame: recover
+// in it finds nothing unless the function itself is deferred.
+func Plain(raw reflect.Value, t reflect.Type) reflect.Value {
+	nilFrame := reflect.Zero(reflect.TypeFor[*Frame]())
+	f := reflect.MakeFunc(t, func(in []reflect.Value) []reflect.Value {
+		in = append([]reflect.Value{nilFrame}, in...)
+		if t.IsVariadic() {
+			return raw.CallSlice(in)
+		}
+		return raw.Call(in)
+	})
+	return f
+}

@@ -1,0 +1,439 @@
+package interp
+
+import (
+	"context"
+	"fmt"
+	"go/ast"
+	"go/token"
+	"go/types"
+	"io"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/tools/go/ssa"
+
+	"trafficgpt/interp/lower"
+	"trafficgpt/interp/rt"
+	"trafficgpt/interp/symbols"
+	"trafficgpt/lib/display"
+)
+
+// Options of a session.
+type Options struct {
+	// Dir is where import "./dir" looks; empty means the working directory.
+	Dir string
+}
+
+// Session is the engine in this process.
+type Session struct {
+	opts Options
+	run  sync.Mutex // held while a cell runs
+
+	mu       sync.Mutex // guards all below
+	fset     *token.FileSet
+	world    *rt.World
+	prog     *ssa.Program
+	lowerer  *lower.Lowerer
+	exec     executor
+	importer *importer
+	live     map[string]*entity // by name
+	imports  map[string]string  // name -> path
+	cells    map[string]string  // position name -> source
+	count    int
+	cancel   context.CancelFunc
+	out      *router
+	stuck    chan struct{} // closed when an interrupted cell that went on has ended
+	crash    error
+	shown    []any
+	prelude  map[string]types.Object
+	starts   map[token.Pos]token.Pos // where the call with this parenthesis starts
+}
+
+// entity is a name that cells may use.
+type entity struct {
+	obj  types.Object
+	cell int
+}
+
+// NewSession starts an empty session.
+func NewSession(opts Options) (*Session, error) {
+	s := &Session{opts: opts}
+	if err := s.reset(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Session) reset() error {
+	s.fset = symbols.FileSet()
+	s.live, s.imports, s.cells = map[string]*entity{}, map[string]string{}, map[string]string{}
+	s.world = rt.NewWorld(nativeType)
+	s.out = &router{}
+	s.prog = ssa.NewProgram(s.fset, ssa.InstantiateGenerics|ssa.NaiveForm)
+	s.importer = newImporter(s)
+	s.lowerer = lower.New(s.world, s.prog, s.native)
+	s.lowerer.Refuse = s.refuse
+	s.lowerer.Method = s.method
+	s.starts = map[token.Pos]token.Pos{}
+	s.world.Control.Crash = s.goroutinePanic
+	var err error
+	if s.exec, err = newYaegi(s.world, stderrOf{s.out}, func(any) {}); err != nil {
+		return fmt.Errorf("failed to start the executor: %w", err)
+	}
+	s.count, s.crash, s.stuck = 0, nil, nil
+	return s.loadPrelude()
+}
+
+// router sends what a cell prints to the sink of the cell that runs.
+type router struct {
+	mu   sync.Mutex
+	sink Sink
+}
+
+func (r *router) set(s Sink) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sink = s
+}
+
+func (r *router) get() Sink {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sink
+}
+
+type stdoutOf struct{ r *router }
+
+func (o stdoutOf) Write(p []byte) (int, error) {
+	if s := o.r.get(); s != nil {
+		s.Stdout(p)
+	}
+	return len(p), nil
+}
+
+type stderrOf struct{ r *router }
+
+func (o stderrOf) Write(p []byte) (int, error) {
+	if s := o.r.get(); s != nil {
+		s.Stderr(p)
+	}
+	return len(p), nil
+}
+
+var _ io.Writer = stdoutOf{}
+
+// commandHook runs a cell that is a command (%time, !ls …).
+var commandHook func(s *Session, ctx context.Context, cell Cell, sink Sink) (handled bool, r Result)
+
+// Eval runs a cell.
+func (s *Session) Eval(ctx context.Context, cell Cell, sink Sink) Result {
+	start := time.Now()
+	if commandHook != nil {
+		if handled, r := commandHook(s, ctx, cell, sink); handled {
+			r.Duration = time.Since(start)
+			return r
+		}
+	}
+	r := s.eval(ctx, cell, sink)
+	r.Duration = time.Since(start)
+	return r
+}
+
+func (s *Session) eval(ctx context.Context, cell Cell, sink Sink) Result {
+	s.run.Lock()
+	defer s.run.Unlock()
+	if s.stuck != nil {
+		select {
+		case <-s.stuck:
+			s.stuck = nil
+			s.resume()
+		default:
+			return Result{Err: &Error{Name: "Interrupted", Message: "an interrupted cell is still inside compiled code that cannot be stopped: wait, or restart"}}
+		}
+	}
+	s.mu.Lock()
+	s.count++
+	if cell.Number == 0 {
+		cell.Number = s.count
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.cancel = cancel
+	s.cells[cellName(cell.Number)] = cell.Code
+	plan, err := s.check(cell)
+	if err == nil && plan != nil {
+		err = s.compile(plan)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return Result{Err: s.compileError(cell, err)}
+	}
+	if plan == nil {
+		return Result{}
+	}
+	return s.execute(ctx, plan, sink)
+}
+
+// plan is a checked cell.
+type plan struct {
+	cell    Cell
+	pkg     *types.Package
+	vars    *types.Package
+	info    *types.Info
+	files   []*ast.File
+	fn      string
+	newVars map[string]*types.Var
+	aliases map[*types.Var]*types.Var // another name for an older variable
+	imports map[string]string
+	objects []types.Object // declared at package level
+	before  *plan          // the declarations of the cell, when they are a package of their own
+	entry   func()
+	parsed  *parsedCell
+}
+
+// compile lowers a checked cell and hands it to the executor; only then do its
+// names become those of the session.
+func (s *Session) compile(p *plan) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = internalError(r)
+		}
+	}()
+	if b := p.before; b != nil {
+		s.addImports(b.pkg)
+		s.prog.CreatePackage(b.pkg, b.files, b.info, false).Build()
+	}
+	s.addImports(p.pkg)
+	if p.vars != nil {
+		s.prog.CreatePackage(p.vars, nil, nil, false)
+	}
+	sp := s.prog.CreatePackage(p.pkg, p.files, p.info, false)
+	sp.Build()
+	for alias, old := range p.aliases {
+		s.lowerer.Alias(s.globalOf(alias), s.globalOf(old))
+	}
+	chunk, err := s.lowerer.Lower(sp.Func(p.fn))
+	if err != nil {
+		return err
+	}
+	s.noteCalls(p)
+	if debugSource != nil {
+		debugSource(chunk.Source)
+	}
+	if p.entry, err = s.exec.load(chunk); err != nil {
+		s.lowerer.Discard()
+		return err
+	}
+	for name, path := range p.imports {
+		s.imports[name] = path
+		delete(s.live, name)
+	}
+	for _, o := range p.objects {
+		s.live[o.Name()] = &entity{o, p.cell.Number}
+		delete(s.imports, o.Name())
+	}
+	for name, v := range p.newVars {
+		s.live[name] = &entity{v, p.cell.Number}
+		delete(s.imports, name)
+	}
+	return nil
+}
+
+func (s *Session) addImports(pkg *types.Package) {
+	for _, imp := range pkg.Imports() {
+		s.addPackage(imp)
+	}
+}
+
+// noteCalls remembers where calls start: go/ssa knows only their parentheses.
+func (s *Session) noteCalls(p *plan) {
+	for _, f := range []*ast.File{p.parsed.decls, p.parsed.stmts} {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if c, ok := n.(*ast.CallExpr); ok {
+				s.starts[c.Lparen] = c.Pos()
+			}
+			return true
+		})
+	}
+}
+
+// debugSource, in tests, sees the lowered source of every cell.
+var debugSource func(string)
+
+func (s *Session) globalOf(v *types.Var) *ssa.Global {
+	p := s.prog.Package(v.Pkg())
+	if p == nil {
+		return nil
+	}
+	g, _ := p.Members[v.Name()].(*ssa.Global)
+	return g
+}
+
+func internalError(r any) error {
+	if e, ok := r.(error); ok {
+		return fmt.Errorf("internal: %w", e)
+	}
+	return fmt.Errorf("internal: %v", r)
+}
+
+// execute runs the cell's function in a goroutine of its own and waits for its
+// end or for an interrupt.
+func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
+	s.out.set(sink)
+	leave := display.Enter(ctx, sink)
+	defer leave()
+	s.shown = nil
+	s.exec.forget()
+	done := make(chan any, 1)
+	go func() {
+		var failed any = fine
+		defer func() {
+			if v := recover(); v != nil {
+				failed = v
+			} else if failed == nil {
+				failed = goexit{}
+			}
+			done <- failed
+		}()
+		failed = nil
+		p.entry()
+		failed = fine
+	}()
+	crashed := s.watchCrash()
+	var end any
+	interrupted := false
+	select {
+	case end = <-done:
+	case c := <-crashed:
+		s.halt()
+		s.drain(done)
+		return Result{Err: s.panicError(p, c, true)}
+	case <-ctx.Done():
+		interrupted = true
+		s.halt()
+		if v, ok := s.drain(done); ok {
+			end = v
+		} else {
+			return Result{Err: &Error{Name: "Interrupted", Message: "interrupted; the cell is still inside compiled code that cannot be stopped: restart to be rid of it"}}
+		}
+	}
+	if interrupted || end == any(rt.ErrInterrupted) {
+		if ctx.Err() != nil || end == any(rt.ErrInterrupted) {
+			return Result{Err: &Error{Name: "Interrupted", Message: "interrupted"}}
+		}
+	}
+	if end != fine {
+		return Result{Err: s.panicError(p, end, false)}
+	}
+	return Result{Value: s.value()}
+}
+
+type goexit struct{}
+
+// fine marks a cell that came to its end.
+var fine any = new(int)
+
+func (s *Session) halt() {
+	s.world.Control.Stop()
+	s.exec.halt()
+}
+
+// drain waits for a halted cell.
+func (s *Session) drain(done chan any) (any, bool) {
+	select {
+	case v := <-done:
+		s.resume()
+		return v, true
+	case <-time.After(250 * time.Millisecond):
+		stuck := make(chan struct{})
+		s.stuck = stuck
+		go func() {
+			<-done
+			close(stuck)
+		}()
+		return nil, false
+	}
+}
+
+// resume lets code run again after a halt and runs the deferred calls that
+// interrupted functions left.
+func (s *Session) resume() {
+	s.exec.release()
+	late := s.world.Control.Resume()
+	if len(late) == 0 {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, f := range late {
+			func() {
+				defer func() { _ = recover() }()
+				f()
+			}()
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(40 * time.Millisecond):
+	}
+}
+
+// Interrupt stops the running cell; variables stay.
+func (s *Session) Interrupt() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel()
+	}
+	return nil
+}
+
+// Restart drops every variable.
+func (s *Session) Restart(ctx context.Context) error {
+	_ = s.Interrupt()
+	s.run.Lock()
+	defer s.run.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reset()
+}
+
+// Close ends the session.
+func (s *Session) Close() error { return s.Interrupt() }
+
+// value is the bundle of what the last expression showed.
+func (s *Session) value() display.Bundle {
+	if len(s.shown) == 0 {
+		return nil
+	}
+	if len(s.shown) == 1 {
+		return bundleOf(s.shown[0])
+	}
+	parts := make([]string, len(s.shown))
+	for i, v := range s.shown {
+		parts[i] = plainText(v)
+	}
+	return display.Bundle{display.Text: strings.Join(parts, " ")}
+}
+
+func bundleOf(v any) display.Bundle {
+	if r, ok := v.(display.Rich); ok && !isNilPointer(v) {
+		return r.MIME()
+	}
+	return display.Bundle{display.Text: plainText(v)}
+}
+
+func isNilPointer(v any) bool {
+	rv := reflect.ValueOf(v)
+	return rv.Kind() == reflect.Pointer && rv.IsNil()
+}
+
+func plainText(v any) string {
+	if e, ok := v.(error); ok && !isNilPointer(v) {
+		return e.Error()
+	}
+	return fmt.Sprintf("%+v", v)
+}
