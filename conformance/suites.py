@@ -36,7 +36,7 @@ def main(names):
             result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
             bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
             failed += bad
-            counts.append(f"{name:10} {result.testsRun - bad - len(result.skipped):3} passed {bad:3} failed "
+            counts.append(f"{name:10} {max(0, result.testsRun - bad - len(result.skipped)):3} passed {bad:3} failed "
                           f"{len(result.skipped):3} skipped  {time.time() - start:6.1f} s")
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -92,7 +92,7 @@ class TestPapermill(unittest.TestCase):
             nbformat.write(book, source)
             papermill.execute_notebook(source, target, {"n": 7, "name": "b"}, progress_bar=False)
             done = nbformat.read(target, 4)
-        self.assertEqual(done.cells[-1].outputs[0].data["text/plain"], '"b7"')
+        self.assertEqual(done.cells[-1].outputs[0].data["text/plain"], "b7")
 
 
 class TestManager(unittest.TestCase):

@@ -145,6 +145,7 @@ class TestLab(unittest.TestCase):
         book.run_all(30)
         self.wait_output(1, "no good")
         self.assertEqual(book.cell(2).locator(".jp-OutputArea-output").count(), 0)
+        self.assertEqual(book.cell(2).locator(".jp-InputPrompt").inner_text(), "[ ]:")
 
 
 if __name__ == "__main__":

@@ -108,12 +108,13 @@ func (s *server) evaluate(ctx context.Context, r *request, number int, expressio
 }
 
 // turnDown answers a request that waited behind a failed cell. The status
-// "aborted" is deprecated, so it is an error.
+// "aborted" is deprecated, so it is an error; without a count, because front
+// ends write that beside the cell as if it had run.
 func (s *server) turnDown(r *request) {
 	s.running.Lock()
 	s.publish(r, "status", busy)
 	s.running.Unlock()
-	s.reply(r, s.withCount(errorReply("Aborted", "not run, because a cell before it failed")))
+	s.reply(r, errorReply("Aborted", "not run, because a cell before it failed"))
 	s.idle(r)
 }
 
