@@ -3,7 +3,6 @@ package sample
 import (
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"trafficgpt/tokenizer"
 )
@@ -18,29 +17,12 @@ type chooser struct {
 // choose draws one token of a row of logits. Where allowed is not nil, only
 // tokens it holds are drawn.
 func (c *chooser) choose(logits []float32, allowed []bool, rng *rand.Rand) uint16 {
-	c.ids = c.ids[:0]
-	for i := range logits {
-		if allowed == nil || allowed[i] {
-			c.ids = append(c.ids, uint16(i))
-		}
-	}
+	c.best(logits, allowed)
 	if len(c.ids) == 0 {
 		return tokenizer.End // a beginning that the grammar cannot bring to an end
 	}
-	slices.SortFunc(c.ids, func(a, b uint16) int {
-		switch x, y := logits[a], logits[b]; {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return int(a) - int(b) // equal logits: a fixed order, so that seeds repeat
-	})
 	if c.o.Greedy {
 		return c.ids[0]
-	}
-	if c.o.TopK > 0 && len(c.ids) > c.o.TopK {
-		c.ids = c.ids[:c.o.TopK]
 	}
 	c.probs = c.probs[:0]
 	sum := 0.0
@@ -57,6 +39,37 @@ func (c *chooser) choose(logits []float32, allowed []bool, rng *rand.Rand) uint1
 		}
 	}
 	return c.ids[len(c.probs)-1]
+}
+
+// best fills c.ids with the tokens to choose from, the likeliest first; equal
+// ones come in the order of their numbers, so that seeds repeat.
+func (c *chooser) best(logits []float32, allowed []bool) {
+	most := c.o.TopK
+	if c.o.Greedy {
+		most = 1
+	} else if most < 0 {
+		most = len(logits)
+	}
+	c.ids = c.ids[:0]
+	for i, x := range logits {
+		if allowed != nil && !allowed[i] || x != x {
+			continue
+		}
+		at := len(c.ids)
+		if at == most {
+			if x <= logits[c.ids[at-1]] {
+				continue
+			}
+			at--
+		} else {
+			c.ids = append(c.ids, 0)
+		}
+		for at > 0 && logits[c.ids[at-1]] < x {
+			c.ids[at] = c.ids[at-1]
+			at--
+		}
+		c.ids[at] = uint16(i)
+	}
 }
 
 // cut drops the unlikely tail by MinP and TopP and returns the new sum.

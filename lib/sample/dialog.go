@@ -14,7 +14,8 @@ import (
 // reset or the end of both sides. A nil dialog allows everything.
 type dialog struct {
 	packets  int
-	network  int // 4 or 6
+	link     uint16 // token of the first packet's link type
+	network  int    // 4 or 6, of the first packet; 0 for ARP
 	protocol int
 	from, to []byte // addresses of the first packet
 	fromPort [2]byte
@@ -79,11 +80,13 @@ func parse(packet []uint16) (h headers, ok bool) {
 func (d *dialog) read(tokens []uint16, starts []int) {
 	*d = dialog{}
 	for i := 0; i+1 < len(starts); i++ {
-		h, ok := parse(tokens[starts[i]:starts[i+1]])
-		if !ok {
-			continue
+		packet := tokens[starts[i]:starts[i+1]]
+		if i == 0 {
+			d.link = packet[1]
 		}
-		d.take(h)
+		if h, ok := parse(packet); ok {
+			d.take(h)
+		}
 	}
 }
 
@@ -125,6 +128,41 @@ func (d *dialog) sideOf(h headers) int {
 		return 0
 	}
 	return 1
+}
+
+// sameLink keeps a flow on the link it began on.
+func (d *dialog) sameLink(g *grammar) {
+	if d != nil && d.link != 0 {
+		g.one(int(d.link))
+	}
+}
+
+// sameType keeps a flow to its network layer, in byte i of an EtherType.
+func (d *dialog) sameType(g *grammar, i int) {
+	if d == nil || d.link == 0 {
+		return
+	}
+	types := map[int][2]int{0: {0x08, 0x06}, 4: {0x08, 0x00}, 6: {0x86, 0xdd}}
+	g.one(types[d.network][i])
+}
+
+// sameVersion is sameType of links without an EtherType.
+func (d *dialog) sameVersion(g *grammar) {
+	switch {
+	case d == nil:
+	case d.network == 4:
+		g.bytes(byteRange{0x45, 0x4f})
+	case d.network == 6:
+		g.bytes(byteRange{0x60, 0x6f})
+	}
+}
+
+// least is the fewest bytes that IP carries in the flow.
+func (d *dialog) least() int {
+	if d != nil && d.protocol == 6 {
+		return leastTCP
+	}
+	return leastTransport
 }
 
 // address allows byte i of an IP header at offset, when it is one of an address.

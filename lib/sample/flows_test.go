@@ -1,9 +1,11 @@
 package sample
 
 import (
+	"encoding/binary"
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"trafficgpt/model"
 	"trafficgpt/tokenizer"
@@ -26,7 +28,7 @@ func untrained(t *testing.T) *model.Model {
 // construction every packet must be legal all the same.
 func TestConstrainedIsLegal(t *testing.T) {
 	for _, o := range []Options{{Constrained: true}, {Dialog: true}} {
-		o.Flows, o.TopK, o.Quiet, o.MaxTokens, o.Seed = 40, -1, true, 1500, 3
+		o.Flows, o.TopK, o.Quiet, o.MaxTokens, o.Seed = 40, -1, true, 600, 3
 		r, err := Flows(untrained(t), o)
 		if err != nil {
 			t.Fatal(err)
@@ -46,21 +48,67 @@ func TestConstrainedIsLegal(t *testing.T) {
 
 // TestDialogIsOneFlow assembles each sampled flow again: it must be one flow.
 func TestDialogIsOneFlow(t *testing.T) {
-	r, err := Flows(untrained(t), Options{Dialog: true, Flows: 60, TopK: -1, Quiet: true, MaxTokens: 2000, Seed: 5})
+	r, err := Flows(untrained(t), Options{Dialog: true, Flows: 40, TopK: -1, Quiet: true, MaxTokens: 500, Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tcp := 0
 	for i, f := range r.Flows {
-		if got := pcap.Assemble(f.Packets, pcap.FlowOptions{}); len(got) != 1 && f.Key.Protocol != 0 && f.Key.EtherType != 0x0806 {
+		if got := pcap.Assemble(f.Packets, pcap.FlowOptions{}); len(got) != 1 && f.Key.Protocol != 0 {
 			t.Errorf("flow %d of %d packets is %d flows", i, len(f.Packets), len(got))
 		}
-		if f.Key.Protocol == 6 && len(f.Packets) > 2 {
-			tcp++
+	}
+}
+
+// synPacket opens a connection from 10.0.0.1:1025 to 10.0.0.2:80 at sequence
+// number 100.
+func synPacket() pcap.Packet {
+	data := append(make([]byte, 12), 8, 0,
+		0x45, 0, 0, 40, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+		4, 1, 0, 80, 0, 0, 0, 100, 0, 0, 0, 0, 0x50, flagSyn, 255, 255, 0, 0, 0, 0)
+	return pcap.Packet{Time: time.Unix(0, 0), Data: data, Length: len(data), LinkType: 1}
+}
+
+// TestDialogKeepsTCPState lets a model that knows nothing answer a SYN: numbers
+// and flags must be those of a connection all the same.
+func TestDialogKeepsTCPState(t *testing.T) {
+	syn := &pcap.Flow{Packets: []pcap.Packet{synPacket()}}
+	r, err := Flows(untrained(t), Options{Dialog: true, Flows: 40, TopK: -1, Quiet: true, MaxTokens: 1500, Seed: 5, PromptFlow: syn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := 0
+	for i, f := range r.Flows {
+		var next [2]uint32 // by side: expected sequence number
+		next[0] = 101
+		for j, p := range f.Packets[1:] {
+			ip := p.Data[14:]
+			tcp := ip[int(ip[0]&15)*4:]
+			side := 0
+			if ip[15] == 2 {
+				side = 1
+			}
+			seq, ack, flags := binary.BigEndian.Uint32(tcp[4:]), binary.BigEndian.Uint32(tcp[8:]), tcp[13]
+			if j == 0 {
+				if side != 1 || flags != flagSyn|flagAck && flags != flagRst|flagAck {
+					t.Errorf("flow %d: the SYN was answered by side %d with flags %02x", i, side, flags)
+				}
+			} else if seq != next[side] || flags&flagSyn != 0 {
+				t.Errorf("flow %d packet %d: sequence number %d, not %d, or flags %02x", i, j+1, seq, next[side], flags)
+			}
+			if ack != next[1-side] {
+				t.Errorf("flow %d packet %d: acknowledges %d, not %d", i, j+1, ack, next[1-side])
+			}
+			next[side] = seq + uint32(len(tcp)-int(tcp[12]>>4)*4)
+			if flags&(flagSyn|flagFin) != 0 {
+				next[side]++
+			}
+			if j >= 1 {
+				long++
+			}
 		}
 	}
-	if tcp == 0 {
-		t.Error("no TCP flow of three packets was sampled, so nothing was tested")
+	if long == 0 {
+		t.Error("no flow went beyond its handshake, so nothing was tested")
 	}
 }
 

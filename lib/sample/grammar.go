@@ -52,7 +52,8 @@ func (g *grammar) number(at, i, lo, hi int) {
 // Shortest packets that the grammar can end, in bytes.
 const (
 	leastTransport = 8
-	leastPacket    = 20 + 40 + leastTransport // SLL2 and IPv6
+	leastTCP       = 20
+	leastPacket    = 20 + 40 + leastTCP // SLL2 and IPv6
 )
 
 // next fills g.allowed for the token after packet, whose first token is the
@@ -69,6 +70,7 @@ func (g *grammar) next(packet []uint16, room int, first bool) []bool {
 		for _, token := range []int{linkEthernet, linkRaw, linkCooked, linkCooked2} {
 			g.allowed[token] = true
 		}
+		g.tcp.sameLink(g)
 	case at < tokenizer.Overhead:
 		g.interval(packet[2:at], first)
 	default:
@@ -118,6 +120,7 @@ func (g *grammar) link(link int) {
 	}
 	if typeAt >= 0 && (i == typeAt || i == typeAt+1) {
 		g.etherType(i-typeAt, typeAt)
+		g.tcp.sameType(g, i-typeAt)
 		return
 	}
 	if i < offset {
@@ -176,6 +179,7 @@ func (g *grammar) network(offset, version int, padded bool) {
 			g.bytes(byteRange{0x60, 0x6f})
 		default:
 			g.bytes(byteRange{0x45, 0x4f}, byteRange{0x60, 0x6f})
+			g.tcp.sameVersion(g)
 		}
 		return
 	}
@@ -190,7 +194,7 @@ func (g *grammar) ipv4(offset, i int, padded bool) {
 	header := g.at(offset) & 15 * 4
 	switch {
 	case i == 2 || i == 3:
-		least := header + leastTransport
+		least := header + g.tcp.least()
 		g.number(offset+2, offset+i, least, max(least, min(65535, g.room-offset)))
 	case i == 6:
 		g.bytes(byteRange{0, 0}, byteRange{0x40, 0x40})
@@ -208,7 +212,8 @@ func (g *grammar) ipv4(offset, i int, padded bool) {
 func (g *grammar) ipv6(offset, i int, padded bool) {
 	switch {
 	case i == 4 || i == 5:
-		g.number(offset+4, offset+i, leastTransport, max(leastTransport, min(65535, g.room-offset-40)))
+		least := g.tcp.least()
+		g.number(offset+4, offset+i, least, max(least, min(65535, g.room-offset-40)))
 	case i == 6:
 		g.protocol(g.word(offset+4), 58)
 	case i < 40:
@@ -221,7 +226,7 @@ func (g *grammar) ipv6(offset, i int, padded bool) {
 // protocol allows ICMP, UDP, and TCP where there is room for its header.
 func (g *grammar) protocol(size, icmp int) {
 	g.bytes(byteRange{17, 17}, byteRange{icmp, icmp})
-	g.allowed[6] = size >= 20
+	g.allowed[6] = size >= leastTCP
 	g.tcp.sameProtocol(g)
 }
 
