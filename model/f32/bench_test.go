@@ -123,3 +123,85 @@ func BenchmarkGemmHeads(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSmall has the products of generation: few rows, weights from the second or third cache. Their measure is bytes of weights a second.
+func BenchmarkSmall(b *testing.B) {
+	for _, s := range []struct{ n, k int }{{768, 256}, {256, 256}, {1024, 256}, {256, 1024}, {260, 256}, {2048, 512}, {512, 2048}} {
+		for _, m := range []int{1, 2, 4, 8, 16} {
+			x, y, c := filled(m*s.k), filled(s.k*s.n), filled(m*s.n)
+			var p Packed
+			for _, kind := range []struct {
+				name string
+				f    func()
+			}{
+				{"Packed", func() { GemmPacked(m, x, s.k, &p, 0, c, s.n) }},
+				{"NN", func() { Gemm(false, false, m, s.n, s.k, 1, x, s.k, y, s.n, 0, c, s.n) }},
+				{"NT", func() { Gemm(false, true, m, s.n, s.k, 1, x, s.k, y, s.k, 0, c, s.n) }},
+			} {
+				b.Run(fmt.Sprintf("%s/%dx%dx%d", kind.name, m, s.n, s.k), func(b *testing.B) {
+					onPaths(b, func(b *testing.B) {
+						b.SetBytes(int64(4 * s.n * s.k))
+						Pack(false, s.k, s.n, y, s.n, &p) // for this path
+						for b.Loop() {
+							kind.f()
+						}
+						b.ReportMetric(2*float64(m)*float64(s.n)*float64(s.k)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+					})
+				})
+			}
+		}
+	}
+}
+
+// BenchmarkVector has the vector kernels on 4,096 elements (the first cache) and on a million (memory, all threads).
+func BenchmarkVector(b *testing.B) {
+	const rows = 4096
+	for _, n := range []int{4096, 1 << 20} {
+		x, y, z, w := filled(n), filled(n), filled(n), filled(n)
+		gamma, beta, sums, mean, rstd := filled(256), filled(256), filled(512), filled(rows), filled(rows)
+		for _, k := range []struct {
+			name string
+			f    func()
+		}{
+			{"Exp", func() { Exp(y, x) }}, {"Gelu", func() { Gelu(y, x) }}, {"GeluGrad", func() { GeluGrad(z, x, y) }},
+			{"Silu", func() { Silu(y, x) }}, {"SiluGrad", func() { SiluGrad(z, x, y) }}, {"Sigmoid", func() { Sigmoid(y, x) }},
+			{"Elu1", func() { Elu1(y, x) }}, {"Elu1Grad", func() { Elu1Grad(z, y, x) }},
+			{"Add", func() { Add(z, x, y) }}, {"AddScaled", func() { AddScaled(z, 0.5, x) }}, {"Dot", func() { Dot(x, y) }}, {"Max", func() { Max(x) }},
+			{"Softmax256", func() { SoftmaxRows(y, x, n/256, 256) }}, {"SoftmaxGrad256", func() { SoftmaxGradRows(z, y, x, n/256, 256) }},
+			{"LayerNorm256", func() { LayerNorm(y, x, gamma, beta, n/256, 256, 1e-5, mean[:n/256], rstd[:n/256]) }},
+			{"LayerNormGrad256", func() {
+				LayerNormGrad(z, sums[:256], sums[256:], y, x, gamma, mean[:n/256], rstd[:n/256], n/256, 256)
+			}},
+			{"CrossEntropy256", func() {
+				Parallel(n/256, 64, func(lo, hi, _ int) {
+					for i := lo; i < hi; i++ {
+						CrossEntropyRow(w[i*256:(i+1)*256], i%256, 1)
+					}
+				})
+			}},
+			{"AddRow256", func() { AddRow(z, beta, n/256, 256) }}, {"SumRows256", func() { SumRows(gamma, x, n/256, 256) }},
+			{"AdamW", func() { AdamW(z, x, y, w, 1e-4, 0.9, 0.95, 1e-8, 0.1, 1, 1) }},
+			{"Transpose256", func() { Transpose(z, n/256, x, 256, n/256, 256) }},
+			{"Zero", func() { clear(z) }}, {"Copy", func() { copy(z, x) }},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", k.name, n), func(b *testing.B) {
+				onPaths(b, func(b *testing.B) {
+					for i := range w {
+						w[i] = max(w[i], 0)
+					}
+					for b.Loop() {
+						k.f()
+					}
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/element")
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkParallel has the cost of one call with next to nothing to do.
+func BenchmarkParallel(b *testing.B) {
+	for b.Loop() {
+		Parallel(8, 1, func(_, _, _ int) {})
+	}
+}

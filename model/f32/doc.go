@@ -15,7 +15,7 @@
 //     the elements an operation names.
 //   - dst may be the very same slice as an input of the same shape (in place) where a function says
 //     "elementwise"; overlapping at an offset is not allowed.
-//   - NaN and infinities follow IEEE arithmetic; denormals are kept, not flushed.
+//   - NaN and infinities follow IEEE arithmetic; denormals are kept, not flushed, but in AdamW.
 //   - Functions start no work below their threshold on other threads, and may be called from many
 //     goroutines at once, also from inside [Parallel].
 package f32

@@ -10,6 +10,8 @@ type tileFunc func(tiles, k int, a *float32, ars, acs, astep int, b *float32, bs
 type engine struct {
 	mr, nr          int
 	full, half      []tileFunc // by number of rows: nr and nr/2 columns wide
+	dot             func(x, y []float32) float32
+	fourDots        func(x []float32, y *float32, ldy int, s *[4]float32)
 	add             func(dst, a, b []float32)
 	addScaled       func(dst []float32, alpha float32, x []float32)
 	scale           func(dst []float32, alpha float32, x []float32)
@@ -26,6 +28,7 @@ const (
 	blockN = 256 // columns of B in a piece of work
 	subM   = 48  // rows of A between two fetches ahead
 
+	dotRows   = 4       // so few rows are multiplied with the rows of a transposed B one by one
 	packRows  = 64      // with so many rows a panel of B is worth copying
 	packWhole = 1 << 22 // a B of at most so many elements is copied whole before it is used many times
 	longK     = 4 * blockK
@@ -104,6 +107,9 @@ func (e *engine) gemm(p product, threads bool) {
 	}
 	threads = threads && p.m*p.n*p.k >= serialBelow
 	switch {
+	case p.m <= dotRows && p.transB && !p.transA:
+		const columns = 64
+		each((p.n-1)/columns+1, threads, func(i int) { e.dots(&p, columns*i, min(columns*(i+1), p.n)) })
 	case p.transA && p.k >= longK && p.m > e.mr && p.n > e.nr:
 		e.gemmTurned(&p, threads)
 	case !p.transA && p.m >= 2*blockM && p.k*p.n <= packWhole:
@@ -204,5 +210,31 @@ func (e *engine) block(p *product, m0, m1, n0, n1, flags int) {
 		a := left{data: &p.a[offset(p.transA, m0, l, p.lda)], ld: p.lda, k: k, trans: p.transA}
 		e.sweep(m1-m0, a, r, n1-n0, p.c[m0*p.ldc+n0:], p.ldc, flags, p.alpha, after)
 		flags |= addToC
+	}
+}
+
+// dots computes columns [lo,hi) of C as products of rows of A with rows of B, for a C of few rows.
+func (e *engine) dots(p *product, lo, hi int) {
+	put := func(c *float32, sum float32) {
+		if p.beta != 0 {
+			*c += p.alpha * sum
+		} else {
+			*c = p.alpha * sum
+		}
+	}
+	j := lo
+	var sums [4]float32
+	for ; j+4 <= hi; j += 4 {
+		for i := range p.m {
+			e.fourDots(p.a[i*p.lda:i*p.lda+p.k], &p.b[j*p.ldb], 4*p.ldb, &sums)
+			for t, sum := range sums {
+				put(&p.c[i*p.ldc+j+t], sum)
+			}
+		}
+	}
+	for ; j < hi; j++ {
+		for i := range p.m {
+			put(&p.c[i*p.ldc+j], e.dot(p.a[i*p.lda:i*p.lda+p.k], p.b[j*p.ldb:j*p.ldb+p.k]))
+		}
 	}
 }

@@ -73,8 +73,9 @@ func wantGemm(p product, c0 []float32, i, j int) (want, bound float64) {
 func checkProduct(t *testing.T, p product, c0 []float32) {
 	t.Helper()
 	eps := 1.2e-7 * (4 + math.Sqrt(float64(p.k)))
+	step := 1 + p.m*p.n*p.k/2000000 // of large ones a sample, every row and column in it
 	for i := range p.m {
-		for j := range p.ldc {
+		for j := i % step; j < p.ldc; j += step {
 			at := i*p.ldc + j
 			if at >= len(p.c) {
 				continue
@@ -138,6 +139,146 @@ func TestGemmAgainstDefinition(t *testing.T) {
 			}) {
 				return
 			}
+		}
+	})
+}
+
+// TestGemmLarge goes through the blocked forms: B packed whole, a long k with a transposed A, pieces of k added in
+// order, strided sources and sizes that leave every kind of edge.
+func TestGemmLarge(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(41, 42))
+		for i, s := range [][3]int{{400, 70, 300}, {385, 33, 600}, {47, 130, 1600}, {300, 270, 1000}, {13, 40, 2500}, {270, 300, 800}, {20, 600, 200}} {
+			for kind := range 4 {
+				alpha, beta := []float32{1, -0.5}[i%2], []float32{0, 1, 0.5}[(i+kind)%3]
+				p, c, c0 := randomProduct(r, kind&1 != 0, kind&2 != 0, s[0], s[1], s[2], alpha, beta)
+				Gemm(p.transA, p.transB, p.m, p.n, p.k, alpha, p.a, p.lda, p.b, p.ldb, beta, p.c, p.ldc)
+				checkProduct(t, p, c0)
+				c.check(t, "C")
+			}
+		}
+	})
+}
+
+// TestGemmPacked covers few rows and many, all alignments of the last panel, and a matrix packed under another path.
+func TestGemmPacked(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(43, 44))
+		var packed Packed // reused: shrinks and grows
+		for _, m := range []int{1, 2, 3, 5, 8, 12, 13, 16, 17, 40, 200, 500} {
+			for _, n := range []int{1, 15, 16, 31, 32, 33, 100, 260} {
+				k := 1 + r.IntN(300)
+				beta := []float32{0, 1, 2}[r.IntN(3)]
+				p, c, c0 := randomProduct(r, false, r.IntN(2) == 0, m, n, k, 1, beta)
+				Pack(p.transB, k, n, p.b, p.ldb, &packed)
+				if packed.K != k || packed.N != n || packed.Bytes() < 4*k*n {
+					t.Fatalf("packed %d×%d in %d bytes, want %d×%d", packed.K, packed.N, packed.Bytes(), k, n)
+				}
+				GemmPacked(m, p.a, p.lda, &packed, beta, p.c, p.ldc)
+				checkProduct(t, p, c0)
+				c.check(t, "C")
+			}
+		}
+		here := Path()
+		p, c, c0 := randomProduct(r, false, false, 9, 50, 70, 1, 0)
+		Pack(false, 70, 50, p.b, p.ldb, &packed)
+		for _, other := range Paths() {
+			if err := SetPath(other); err != nil {
+				t.Fatal(err)
+			}
+			copy(c.v, c0)
+			GemmPacked(9, p.a, p.lda, &packed, 0, p.c, p.ldc)
+			checkProduct(t, p, c0)
+		}
+		if err := SetPath(here); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestGemmBatch(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(45, 46))
+		const heads, wide = 5, 5 * 24
+		for _, s := range []struct{ m, k int }{{7, 24}, {130, 24}, {400, 24}} {
+			// one head's scores: rows of q times rows of k, heads side by side in rows of wide
+			q, k := input(r, s.m*wide, 1, false), input(r, s.m*wide, 1, false)
+			c := newGuarded(heads*s.m*s.m, 3)
+			GemmBatch(heads, false, true, s.m, s.m, s.k, 0.5, q.v, wide, s.k, k.v, wide, s.k, 0, c.v, s.m, s.m*s.m)
+			for h := range heads {
+				p := product{false, true, s.m, s.m, s.k, 0.5, q.v[h*s.k:], wide, k.v[h*s.k:], wide, 0, c.v[h*s.m*s.m : (h+1)*s.m*s.m], s.m}
+				checkProduct(t, p, c.v[h*s.m*s.m:])
+			}
+			c.check(t, "C")
+		}
+	})
+}
+
+// TestGemmSpecialValues wants NaN and Inf to reach exactly the rows and columns they belong to.
+func TestGemmSpecialValues(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for _, s := range [][3]int{{3, 5, 7}, {40, 70, 33}, {2, 40, 64}, {130, 40, 900}} {
+			for kind := range 4 {
+				r := rand.New(rand.NewPCG(47, uint64(kind)))
+				p, _, _ := randomProduct(r, kind&1 != 0, kind&2 != 0, s[0], s[1], s[2], 1, 0)
+				p.a[offset(p.transA, 1, 2, p.lda)] = nan32
+				p.b[offset(p.transB, 3, 2, p.ldb)] = inf32
+				Gemm(p.transA, p.transB, p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 0, p.c, p.ldc)
+				for i := range p.m {
+					for j := range p.n {
+						v := float64(p.c[i*p.ldc+j])
+						if isNaN, isInf := math.IsNaN(v), math.IsInf(v, 0); isNaN != (i == 1) || isInf != (i != 1 && j == 2) {
+							t.Fatalf("%v kind %d: C[%d,%d] = %v", s, kind, i, j, v)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestGemmNothing: no columns of A mean C = beta·C, alpha 0 does not read A and B, and empty shapes do nothing.
+func TestGemmNothing(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		c := []float32{1, 2, 3, nan32}
+		Gemm(false, false, 2, 2, 0, 1, nil, 1, nil, 1, 2, c, 2)
+		if c[0] != 2 || c[2] != 6 {
+			t.Errorf("k 0, beta 2: %v", c)
+		}
+		bad := []float32{nan32, nan32, nan32, nan32}
+		Gemm(false, false, 2, 2, 2, 0, bad, 2, bad, 2, 0, c, 2)
+		for _, v := range c {
+			if v != 0 {
+				t.Errorf("alpha 0, beta 0: %v", c)
+			}
+		}
+		Gemm(false, false, 0, 2, 2, 1, nil, 2, bad, 2, 0, nil, 2)
+		Gemm(false, true, 2, 0, 2, 1, bad, 2, nil, 2, 0, nil, 2)
+		GemmBatch(0, false, false, 2, 2, 2, 1, nil, 2, 0, nil, 2, 0, 0, nil, 2, 0)
+		var p Packed
+		Pack(false, 0, 3, nil, 3, &p)
+		c[0] = nan32
+		GemmPacked(1, nil, 0, &p, 0, c[:3], 3)
+		if c[0] != 0 {
+			t.Errorf("packed with k 0: %v", c)
+		}
+		Pack(false, 2, 0, nil, 0, &p)
+		GemmPacked(2, bad, 2, &p, 0, nil, 0)
+	})
+}
+
+func TestPathsByName(t *testing.T) {
+	old := Path()
+	defer func() { _ = SetPath(old) }()
+	if err := SetPath("sse9"); err == nil || Path() != old {
+		t.Errorf("SetPath of an unknown name: error %v, path %s", err, Path())
+	}
+	if Paths()[0] != "naive" {
+		t.Errorf("Paths() = %v", Paths())
+	}
+	onEveryPath(t, func(t *testing.T) {
+		if p := Peak(); !(p > 0.05 && p < 1e6) {
+			t.Errorf("Peak() = %v GFLOP/s", p)
 		}
 	})
 }

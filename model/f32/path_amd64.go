@@ -21,7 +21,7 @@ func nativePaths() []*path {
 func avx2Path() *path {
 	p := naive
 	p.name, p.peak, p.peakFlops = "avx2", peakavx2, 24*8
-	e := &engine{mr: 6, nr: 16, transposeBlocks: transposeavx2, copyRows: copyRowsavx2, copyPart: copyPartavx2, copyFour: copyFouravx2, add: addavx2, addScaled: addScaledavx2, scale: scaleavx2,
+	e := &engine{mr: 6, nr: 16, transposeBlocks: transposeavx2, copyRows: copyRowsavx2, copyPart: copyPartavx2, copyFour: copyFouravx2, dot: dotavx2, fourDots: fourDotsavx2, add: addavx2, addScaled: addScaledavx2, scale: scaleavx2,
 		full: []tileFunc{nil, gemm1x16avx2, gemm2x16avx2, gemm3x16avx2, gemm4x16avx2, gemm5x16avx2, gemm6x16avx2},
 		half: []tileFunc{nil, gemm1x8avx2, gemm2x8avx2, gemm3x8avx2, gemm4x8avx2, gemm5x8avx2, gemm6x8avx2}}
 	e.install(&p)
@@ -38,7 +38,7 @@ func avx2Path() *path {
 func avx512Path() *path {
 	p := naive
 	p.name, p.peak, p.peakFlops = "avx512", peakavx512, 24*16
-	e := &engine{mr: 12, nr: 32, transposeBlocks: transposeavx512, copyRows: copyRowsavx512, copyPart: copyPartavx512, copyFour: copyFouravx512, add: addavx512, addScaled: addScaledavx512, scale: scaleavx512,
+	e := &engine{mr: 12, nr: 32, transposeBlocks: transposeavx512, copyRows: copyRowsavx512, copyPart: copyPartavx512, copyFour: copyFouravx512, dot: dotavx512, fourDots: fourDotsavx512, add: addavx512, addScaled: addScaledavx512, scale: scaleavx512,
 		full: []tileFunc{nil, gemm1x32avx512, gemm2x32avx512, gemm3x32avx512, gemm4x32avx512, gemm5x32avx512, gemm6x32avx512,
 			gemm7x32avx512, gemm8x32avx512, gemm9x32avx512, gemm10x32avx512, gemm11x32avx512, gemm12x32avx512},
 		half: []tileFunc{nil, gemm1x16avx512, gemm2x16avx512, gemm3x16avx512, gemm4x16avx512, gemm5x16avx512, gemm6x16avx512,

@@ -5,11 +5,4 @@
 // func spin()
 TEXT ·spin(SB), NOSPLIT, $0
 	PAUSE
-	PAUSE
-	PAUSE
-	PAUSE
-	PAUSE
-	PAUSE
-	PAUSE
-	PAUSE
 	RET

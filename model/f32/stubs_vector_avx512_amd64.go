@@ -92,6 +92,11 @@ func sumSquaresavx512(x []float32) (s float32)
 //go:noescape
 func varianceavx512(x []float32, mean float32) (s float32)
 
+// fourDotsavx512 sets s to the products of x with four rows, ldy bytes apart, from y on.
+//
+//go:noescape
+func fourDotsavx512(x []float32, y *float32, ldy int, s *[4]float32)
+
 // maxavx512 returns the largest element, -Inf for none, NaN if any is NaN.
 //
 //go:noescape

@@ -140,7 +140,8 @@ func ExpSum(dst, x []float32, shift float32) float32 {
 //	v = beta2·v + (1-beta2)·g²
 //	p -= lr/t1 · m / (√v/√t2 + eps)
 //
-// t1 = 1-beta1^t and t2 = 1-beta2^t are the bias corrections of step t, counted from 1.
+// t1 = 1-beta1^t and t2 = 1-beta2^t are the bias corrections of step t, counted from 1. Here alone denormals
+// may be taken as zero: the moments of a row without gradients fade into them, and would slow every step.
 func AdamW(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32) {
 	same("AdamW", len(p), len(g), len(m), len(v))
 	f := active().adamW

@@ -1639,6 +1639,125 @@ done:
 	VZEROUPPER
 	RET
 
+// func fourDotsavx2(x []float32, y *float32, ldy int, s *[4]float32)
+// Requires: AVX, FMA3
+TEXT ·fourDotsavx2(SB), NOSPLIT, $0-48
+	MOVQ   x_base+0(FP), AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   y+24(FP), CX
+	MOVQ   ldy+32(FP), DX
+	LEAQ   (CX)(DX*1), BX
+	LEAQ   (BX)(DX*1), SI
+	LEAQ   (SI)(DX*1), DX
+	MOVQ   x_len+8(FP), DI
+	XORQ   R8, R8
+	SUBQ   $+16, DI
+	JL     unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(R8*4), Y8
+	VMOVUPS     (CX)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y0
+	VMOVUPS     (BX)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y2
+	VMOVUPS     (SI)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS     (DX)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS     32(AX)(R8*4), Y8
+	VMOVUPS     32(CX)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y1
+	VMOVUPS     32(BX)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y3
+	VMOVUPS     32(SI)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS     32(DX)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ        $+16, R8
+	SUBQ        $+16, DI
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+16, DI
+	SUBQ $+8, DI
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(R8*4), Y8
+	VMOVUPS     (CX)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y0
+	VMOVUPS     (BX)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y2
+	VMOVUPS     (SI)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS     (DX)(R8*4), Y9
+	VFMADD231PS Y9, Y8, Y6
+	ADDQ        $+8, R8
+	SUBQ        $+8, DI
+	JGE         single
+
+singleEnd:
+	ADDQ        $+8, DI
+	TESTQ       DI, DI
+	JZ          done
+	LEAQ        tail<>+64(SB), R9
+	SHLQ        $0x02, DI
+	SUBQ        DI, R9
+	VMOVUPS     (R9), Y8
+	VMASKMOVPS  (AX)(R8*4), Y8, Y9
+	VMASKMOVPS  (CX)(R8*4), Y8, Y10
+	VFMADD231PS Y10, Y9, Y0
+	VMASKMOVPS  (BX)(R8*4), Y8, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VMASKMOVPS  (SI)(R8*4), Y8, Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMASKMOVPS  (DX)(R8*4), Y8, Y8
+	VFMADD231PS Y8, Y9, Y6
+
+done:
+	MOVQ         s+40(FP), AX
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X0, X2, X2
+	VPERMILPS    $0x4e, X2, X0
+	VADDPS       X0, X2, X2
+	VPERMILPS    $0xb1, X2, X0
+	VADDPS       X0, X2, X2
+	VMOVSS       X2, 4(AX)
+	VADDPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X0, X4, X4
+	VPERMILPS    $0x4e, X4, X0
+	VADDPS       X0, X4, X4
+	VPERMILPS    $0xb1, X4, X0
+	VADDPS       X0, X4, X4
+	VMOVSS       X4, 8(AX)
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X0, X6, X6
+	VPERMILPS    $0x4e, X6, X0
+	VADDPS       X0, X6, X6
+	VPERMILPS    $0xb1, X6, X0
+	VADDPS       X0, X6, X6
+	VMOVSS       X6, 12(AX)
+	VZEROUPPER
+	RET
+
 // func maxavx2(x []float32) (s float32)
 // Requires: AVX
 TEXT ·maxavx2(SB), NOSPLIT, $0-28
@@ -2182,7 +2301,12 @@ done:
 
 // func adamWavx2(p []float32, g []float32, m []float32, v []float32, step float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, eps float32, keep float32)
 // Requires: AVX, FMA3
-TEXT ·adamWavx2(SB), NOSPLIT, $0-128
+TEXT ·adamWavx2(SB), NOSPLIT, $8-128
+	VSTMXCSR     (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	VLDMXCSR     4(SP)
 	MOVQ         p_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         m_base+48(FP), DX
@@ -2249,5 +2373,6 @@ singleEnd:
 	VMASKMOVPS  Y0, Y8, (AX)(DI*4)
 
 done:
+	VLDMXCSR (SP)
 	VZEROUPPER
 	RET

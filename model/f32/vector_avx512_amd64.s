@@ -1661,6 +1661,132 @@ done:
 	VZEROUPPER
 	RET
 
+// func fourDotsavx512(x []float32, y *float32, ldy int, s *[4]float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·fourDotsavx512(SB), NOSPLIT, $0-48
+	MOVQ   x_base+0(FP), AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   y+24(FP), CX
+	MOVQ   ldy+32(FP), DX
+	LEAQ   (CX)(DX*1), BX
+	LEAQ   (BX)(DX*1), SI
+	LEAQ   (SI)(DX*1), DX
+	MOVQ   x_len+8(FP), DI
+	XORQ   R8, R8
+	SUBQ   $+32, DI
+	JL     unrolledEnd
+
+unrolled:
+	VMOVUPS     (AX)(R8*4), Z8
+	VMOVUPS     (CX)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z0
+	VMOVUPS     (BX)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z2
+	VMOVUPS     (SI)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS     (DX)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS     64(AX)(R8*4), Z8
+	VMOVUPS     64(CX)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z1
+	VMOVUPS     64(BX)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z3
+	VMOVUPS     64(SI)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS     64(DX)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ        $+32, R8
+	SUBQ        $+32, DI
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+32, DI
+	SUBQ $+16, DI
+	JL   singleEnd
+
+single:
+	VMOVUPS     (AX)(R8*4), Z8
+	VMOVUPS     (CX)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z0
+	VMOVUPS     (BX)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z2
+	VMOVUPS     (SI)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS     (DX)(R8*4), Z9
+	VFMADD231PS Z9, Z8, Z6
+	ADDQ        $+16, R8
+	SUBQ        $+16, DI
+	JGE         single
+
+singleEnd:
+	ADDQ        $+16, DI
+	TESTQ       DI, DI
+	JZ          done
+	MOVQ        $-1, R9
+	BZHIQ       DI, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (AX)(R8*4), K1, Z8
+	VMOVUPS.Z   (CX)(R8*4), K1, Z9
+	VFMADD231PS Z9, Z8, Z0
+	VMOVUPS.Z   (BX)(R8*4), K1, Z9
+	VFMADD231PS Z9, Z8, Z2
+	VMOVUPS.Z   (SI)(R8*4), K1, Z9
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS.Z   (DX)(R8*4), K1, Z9
+	VFMADD231PS Z9, Z8, Z6
+
+done:
+	MOVQ          s+40(FP), AX
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, (AX)
+	VADDPS        Z3, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X0
+	VADDPS        X0, X2, X2
+	VPERMILPS     $0x4e, X2, X0
+	VADDPS        X0, X2, X2
+	VPERMILPS     $0xb1, X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSS        X2, 4(AX)
+	VADDPS        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X0, X4, X4
+	VPERMILPS     $0x4e, X4, X0
+	VADDPS        X0, X4, X4
+	VPERMILPS     $0xb1, X4, X0
+	VADDPS        X0, X4, X4
+	VMOVSS        X4, 8(AX)
+	VADDPS        Z7, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF128  $0x01, Y6, X0
+	VADDPS        X0, X6, X6
+	VPERMILPS     $0x4e, X6, X0
+	VADDPS        X0, X6, X6
+	VPERMILPS     $0xb1, X6, X0
+	VADDPS        X0, X6, X6
+	VMOVSS        X6, 12(AX)
+	VZEROUPPER
+	RET
+
 // func maxavx512(x []float32) (s float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·maxavx512(SB), NOSPLIT, $0-28
@@ -2185,7 +2311,12 @@ done:
 
 // func adamWavx512(p []float32, g []float32, m []float32, v []float32, step float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, eps float32, keep float32)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·adamWavx512(SB), NOSPLIT, $0-128
+TEXT ·adamWavx512(SB), NOSPLIT, $8-128
+	VSTMXCSR     (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	VLDMXCSR     4(SP)
 	MOVQ         p_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         m_base+48(FP), DX
@@ -2251,5 +2382,6 @@ singleEnd:
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
 done:
+	VLDMXCSR (SP)
 	VZEROUPPER
 	RET

@@ -292,3 +292,30 @@ func TestSameForAnyThreads(t *testing.T) {
 		}
 	})
 }
+
+// TestDenormalsLive runs every kind of kernel and then asks whether denormals still count.
+func TestDenormalsLive(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		tiny := math.Float32frombits(1 << 10)
+		p, g, m, v := []float32{1, 2}, []float32{0, tiny}, []float32{tiny, tiny}, []float32{tiny, 1}
+		AdamW(p, g, m, v, 1e-3, 0.9, 0.99, 1e-8, 0.1, 1, 1)
+		if p[0] != p[0] || p[1] != p[1] {
+			t.Fatalf("AdamW of denormals: %v", p)
+		}
+		x := []float32{tiny, -tiny, 3 * tiny}
+		y := make([]float32, 3)
+		Add(y, x, x)
+		if want := []float32{2 * tiny, -2 * tiny, 6 * tiny}; y[0] != want[0] || y[1] != want[1] || y[2] != want[2] {
+			t.Errorf("Add of denormals: %v, want %v", y, want)
+		}
+		Scale(y, 0.5, x)
+		if y[0] != tiny/2 {
+			t.Errorf("Scale of a denormal: %v, want %v", y[0], tiny/2)
+		}
+		c := make([]float32, 1)
+		Gemm(false, false, 1, 1, 3, 1, x, 3, []float32{1, 1, 1}, 1, 0, c, 1)
+		if c[0] != 3*tiny {
+			t.Errorf("Gemm of denormals: %v, want %v", c[0], 3*tiny)
+		}
+	})
+}

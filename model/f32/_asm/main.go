@@ -58,8 +58,6 @@ func pause(c *build.Context) {
 	c.Attributes(attr.NOSPLIT)
 	c.SignatureExpr("func()")
 	c.Doc("spin is one beat of a short wait.")
-	for range 8 {
-		c.PAUSE()
-	}
+	c.PAUSE()
 	c.RET()
 }

@@ -45,6 +45,28 @@ func (g *gen) sums() {
 		})
 		g.result(g.total(acc, g.VADDPS), "s")
 	})
+	g.function("fourDots", "x []float32, y *float32, ldy int, s *[4]float32", "sets s to the products of x with four rows, ldy bytes apart, from y on.", func() {
+		x, acc := g.slice("x"), g.accumulators(8)
+		y, ldy := loadGP(g.Context, "y"), loadGP(g.Context, "ldy")
+		rows := make([]slice, 4)
+		for i := range rows {
+			rows[i].base = y
+			if i > 0 {
+				rows[i].base = g.GP64()
+				g.LEAQ(Mem{Base: rows[i-1].base, Index: ldy, Scale: 1}, rows[i].base)
+			}
+		}
+		g.each("x", 2, func(l lane) {
+			v := l.get(x)
+			for i, r := range rows {
+				g.VFMADD231PS(l.get(r), v, acc[2*i+l.u])
+			}
+		})
+		s := loadGP(g.Context, "s")
+		for i := range rows {
+			g.VMOVSS(g.total(acc[2*i:2*i+2], g.VADDPS).AsX(), Mem{Base: s, Disp: 4 * i})
+		}
+	})
 	g.largest()
 	g.function("expSum", "dst, x []float32, shift float32) (s float32", "sets dst = e^(x-shift) and returns Σ dst.", func() {
 		dst, x, shift, acc := g.slice("dst"), g.slice("x"), g.param("shift"), g.accumulators(2)
@@ -159,10 +181,24 @@ func (g *gen) norms() {
 		})
 }
 
-// optimiser writes AdamW.
+// flush makes this thread treat denormals as zero until restored. The word lies in a local, beside the one to restore.
+func (g *gen) flush() Mem {
+	old := g.AllocLocal(8)
+	g.VSTMXCSR(old)
+	word := g.GP32()
+	g.MOVL(old, word)
+	g.ORL(U32(1<<15|1<<6), word)
+	g.MOVL(word, old.Offset(4))
+	g.VLDMXCSR(old.Offset(4))
+	return old
+}
+
+// optimiser writes AdamW. The moments of a parameter without gradients fade into denormals, which would take a
+// hundred times as long as other numbers.
 func (g *gen) optimiser() {
 	g.function("adamW", "p, g, m, v []float32, step, beta1, rest1, beta2, rest2, root, eps, keep float32",
 		"sets m = beta1·m+rest1·g, v = beta2·v+rest2·g², p = keep·p-step·m/(√v·root+eps).", func() {
+			old := g.flush()
 			p, gr, m, v := g.slice("p"), g.slice("g"), g.slice("m"), g.slice("v")
 			step, beta1, rest1, beta2, rest2 := g.param("step"), g.param("beta1"), g.param("rest1"), g.param("beta2"), g.param("rest2")
 			root, eps, keep := g.param("root"), g.param("eps"), g.param("keep")
@@ -184,5 +220,6 @@ func (g *gen) optimiser() {
 				g.VFMSUB132PS(keep, a, x)
 				l.put(x, p)
 			})
+			g.VLDMXCSR(old)
 		})
 }
