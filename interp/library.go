@@ -133,6 +133,13 @@ func (s *Session) addPackage(p *types.Package) {
 	if s.prog.Package(p) != nil {
 		return
 	}
+	// Export data of one package holds only what it mentions of another, and
+	// ssa notes the members of a package once: it must be whole by then.
+	if !p.Complete() && symbols.Has(p.Path()) {
+		if whole, err := symbols.Types(p.Path()); err == nil {
+			p = whole
+		}
+	}
 	if sp, ok := s.importer.asts[p.Path()]; ok && s.importer.source[p.Path()] == p {
 		for _, imp := range p.Imports() {
 			s.addPackage(imp)
