@@ -21,7 +21,8 @@ type Corpus struct {
 	// bytes that are no section. Files are restored from the sections all the same.
 	Damage []string
 
-	f        *os.File
+	f        io.ReaderAt
+	close    func() error
 	size     int64
 	files    []FileInfo
 	sections []section
@@ -35,23 +36,34 @@ func OpenCorpus(path string) (*Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Corpus{Path: path, f: f}
-	if err := c.open(); err != nil {
+	st, err := f.Stat()
+	if err == nil && st.IsDir() {
+		err = fmt.Errorf("%s is a folder, not a corpus file", path)
+	}
+	if err != nil {
 		f.Close()
+		return nil, err
+	}
+	c, err := ReadCorpus(path, f, st.Size())
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	c.close = f.Close
+	return c, nil
+}
+
+// ReadCorpus is OpenCorpus for a corpus of size bytes that lies somewhere else
+// than in a file; name stands in errors.
+func ReadCorpus(name string, r io.ReaderAt, size int64) (*Corpus, error) {
+	c := &Corpus{Path: name, f: r, size: size, close: func() error { return nil }}
+	if err := c.open(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
 func (c *Corpus) open() error {
-	st, err := c.f.Stat()
-	if err != nil {
-		return fmt.Errorf("failed to read %s: %w", c.Path, err)
-	}
-	if st.IsDir() {
-		return fmt.Errorf("%s is a folder, not a corpus file", c.Path)
-	}
-	c.size = st.Size()
 	if err := checkStart(c.f, c.Path); err != nil {
 		return err
 	}
@@ -74,7 +86,7 @@ func (c *Corpus) open() error {
 }
 
 // Close closes the file.
-func (c *Corpus) Close() error { return c.f.Close() }
+func (c *Corpus) Close() error { return c.close() }
 
 // Files lists the source files of the corpus.
 func (c *Corpus) Files() []FileInfo { return slices.Clone(c.files) }
@@ -94,26 +106,28 @@ func (c *Corpus) index() error {
 		return fail("is damaged")
 	}
 	k := cursor{b: payload}
-	files := make([]FileInfo, k.count(len(payload)))
-	for i := range files {
-		f := &files[i]
-		k.start(f)
+	var files []FileInfo
+	for range k.count(len(payload)) {
+		var f FileInfo
+		k.start(&f)
 		f.Done = k.uvarint() == 1
 		f.offset = int64(k.uvarint())
-		k.end(f)
+		k.end(&f)
 		if k.bad {
 			return fail("is damaged")
 		}
+		files = append(files, f)
 	}
-	sections := make([]section, k.count(len(payload)))
-	for i := range sections {
-		s := &sections[i]
+	var sections []section
+	for range k.count(len(payload)) {
+		var s section
 		s.kind, s.stream = k.u8(), k.u8()
 		s.file, s.seq, s.offset = uint32(k.uvarint()), uint32(k.uvarint()), int64(k.uvarint())
 		s.size, s.crc, s.source, s.length = uint32(k.uvarint()), uint32(k.uvarint()), int64(k.uvarint()), int64(k.uvarint())
 		if k.bad || int(s.file) >= len(files) {
 			return fail("is damaged")
 		}
+		sections = append(sections, s)
 	}
 	c.files, c.sections = files, sections
 	return nil
@@ -174,7 +188,7 @@ func (c *Corpus) scan() error {
 			continue
 		}
 		if int(s.file) >= len(c.files) {
-			if int(s.file) > len(c.files)+1<<20 {
+			if int(s.file) > len(c.files)+1<<16 {
 				continue
 			}
 			for n := len(c.files); n <= int(s.file); n++ {

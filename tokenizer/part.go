@@ -69,7 +69,7 @@ func (p *part) reset() {
 
 func (p *part) op(kind, n uint64) {
 	if p.plain > 0 {
-		p.ops = binary.AppendUvarint(p.ops, p.plain<<3|opPlain)
+		p.ops = binary.AppendUvarint(p.ops, p.plain<<3) // opPlain
 		p.plain = 0
 	}
 	if n > 0 || kind != opPlain {
@@ -311,7 +311,8 @@ func (u *unpackedPart) read(payload []byte) error {
 	length, packets, slots := int(c.u32()), int(c.u32()), int(c.u32())
 	size, plainTokens, side, plainSide := int(c.u32()), int(c.u32()), int(c.u32()), int(c.u32())
 	tokens, sidecar := c.take(size), c.take(side)
-	if c.bad || len(c.b) > 0 || length > maxSource || packets > plainTokens || slots > packets || max(plainTokens, plainSide) > maxSection {
+	if c.bad || len(c.b) > 0 || slots > packets || max(plainTokens, plainSide) > maxSection ||
+		length > min(maxSource, plainTokens+plainSide+2*maxFrame*packets) {
 		return errPart
 	}
 	var err error

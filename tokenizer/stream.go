@@ -157,18 +157,23 @@ func (s *streamer) fill(n int) error {
 	if s.eof || len(k.src) >= n {
 		return nil
 	}
-	if cap(k.src) < n {
-		b := make([]byte, len(k.src), n)
-		copy(b, k.src)
-		k.src = b
+	for len(k.src) < n {
+		if len(k.src) == cap(k.src) { // small files get by with small buffers
+			b := make([]byte, len(k.src), min(n, max(64<<10, 4*len(k.src))))
+			copy(b, k.src)
+			k.src = b
+		}
+		got, err := io.ReadFull(s.in, k.src[len(k.src):min(n, cap(k.src))])
+		k.src = k.src[:len(k.src)+got]
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			s.eof = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
-	got, err := io.ReadFull(s.in, k.src[len(k.src):n])
-	k.src = k.src[:len(k.src)+got]
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		s.eof = true
-		return nil
-	}
-	return err
+	return nil
 }
 
 // cut takes the whole records of the part; what is left goes to the next.
