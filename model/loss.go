@@ -170,3 +170,33 @@ func (s *Scorer) Loss(b *Batch) (float64, error) {
 	}
 	return sum / float64(n), nil
 }
+
+// Hidden returns the states of all rows behind the given number of layers
+// [rows, width]: 0 gives the embeddings, Config.Layers what the last norm sees.
+// The slice is valid until the next call.
+func (s *Scorer) Hidden(b *Batch, layers int) ([]float32, error) {
+	if err := b.check(s.m.cfg); err != nil {
+		return nil, err
+	}
+	if layers < 0 || layers > s.m.cfg.Layers {
+		return nil, fmt.Errorf("failed to compute states: layer %d of a model with %d", layers, s.m.cfg.Layers)
+	}
+	p := s.w.begin(s.m, b, false, dropout{})
+	x1 := p.arena.Alloc(p.n * s.m.cfg.Width)
+	p.embed(x1)
+	var x2 []float32
+	if s.m.cfg.Reversible {
+		x2 = p.clone(x1)
+	}
+	var saved layerSaved
+	for i := range layers {
+		mark := p.arena.Mark()
+		p.layerForward(i, x1, x2, x1, x2, &saved)
+		p.arena.Release(mark)
+	}
+	if x2 != nil {
+		f32.Add(x1, x1, x2)
+		f32.Scale(x1, 0.5, x1)
+	}
+	return x1, nil
+}

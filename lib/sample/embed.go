@@ -1,0 +1,67 @@
+package sample
+
+import (
+	"errors"
+	"fmt"
+
+	"trafficgpt/lib/display"
+	"trafficgpt/model"
+	"trafficgpt/tokenizer"
+	"trafficgpt/tokenizer/pcap"
+)
+
+// Embeddings are flows as vectors: the mean over a flow's tokens of the model's
+// states behind one layer.
+type Embeddings struct {
+	Layer   int
+	Vectors [][]float64 // one a flow, of the model's width
+	Labels  []string    // of the flows
+}
+
+// Embed returns the vectors of flows behind the given layer: 0 is the embedding
+// itself, -1 the last layer. Of long flows it looks at the first context of
+// tokens. An interrupt keeps the vectors that are ready.
+func Embed(m *model.Model, flows []*pcap.Flow, layer int) (*Embeddings, error) {
+	if m == nil {
+		return nil, errors.New("failed to embed flows: there is no model")
+	}
+	c := m.Config()
+	if layer == -1 {
+		layer = c.Layers
+	}
+	ctx := display.Context()
+	scorer := model.NewScorer(m)
+	out := &Embeddings{Layer: layer}
+	for i, f := range flows {
+		if ctx.Err() != nil {
+			break
+		}
+		if f == nil || len(f.Packets) == 0 {
+			return nil, fmt.Errorf("failed to embed flows: flow %d has no packets", i)
+		}
+		tokens := tokenizer.Encode(f)
+		b := model.NewBatch(tokens[:min(len(tokens), c.Context)])
+		x, err := scorer.Hidden(b, layer)
+		if err != nil {
+			return nil, fmt.Errorf("failed to embed flow %d: %w", i, err)
+		}
+		v := make([]float64, c.Width)
+		for j, value := range x {
+			v[j%c.Width] += float64(value) / float64(len(b.Tokens))
+		}
+		out.Vectors, out.Labels = append(out.Vectors, v), append(out.Labels, f.Label)
+	}
+	return out, nil
+}
+
+// String says it in one line.
+func (e *Embeddings) String() string {
+	width := 0
+	if len(e.Vectors) > 0 {
+		width = len(e.Vectors[0])
+	}
+	return fmt.Sprintf("%d flows as vectors of %d, behind layer %d", len(e.Vectors), width, e.Layer)
+}
+
+// MIME says it in one line.
+func (e *Embeddings) MIME() display.Bundle { return display.AsText(e.String()) }
