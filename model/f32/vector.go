@@ -73,12 +73,22 @@ func Mul(dst, a, b []float32) { binary("Mul", active().mul, dst, a, b) }
 // AddScaled sets dst[i] += alpha·x[i]. Elementwise.
 func AddScaled(dst []float32, alpha float32, x []float32) {
 	f := active().addScaled
+	if len(dst) < forkAbove { // short rows are many: they must not cost a closure
+		same("AddScaled", len(dst), len(x))
+		f(dst, alpha, x)
+		return
+	}
 	unary("AddScaled", func(dst, x []float32) { f(dst, alpha, x) }, dst, x)
 }
 
 // Scale sets dst[i] = alpha·x[i]; dst and x may be the same slice. Elementwise.
 func Scale(dst []float32, alpha float32, x []float32) {
 	f := active().scale
+	if len(dst) < forkAbove {
+		same("Scale", len(dst), len(x))
+		f(dst, alpha, x)
+		return
+	}
 	unary("Scale", func(dst, x []float32) { f(dst, alpha, x) }, dst, x)
 }
 
@@ -108,12 +118,18 @@ func reduce(n int, f func(lo, hi int) float32) float64 {
 func Dot(x, y []float32) float32 {
 	same("Dot", len(x), len(y))
 	f := active().dot
+	if len(x) <= sumGrain {
+		return f(x, y)
+	}
 	return float32(reduce(len(x), func(lo, hi int) float32 { return f(x[lo:hi], y[lo:hi]) }))
 }
 
 // Sum returns Σ x[i], summed like [Dot].
 func Sum(x []float32) float32 {
 	f := active().sum
+	if len(x) <= sumGrain {
+		return f(x)
+	}
 	return float32(reduce(len(x), func(lo, hi int) float32 { return f(x[lo:hi]) }))
 }
 
