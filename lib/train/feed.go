@@ -29,15 +29,29 @@ type Position struct {
 	Draws  int // batches drawn: the state of the masks
 }
 
-func encode(flows []*pcap.Flow) [][]uint16 {
+// encode gives the tokens of flows, each up to limit unless that is 0.
+func encode(flows []*pcap.Flow, limit int) [][]uint16 {
 	var out [][]uint16
 	for _, f := range flows {
 		if f == nil || len(f.Packets) == 0 {
 			continue
 		}
-		out = append(out, tokenizer.Encode(f))
+		out = append(out, cut(tokenizer.Encode(f), limit))
 	}
 	return out
+}
+
+// cut shortens a flow to at most limit tokens, before a packet where it can.
+func cut(tokens []uint16, limit int) []uint16 {
+	if limit == 0 || len(tokens) <= limit {
+		return tokens
+	}
+	for at := limit; at > 0; at-- {
+		if tokens[at] == tokenizer.Start {
+			return tokens[:at]
+		}
+	}
+	return tokens[:limit]
 }
 
 func newFeed(cfg model.Config, flows [][]uint16, seed uint64, at Position) *feed {

@@ -28,6 +28,12 @@ type Options struct {
 	Clip         float64 // largest gradient norm; default 1, negative for none
 	Seed         uint64  // order of flows, dropout, masks
 
+	// FlowTokens is how much of each flow is used, in training and validation;
+	// 0 for all. A few long flows are most of a corpus's tokens, so a short run
+	// sees few beginnings, and sampling starts with one. A cut falls between
+	// packets, and the flow has no end mark then.
+	FlowTokens int
+
 	Objective string  // NextToken (default) or Masked
 	MaskRate  float64 // share of hidden tokens of Masked, default 0.15
 
@@ -42,7 +48,7 @@ type Options struct {
 
 func (o Options) complete() (Options, error) {
 	if o.Steps < 0 || o.Batch < 0 || o.Accumulate < 0 || o.WarmUp < 0 || o.Budget < 0 || o.ValidateEvery < 0 ||
-		o.ValidationTokens < 0 || o.Patience < 0 || o.CheckpointEvery < 0 {
+		o.ValidationTokens < 0 || o.Patience < 0 || o.CheckpointEvery < 0 || o.FlowTokens < 0 {
 		return o, fmt.Errorf("training options: a count or time is negative")
 	}
 	if o.LearningRate < 0 || o.FinalRate < 0 || o.FinalRate > 1 || o.MaskRate < 0 || o.MaskRate >= 1 {
