@@ -95,6 +95,7 @@ func (s *Session) panicError(p *plan, v any, goroutine bool) *Error {
 		e.Name, e.Message = "Error", x.err.Error()
 	case exitStatus:
 		e.Name, e.Message = "Exit", fmt.Sprintf("os.Exit(%d)", int(x))
+		s.exitCode = int(x)
 	case goexit:
 		e.Message = "the cell ended by runtime.Goexit"
 	case interface{ RuntimeError() }:

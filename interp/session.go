@@ -47,6 +47,7 @@ type Session struct {
 	stuck    chan struct{} // closed when an interrupted cell that went on has ended
 	crash    error
 	shown    []any
+	exitCode int
 	prelude  map[string]types.Object
 	starts   map[token.Pos]token.Pos // where the call with this parenthesis starts
 }
@@ -214,16 +215,8 @@ func (s *Session) compile(p *plan) (err error) {
 	for alias, old := range p.aliases {
 		s.lowerer.Alias(s.globalOf(alias), s.globalOf(old))
 	}
-	chunk, err := s.lowerer.Lower(sp.Func(p.fn))
-	if err != nil {
-		return err
-	}
 	s.noteCalls(p)
-	if debugSource != nil {
-		debugSource(chunk.Source)
-	}
-	if p.entry, err = s.exec.load(chunk); err != nil {
-		s.lowerer.Discard()
+	if p.entry, err = s.load(sp.Func(p.fn)); err != nil {
 		return err
 	}
 	for name, path := range p.imports {

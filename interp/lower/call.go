@@ -18,6 +18,9 @@ func (g *gen) call(in *ssa.Call) {
 		g.builtin(in, b.Name())
 		return
 	}
+	if fn, ok := c.Value.(*ssa.Function); ok && fn.Blocks == nil && fn.Synthetic == "package initializer" {
+		return // compiled packages are initialised already
+	}
 	text := g.callText(c, in, "")
 	g.callResult(in, text)
 }
@@ -60,7 +63,7 @@ func (g *gen) follows(in *ssa.Call, use ssa.Instruction) bool {
 			return g.l.Native(a.Object()).Kind() == reflect.Invalid
 		}
 	case *ssa.Return:
-		return len(u.Results) == 1 && g.resultVars == nil
+		return len(u.Results) == 1 && g.frame == ""
 	}
 	return false
 }
@@ -315,11 +318,8 @@ func (g *gen) tupleOf(v ssa.Value, call string, typ []string) {
 }
 
 func (g *gen) ret(in *ssa.Return) {
-	if g.resultVars != nil || g.frame != "" && !g.recoverBlock {
-		for i, r := range in.Results {
-			g.emit("%s = %s", g.resultVars[i], unparen(g.v(r)))
-		}
-		g.emit("return")
+	if g.frame != "" && !g.recoverBlock {
+		g.emit("return true")
 		return
 	}
 	vals := make([]string, len(in.Results))
@@ -335,7 +335,7 @@ func (g *gen) ret(in *ssa.Return) {
 // dummyResults ends a path that a panic has left.
 func (g *gen) dummyResults() string {
 	if g.frame != "" && !g.recoverBlock {
-		return ""
+		return "false"
 	}
 	res := g.fn.Signature.Results()
 	out := make([]string, res.Len())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -31,12 +32,13 @@ type gen struct {
 	skip    map[ssa.Instruction]bool
 	loop    map[*ssa.BasicBlock]bool
 	index   map[ssa.Instruction]int
-	checked map[string]bool // pointers known not to be nil in this block
+	checked map[string]bool                     // what is known in this block: pointers that are not nil, indexes in range
+	facts   map[*ssa.BasicBlock]map[string]bool // the same at the end of a block
+	private map[string]bool                     // names of variables that only stores in this function change
 	zeros   map[string]string
 
-	frame        string   // the variable that holds this call's frame
-	hidden       string   // the frame that recover() in this function refers to
-	resultVars   []string // set when the body runs inside a compiled frame
+	frame        string // the variable that holds this call's frame
+	hidden       string // the frame that recover() in this function refers to
 	labels       map[*ssa.BasicBlock]string
 	targeted     map[*ssa.BasicBlock]bool
 	recoverBlock bool
@@ -44,6 +46,7 @@ type gen struct {
 	rawClosure   map[*ssa.MakeClosure]string   // closures that take a hidden frame
 	varStore     map[*ssa.Store]*ssa.IndexAddr // stores of variadic arguments
 	vararg       map[*ssa.IndexAddr]string     // their values
+	stack        *ssa.Alloc                    // the variable that holds the frame
 	varLits      map[ssa.Value]string          // slices of them, as a list
 }
 
@@ -72,7 +75,7 @@ func newGen(l *Lowerer, fn *ssa.Function, parent *gen) *gen {
 		l: l, fn: fn, parent: parent,
 		decls: map[string][]string{}, val: map[ssa.Value]string{}, simple: map[ssa.Value]bool{}, place: map[ssa.Value]string{},
 		reads: map[ssa.Value]readSet{}, skip: map[ssa.Instruction]bool{}, index: map[ssa.Instruction]int{},
-		checked: map[string]bool{}, zeros: map[string]string{}, labels: map[*ssa.BasicBlock]string{}, targeted: map[*ssa.BasicBlock]bool{},
+		checked: map[string]bool{}, facts: map[*ssa.BasicBlock]map[string]bool{}, private: map[string]bool{}, zeros: map[string]string{}, labels: map[*ssa.BasicBlock]string{}, targeted: map[*ssa.BasicBlock]bool{},
 		rawClosure: map[*ssa.MakeClosure]string{}, varStore: map[*ssa.Store]*ssa.IndexAddr{}, vararg: map[*ssa.IndexAddr]string{},
 		varLits: map[ssa.Value]string{},
 	}
@@ -192,10 +195,8 @@ func (g *gen) function(entry string) string {
 	g.body.Reset()
 	g.decls, g.order, g.zeros = map[string][]string{}, nil, map[string]string{}
 	after := g.afterRecover()
-	cond := fmt.Sprintf("x.Run(func(%s *x.Frame) {\n%s%s})", g.frame, decl, body)
-	ok := g.name("ok")
 	return entry + g.outer.String() + g.declText() +
-		fmt.Sprintf("var %s bool\n%s = %s\nif %s {\n%s}\nreturn %s\n", ok, ok, cond, ok, after, strings.Join(g.resultVars, ", "))
+		fmt.Sprintf("x.Run(func(%s *x.Frame) bool {\n%s%s})\n%s", g.frame, decl, body, after)
 }
 
 // params lets a parameter and the variable it is copied to share one name.
@@ -214,6 +215,7 @@ func (g *gen) params() {
 		}
 		if a, ok := st.Addr.(*ssa.Alloc); ok && a.Block() == st.Block() && !g.loop[a.Block()] {
 			g.place[a] = g.val[p]
+			g.private[g.val[p]] = localRoot(a) != nil
 			g.skip[a], g.skip[st] = true, true
 		}
 	}
@@ -239,16 +241,12 @@ func (g *gen) needsFrame() bool {
 						need = true
 					}
 				}
-				if !need {
-					g.skip[st] = true
-					if a, ok := st.Addr.(*ssa.Alloc); ok {
-						g.skip[a] = true
-					}
+				if a, ok := st.Addr.(*ssa.Alloc); ok {
+					g.skip[st], g.skip[a] = true, true
+					g.stack = a
 				}
 			}
-			if !need {
-				g.skip[c] = true
-			}
+			g.skip[c] = true
 			return need
 		}
 	}
@@ -260,14 +258,11 @@ func isBuiltin(c *ssa.CallCommon, name string) bool {
 	return ok && b.Name() == name
 }
 
-// results declares, outside the frame, the result slots and the variables that
-// the recover block reads.
+// results declares, outside the frame, the variables of the results: all
+// returns and the recover block read them after the deferred calls have run.
 func (g *gen) results() {
-	res := g.fn.Signature.Results()
-	for i := range res.Len() {
-		n := g.name("r")
-		g.resultVars = append(g.resultVars, n)
-		fmt.Fprintf(&g.outer, "var %s %s\n", n, g.l.typ(res.At(i).Type()))
+	if g.stack != nil {
+		g.place[g.stack] = g.frame
 	}
 	if g.fn.Recover == nil {
 		return
@@ -286,16 +281,16 @@ func (g *gen) results() {
 	}
 }
 
-// afterRecover prints the return of a function that recovered.
+// afterRecover prints the return that follows a frame.
 func (g *gen) afterRecover() string {
 	if g.fn.Recover == nil {
+		if g.fn.Signature.Results().Len() > 0 {
+			refuse(g.fn.Pos(), "internal: %s has no recover block", g.fn)
+		}
 		return ""
 	}
 	g.recoverBlock = true
-	vars := g.resultVars
-	g.resultVars = nil
 	g.block(g.fn.Recover)
-	g.resultVars = vars
 	s := g.body.String()
 	g.body.Reset()
 	return s
@@ -344,6 +339,13 @@ func (g *gen) block(b *ssa.BasicBlock) { g.blockNext(b, nil) }
 
 func (g *gen) blockNext(b, next *ssa.BasicBlock) {
 	g.checked = map[string]bool{}
+	if len(b.Preds) == 1 {
+		g.checked = maps.Clone(g.facts[b.Preds[0]])
+		if g.checked == nil {
+			g.checked = map[string]bool{}
+		}
+	}
+	defer func() { g.facts[b] = g.checked }()
 	g.prepareVarargs(b)
 	for i, in := range b.Instrs {
 		if g.skip[in] {

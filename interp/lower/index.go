@@ -73,23 +73,39 @@ func (g *gen) checkedIndex(in ssa.Instruction, index ssa.Value, length string, n
 		}
 		i = t
 	}
+	fact := i + "<" + length
+	if g.checked[fact] {
+		return i
+	}
 	if b.Info()&types.IsUnsigned == 0 && !natural(index) {
 		g.emit("if %s < 0 { %sx.Index(%s, %s) }", i, ln(pos), i, length)
 	}
 	g.emit("if %s >= %s { %sx.Index(%s, %s) }", i, length, ln(pos), i, length)
+	if g.steady(i) && g.steadyLen(length) {
+		g.checked[fact] = true
+	}
 	return i
 }
 
 // natural reports whether an integer cannot be negative: a variable that
 // starts at a constant and only ever grows by small constants.
 func natural(v ssa.Value) bool {
+	if c, ok := v.(*ssa.Const); ok && c.Value != nil && c.Value.Kind() == constant.Int {
+		return constant.Sign(c.Value) >= 0
+	}
+	if add, ok := v.(*ssa.BinOp); ok && add.Op == token.ADD {
+		return rangeIndex(v) != nil || smallConst(add.Y) && natural(add.X)
+	}
 	ld, ok := v.(*ssa.UnOp)
 	if !ok || ld.Op != token.MUL {
-		return rangeIndex(v) != nil
+		return false
 	}
 	a := localRoot(ld.X)
 	if a == nil || ld.X != ssa.Value(a) {
 		return false
+	}
+	if a.Comment == "rangeindex" {
+		return true // read outside its increment only in the body
 	}
 	for _, r := range *a.Referrers() {
 		st, ok := r.(*ssa.Store)
@@ -101,6 +117,26 @@ func natural(v ssa.Value) bool {
 		}
 	}
 	return true
+}
+
+// steady reports whether a name changes only by a store that this gen prints:
+// it is a temporary or a variable that nothing else can reach.
+func (g *gen) steady(name string) bool { return name[0] == 't' || g.private[name] }
+
+func (g *gen) steadyLen(s string) bool {
+	if len(s) > 5 && s[:4] == "len(" {
+		return g.steady(s[4 : len(s)-1])
+	}
+	return true
+}
+
+func smallConst(v ssa.Value) bool {
+	c, ok := v.(*ssa.Const)
+	if !ok || c.Value == nil {
+		return false
+	}
+	k, exact := constant.Int64Val(constant.ToInt(c.Value))
+	return exact && k >= 0 && k < 1<<31
 }
 
 func grows(v ssa.Value, a *ssa.Alloc) bool {
@@ -152,6 +188,9 @@ func (g *gen) proven(in *ssa.IndexAddr) bool {
 	}
 	idx := plainLoad(in.Index)
 	s := plainLoad(in.X)
+	if idx != nil && idx.Comment == "rangeindex" {
+		return g.provenRange(in, idx, s)
+	}
 	if idx == nil || !natural(in.Index) {
 		return false
 	}
@@ -174,6 +213,61 @@ func (g *gen) proven(in *ssa.IndexAddr) bool {
 		}
 		same := l.Call.Args[0] == in.X || s != nil && plainLoad(l.Call.Args[0]) == s
 		if same && g.unchanged(b, in, idx) && (s == nil || g.unchanged(b, in, s)) {
+			return true
+		}
+	}
+	return false
+}
+
+// provenRange is proven for the hidden index of a range loop.
+func (g *gen) provenRange(in *ssa.IndexAddr, idx, s *ssa.Alloc) bool {
+	for _, r := range *idx.Referrers() {
+		st, ok := r.(*ssa.Store)
+		if !ok {
+			continue
+		}
+		c := rangeIndex(st.Val)
+		if c == nil {
+			continue
+		}
+		l, ok := c.Y.(*ssa.Call)
+		if !ok || !isBuiltin(&l.Call, "len") || !dominatedBy(in.Block(), c) {
+			return false
+		}
+		return l.Call.Args[0] == in.X || s != nil && plainLoad(l.Call.Args[0]) == s && !storedAfter(s, l)
+	}
+	return false
+}
+
+// storedAfter reports whether a variable may be assigned once an instruction
+// has run.
+func storedAfter(a *ssa.Alloc, in ssa.Instruction) bool {
+	seen := map[*ssa.BasicBlock]bool{}
+	var visit func(b *ssa.BasicBlock) bool
+	visit = func(b *ssa.BasicBlock) bool {
+		for _, s := range b.Succs {
+			if seen[s] {
+				continue
+			}
+			seen[s] = true
+			if stores(s.Instrs, a) || visit(s) {
+				return true
+			}
+		}
+		return false
+	}
+	b := in.Block()
+	for i, x := range b.Instrs {
+		if x == in {
+			return stores(b.Instrs[i:], a) || visit(b)
+		}
+	}
+	return true
+}
+
+func stores(ins []ssa.Instruction, a *ssa.Alloc) bool {
+	for _, in := range ins {
+		if st, ok := in.(*ssa.Store); ok && st.Addr == ssa.Value(a) || in == ssa.Instruction(a) {
 			return true
 		}
 	}

@@ -71,8 +71,14 @@ func (g *gen) instr(b *ssa.BasicBlock, i int, in ssa.Instruction) {
 	case *ssa.Return:
 		g.ret(in)
 	case *ssa.RunDefers:
+		// x.Run runs them; what follows in this block reads the results, which
+		// is done once for all returns after the frame.
 		if g.frame != "" && !g.recoverBlock {
-			g.emit("%s.RunDefers()", g.frame)
+			for _, rest := range b.Instrs[i+1:] {
+				if ld, ok := rest.(*ssa.UnOp); ok {
+					g.skip[ld] = true
+				}
+			}
 		}
 	case *ssa.Panic:
 		g.line(in.Pos())
@@ -124,7 +130,17 @@ func (g *gen) alloc(b *ssa.BasicBlock, i int, in *ssa.Alloc) {
 		n = p
 	}
 	g.place[in] = n
-	if localRoot(in) != nil && g.loop[b] {
+	g.forgetName(n)
+	g.private[n] = localRoot(in) != nil
+	if g.private[n] && i+1 < len(b.Instrs) && !g.loop[b] {
+		// declaration and first value in one step
+		if st, ok := b.Instrs[i+1].(*ssa.Store); ok && st.Addr == ssa.Value(in) && g.varStore[st] == nil {
+			g.skip[st] = true
+			g.emit("var %s %s = %s", n, t, unparen(g.v(st.Val)))
+			return
+		}
+	}
+	if g.private[n] && g.loop[b] {
 		g.declare(t, n)
 		if !assignedNext(b, i, in) {
 			g.emit("%s = %s", n, g.zero(t))
@@ -174,10 +190,10 @@ func (g *gen) checkNil(p ssa.Value, s string, pos token.Pos) {
 	case *ssa.Alloc, *ssa.FieldAddr, *ssa.IndexAddr, *ssa.FreeVar, *ssa.Global:
 		return
 	}
-	if g.simple[p] {
-		if g.checked[s] {
-			return
-		}
+	if g.checked[s] {
+		return
+	}
+	if g.steady(s) {
 		g.checked[s] = true
 	}
 	g.emit("if %s == nil { %sx.Nil() }", s, ln(pos))
@@ -273,7 +289,16 @@ func (g *gen) store(in *ssa.Store) {
 	}
 	g.emit("%s = %s", lhs, unparen(rhs))
 	if a, ok := in.Addr.(*ssa.Alloc); ok {
-		delete(g.checked, g.place[a])
+		g.forgetName(g.place[a])
+	}
+}
+
+// forgetName drops what is known of a variable.
+func (g *gen) forgetName(name string) {
+	for f := range g.checked {
+		if f == name || strings.HasPrefix(f, name+"<") || strings.HasSuffix(f, "<len("+name+")") {
+			delete(g.checked, f)
+		}
 	}
 }
 
@@ -317,6 +342,10 @@ func (g *gen) atomVar(x ssa.Value) string {
 }
 
 func (g *gen) load(in *ssa.UnOp) {
+	if isDeferStack(in.Type()) {
+		g.set(in, g.place[in.X])
+		return
+	}
 	var rs readSet
 	if a := localRoot(in.X); a != nil {
 		rs.local(a)

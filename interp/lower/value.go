@@ -195,6 +195,11 @@ func (g *gen) define(v ssa.Value, text string, rs readSet) {
 		}
 		return
 	}
+	if isName(text) && g.repeatable(v, refs, rs) {
+		g.val[v] = text
+		g.reads[v] = rs
+		return
+	}
 	if len(refs) == 1 && g.inlineable(v, refs[0], rs) {
 		g.val[v] = text
 		if !isName(text) {
@@ -215,6 +220,28 @@ func uses(v ssa.Value) []ssa.Instruction {
 		out = append(out, r)
 	}
 	return out
+}
+
+// repeatable reports whether a name may stand for v at all of its uses.
+func (g *gen) repeatable(v ssa.Value, refs []ssa.Instruction, rs readSet) bool {
+	if rs.mem {
+		return false
+	}
+	def := v.(ssa.Instruction)
+	last := def
+	for _, u := range refs {
+		switch u.(type) {
+		case *ssa.Phi, *ssa.MakeClosure, *ssa.Go, *ssa.Defer, *ssa.Select, *ssa.Extract:
+			return false
+		}
+		if u.Block() != def.Block() {
+			return false
+		}
+		if g.index[u] > g.index[last] {
+			last = u
+		}
+	}
+	return g.undisturbed(def, last, rs)
 }
 
 func (g *gen) inlineable(v ssa.Value, use ssa.Instruction, rs readSet) bool {

@@ -11,17 +11,16 @@ type Frame struct {
 	recovered bool
 }
 
-// Run calls body and the functions it deferred. It reports whether the
-// function returns because a panic was recovered, when only named results
-// count.
-func (w *World) Run(body func(*Frame)) (recovered bool) {
+// Run calls body and then the functions it deferred. It returns when the
+// function returns, normally or because a panic was recovered. A body that
+// comes back without having reached its end was interrupted.
+func (w *World) Run(body func(*Frame) bool) {
 	f := &Frame{c: &w.Control}
-	defer f.unwind(&recovered)
-	body(f)
-	if !f.complete {
+	defer f.unwind()
+	if !body(f) {
 		f.abandon()
 	}
-	return false
+	f.runDefers()
 }
 
 // abandon keeps the deferred calls of an interrupted function for later.
@@ -45,8 +44,8 @@ func (f *Frame) Defer(call func()) {
 	f.calls = append(f.calls, call)
 }
 
-// RunDefers runs the deferred calls of a function that returns normally.
-func (f *Frame) RunDefers() {
+// runDefers runs the deferred calls of a function that returns normally.
+func (f *Frame) runDefers() {
 	for len(f.calls) > 0 {
 		n := len(f.calls) - 1
 		call := f.calls[n]
@@ -56,7 +55,7 @@ func (f *Frame) RunDefers() {
 	f.complete = true
 }
 
-func (f *Frame) unwind(recovered *bool) {
+func (f *Frame) unwind() {
 	v := recover()
 	if v == nil && f.complete {
 		return
@@ -73,7 +72,6 @@ func (f *Frame) unwind(recovered *bool) {
 	if v != nil {
 		f.panicking, f.value = true, MapPanic(v)
 	}
-	was := f.panicking
 	for len(f.calls) > 0 {
 		n := len(f.calls) - 1
 		call := f.calls[n]
@@ -85,9 +83,6 @@ func (f *Frame) unwind(recovered *bool) {
 	}
 	if f.panicking {
 		panic(f.value)
-	}
-	if was {
-		*recovered = true
 	}
 }
 

@@ -1,0 +1,122 @@
+package interp
+
+import (
+	"context"
+	"fmt"
+	"go/types"
+	"strconv"
+
+	"golang.org/x/tools/go/ssa"
+
+	"trafficgpt/interp/lower"
+	"trafficgpt/interp/symbols"
+)
+
+// RunProgram runs an ordinary package main in this session: its variables in
+// the order of their dependencies, its init functions, then main. files maps
+// names to sources. The exit status is 0, that of os.Exit, or 2 after a panic;
+// a program that fails its check gives 1.
+func (s *Session) RunProgram(ctx context.Context, files map[string][]byte, sink Sink) (exit int, failure *Error) {
+	s.run.Lock()
+	defer s.run.Unlock()
+	s.mu.Lock()
+	p, err := s.program(files)
+	if err == nil {
+		err = s.compileProgram(p)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		e := s.compileError(Cell{}, err)
+		if _, refused := err.(*lower.Refusal); refused {
+			e.Name = "Refused"
+		}
+		return 1, e
+	}
+	r := s.execute(ctx, p, sink)
+	switch {
+	case r.Err == nil:
+		return 0, nil
+	case r.Err.Name == "Exit":
+		return s.exitCode, nil
+	}
+	return 2, r.Err
+}
+
+// program type-checks the files of a package.
+func (s *Session) program(files map[string][]byte) (*plan, error) {
+	p := &plan{info: newInfo()}
+	var errs typeErrors
+	for name, src := range files {
+		f, err := parseSource(s.fset, name, src)
+		if err != nil {
+			return nil, err
+		}
+		s.cells[name] = string(src)
+		p.files = append(p.files, f)
+		for _, is := range f.Imports {
+			path, err := strconv.Unquote(is.Path.Value)
+			if err == nil && path != "unsafe" && !symbols.Has(path) {
+				errs = append(errs, types.Error{Fset: s.fset, Pos: is.Pos(), Msg: unknownImport(path)})
+			}
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	conf := types.Config{Importer: s.importer, GoVersion: goVersion, Error: func(err error) {
+		if e, ok := err.(types.Error); ok {
+			errs = append(errs, e)
+		}
+	}}
+	p.pkg, _ = conf.Check("main", s.fset, p.files, p.info)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return p, nil
+}
+
+func (s *Session) compileProgram(p *plan) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = internalError(r)
+		}
+	}()
+	s.addImports(p.pkg)
+	sp := s.prog.CreatePackage(p.pkg, p.files, p.info, false)
+	sp.Build()
+	var entries []func()
+	for _, name := range []string{"init", "main"} {
+		fn := sp.Func(name)
+		if fn == nil {
+			return fmt.Errorf("function %s is undeclared in the main package", name)
+		}
+		entry, err := s.load(fn)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, entry)
+	}
+	p.entry = func() {
+		for _, e := range entries {
+			e()
+		}
+	}
+	return nil
+}
+
+// load lowers a function and hands it to the executor.
+func (s *Session) load(fn *ssa.Function) (func(), error) {
+	chunk, err := s.lowerer.Lower(fn)
+	if err != nil {
+		return nil, err
+	}
+	if debugSource != nil {
+		debugSource(chunk.Source)
+	}
+	entry, err := s.exec.load(chunk)
+	if err != nil {
+		s.lowerer.Discard()
+		return nil, err
+	}
+	return entry, nil
+}
