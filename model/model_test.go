@@ -188,3 +188,122 @@ func setThreads(n int) (restore func()) {
 	old := f32.SetThreads(n)
 	return func() { f32.SetThreads(old) }
 }
+
+// TestAccumulation holds several passes of one step against one pass of all.
+func TestAccumulation(t *testing.T) {
+	for _, c := range testConfigs() {
+		one, two := testModel(t, c), testModel(t, c)
+		a, b := testBatch(c.Vocabulary, 5), testBatch(c.Vocabulary, 6)
+		joined := &Batch{Tokens: append(append([]uint16(nil), a.Tokens...), b.Tokens...), Targets: append(append([]int(nil), a.Targets...), b.Targets...), Segments: append([]Segment(nil), a.Segments...)}
+		for _, s := range b.Segments {
+			s.Start, s.End = s.Start+len(a.Tokens), s.End+len(a.Tokens)
+			joined.Segments = append(joined.Segments, s)
+		}
+		x, err := NewTrainer(one, DefaultAdamW(), 1).Step(1e-3, a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := NewTrainer(two, DefaultAdamW(), 1).Step(1e-3, joined)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(x.Loss-y.Loss) > 1e-5 || math.Abs(x.Norm-y.Norm) > 1e-3*y.Norm {
+			t.Errorf("%s: in two passes loss %v and norm %v, in one %v and %v", c.Name, x.Loss, x.Norm, y.Loss, y.Norm)
+		}
+	}
+}
+
+// TestMemoryModesAgree trains with every memory mode: recomputation changes
+// nothing at all, rebuilding from outputs only the last digits.
+func TestMemoryModesAgree(t *testing.T) {
+	for _, reversible := range []bool{false, true} {
+		var want []float64
+		for _, memory := range []string{KeepAll, KeepInputs, KeepNothing} {
+			if memory == KeepNothing && !reversible {
+				continue
+			}
+			c := testConfigs()[6]
+			c.Memory, c.Reversible, c.Dropout = memory, reversible, 0.1
+			m := testModel(t, c)
+			tr := NewTrainer(m, DefaultAdamW(), 1)
+			for i := range 5 {
+				info, err := tr.Step(1e-3, testBatch(c.Vocabulary, uint64(i)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				switch {
+				case memory == KeepAll:
+					want = append(want, info.Loss, info.Norm)
+				case memory == KeepInputs && (info.Loss != want[2*i] || info.Norm != want[2*i+1]):
+					t.Errorf("reversible %v, step %d: %+v with %s, %v with all kept", reversible, i+1, info, memory, want[2*i:2*i+2])
+				case math.Abs(info.Loss-want[2*i]) > 1e-4 || math.Abs(info.Norm-want[2*i+1]) > 1e-3*info.Norm:
+					t.Errorf("reversible %v, step %d: %+v with %s, %v with all kept", reversible, i+1, info, memory, want[2*i:2*i+2])
+				}
+			}
+		}
+	}
+}
+
+// TestBorders changes one flow of a batch: nothing may change in the others.
+func TestBorders(t *testing.T) {
+	for _, c := range testConfigs() {
+		m := testModel(t, c)
+		b := testBatch(c.Vocabulary, 5)
+		s := NewScorer(m)
+		before, err := s.Losses(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before = append([]float32(nil), before...)
+		g := b.Segments[0]
+		for i := g.Start; i < g.End; i++ {
+			b.Tokens[i] = (b.Tokens[i] + 1) % uint16(c.Vocabulary)
+		}
+		after, err := s.Losses(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := false
+		for i := range after {
+			if i >= g.End && after[i] != before[i] {
+				t.Fatalf("%s: row %d of another flow changed from %v to %v", c.Name, i, before[i], after[i])
+			}
+			changed = changed || after[i] != before[i]
+		}
+		if !changed {
+			t.Errorf("%s: nothing changed", c.Name)
+		}
+	}
+}
+
+// TestDropoutGradients checks, with dropout on, the loss's slope along its
+// gradient against differences of the loss itself.
+func TestDropoutGradients(t *testing.T) {
+	for _, c := range testConfigs() {
+		m := testModel(t, c)
+		b := testBatch(c.Vocabulary, 5)
+		drop := dropout{p: 0.2, seed: 9}
+		var w workspace
+		m.p.needGrads()
+		without := w.gradients(m, b, 1, dropout{})
+		clear(m.p.grads)
+		with := w.gradients(m, b, 1, drop)
+		if with == without {
+			t.Errorf("%s: dropout changes nothing", c.Name)
+		}
+		norm := math.Sqrt(f32.SumSquares(m.p.grads))
+		g := append([]float32(nil), m.p.grads...)
+		kept := append([]float32(nil), m.p.weights...)
+		h := 0.02 / norm
+		loss := func(sign float64) float64 {
+			for i := range kept {
+				m.p.weights[i] = kept[i] + float32(sign*h/norm)*g[i]
+			}
+			return w.gradients(m, b, 1, drop)
+		}
+		slope := (loss(1) - loss(-1)) / (2 * h)
+		if math.Abs(slope-norm) > 2e-2*norm {
+			t.Errorf("%s: the slope is %v, the gradient's norm %v", c.Name, slope, norm)
+		}
+	}
+}
