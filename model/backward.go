@@ -125,7 +125,7 @@ func (p *pass) feedForwardBack(layer int, x []float32, s *ffSaved, dy, dx []floa
 	c, l := p.m.cfg, &p.m.p.layers[layer]
 	dy = p.dropped(dy, site(layer, siteFeedForward))
 	act := p.arena.Alloc(p.n * c.FeedForward)
-	p.activate(act, s.f, layer)
+	p.activate(act, s.f, nil, layer)
 	dact := p.arena.Alloc(p.n * c.FeedForward)
 	p.addGrads(dact, dy, act, &l.fc2, &l.fc2Bias)
 	df := p.activateBack(dact, s.f, layer)

@@ -170,25 +170,36 @@ func (p *pass) unshift(h []float32) {
 	}
 }
 
-// linear computes y = x·w + bias for n rows.
-func (p *pass) linear(y, x []float32, w, bias *tensor) {
+// product computes y = x·w for n rows. Biases are added by whoever reads y
+// next, while its rows are at hand.
+func (p *pass) product(y, x []float32, w *tensor) {
 	f32.Gemm(false, false, p.n, w.cols, w.rows, 1, x, w.rows, w.w, w.cols, 0, y, w.cols)
-	f32.AddRow(y, bias.w, p.n, w.cols)
 }
+
+// rowsAtHand is how many rows a piece of row-by-row work takes at a time.
+const rowsAtHand = 32
 
 // emit sets y = base + sign·(o·w + bias), with dropout on what is added; y may
 // be base.
 func (p *pass) emit(y, base, o []float32, w, bias *tensor, sign float32, site uint64) {
 	mark := p.arena.Mark()
 	defer p.arena.Release(mark)
-	out := p.arena.Alloc(p.n * w.cols)
-	p.linear(out, o, w, bias)
-	p.dropRows(out, w.cols, site)
-	if sign > 0 {
-		f32.Add(y, base, out)
-	} else {
-		f32.Sub(y, base, out)
-	}
+	cols := w.cols
+	out := p.arena.Alloc(p.n * cols)
+	p.product(out, o, w)
+	f32.Parallel(p.n, rowsAtHand, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			row := out[i*cols:][:cols]
+			f32.Add(row, row, bias.w)
+			p.drop.row(row, site, i, 0)
+		}
+		add, y, base := out[lo*cols:hi*cols], y[lo*cols:hi*cols], base[lo*cols:hi*cols]
+		if sign > 0 {
+			f32.Add(y, base, add)
+		} else {
+			f32.Sub(y, base, add)
+		}
+	})
 }
 
 // dropRows applies dropout to x [n, cols].
@@ -221,8 +232,8 @@ func (p *pass) attention(layer int, x, base, y []float32, sign float32, s *attnS
 	p.allocAttention(s)
 	f32.LayerNorm(s.h, x, l.norm1Gain.w, l.norm1Bias.w, p.n, c.Width, normEpsilon, s.mean, s.rstd)
 	p.shift(s.h)
-	p.linear(s.p, s.h, &l.qkv, &l.qkvBias)
-	p.mapRows(s.p)
+	p.product(s.p, s.h, &l.qkv)
+	p.mapRows(s.p, l.qkvBias.w)
 	f32.Parallel(len(p.items), 1, func(lo, hi, worker int) {
 		for _, it := range p.items[lo:hi] {
 			p.head(layer, it, s, p.scratch[worker])
@@ -256,14 +267,11 @@ func (p *pass) allocAttention(s *attnSaved) {
 	}
 }
 
-// mapRows applies what happens to projections before they meet: feature maps
-// of linear heads, rotation of the others.
-func (p *pass) mapRows(x []float32) {
+// mapRows applies what happens to projections before they meet: the bias,
+// feature maps of linear heads, rotation of the others.
+func (p *pass) mapRows(x, bias []float32) {
 	c := p.m.cfg
 	rotated := c.Positions == PositionsRotary
-	if !rotated && c.LinearHeads == 0 {
-		return
-	}
 	ld := c.projected()
 	for _, s := range p.b.Segments {
 		n := s.End - s.Start
@@ -274,6 +282,7 @@ func (p *pass) mapRows(x []float32) {
 		f32.Parallel(n, 32, func(lo, hi, _ int) {
 			for i := lo; i < hi; i++ {
 				row := x[(s.Start+i)*ld:][:ld]
+				f32.Add(row, row, bias)
 				p.m.featureRow(row)
 				if rotated {
 					half := c.HeadDim / 2
@@ -359,29 +368,31 @@ func (p *pass) feedForward(layer int, x, base, y []float32, sign float32, s *ffS
 	s.f = p.arena.Alloc(p.n * c.hidden())
 	f32.LayerNorm(s.h, x, l.norm2Gain.w, l.norm2Bias.w, p.n, c.Width, normEpsilon, s.mean, s.rstd)
 	p.shift(s.h)
-	p.linear(s.f, s.h, &l.fc1, &l.fc1Bias)
+	p.product(s.f, s.h, &l.fc1)
 	if y == nil {
+		f32.AddRow(s.f, l.fc1Bias.w, p.n, c.hidden())
 		return
 	}
 	mark := p.arena.Mark()
 	act := p.arena.Alloc(p.n * c.FeedForward)
-	p.activate(act, s.f, layer)
+	p.activate(act, s.f, l.fc1Bias.w, layer)
 	p.emit(y, base, act, &l.fc2, &l.fc2Bias, sign, site(layer, siteFeedForward))
 	p.arena.Release(mark)
 }
 
-// activate computes act [n, feed-forward] = gelu(f), or gelu(a)·b of f = [a b].
-func (p *pass) activate(act, f []float32, layer int) {
+// activate adds the bias (unless nil) to f and computes act [n, feed-forward] =
+// gelu(f), or gelu(a)·b of f = [a b].
+func (p *pass) activate(act, f, bias []float32, layer int) {
 	ff, hidden := p.m.cfg.FeedForward, p.m.cfg.hidden()
-	f32.Parallel(p.n, 32, func(lo, hi, _ int) {
-		if !p.m.cfg.GLU {
-			f32.Gelu(act[lo*ff:hi*ff], f[lo*ff:hi*ff])
-		}
+	f32.Parallel(p.n, rowsAtHand, func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
-			row := act[i*ff:][:ff]
+			row, f := act[i*ff:][:ff], f[i*hidden:][:hidden]
+			if bias != nil {
+				f32.Add(f, f, bias)
+			}
+			f32.Gelu(row, f[:ff])
 			if p.m.cfg.GLU {
-				f32.Gelu(row, f[i*hidden:][:ff])
-				f32.Mul(row, row, f[i*hidden+ff:][:ff])
+				f32.Mul(row, row, f[ff:])
 			}
 			p.drop.row(row, site(layer, siteActivation), i, 0)
 		}

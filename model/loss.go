@@ -15,14 +15,51 @@ type workspace struct {
 }
 
 func (w *workspace) begin(m *Model, b *Batch, train bool, drop dropout) *pass {
-	if w.arena == nil {
-		w.arena = f32.NewArena(0)
+	p := &w.pass
+	p.m, p.b, p.n, p.train, p.drop = m, b, len(b.Tokens), train, drop
+	p.prepare()
+	if need := p.arenaSize(); w.arena == nil || w.arena.Size() < need {
+		w.arena = nil
+		w.arena = f32.NewArena(need)
 	}
 	w.arena.Reset()
-	p := &w.pass
-	p.m, p.b, p.n, p.arena, p.train, p.drop = m, b, len(b.Tokens), w.arena, train, drop
-	p.prepare()
+	p.arena = w.arena
 	return p
+}
+
+// arenaSize is the memory of a pass in bytes, a little generous: what is kept
+// of every layer, one layer's own, and the largest temporaries.
+func (p *pass) arenaSize() int {
+	c, n := p.m.cfg, p.n
+	streams := 1
+	if c.Reversible {
+		streams = 2
+	}
+	attn := n * (2 + c.Width + c.projected() + c.inner() + c.RetentionHeads*(c.HeadDim+1) + c.Heads())
+	segments := len(p.b.Segments)
+	for h := range c.Heads() {
+		switch c.kind(h) {
+		case linearHead, retentionHead:
+			attn += p.firstRow[segments] * p.m.scans[h].stateSize()
+		case rwkvHead:
+			attn += p.rwkvFirst[segments] * 3 * c.HeadDim
+		}
+	}
+	ff := n * (2 + c.Width + c.hidden())
+	layer := attn + ff + n*c.Width
+	size := n * (streams*c.Width + 2*c.Width + c.Vocabulary + 3) // embeddings and output side
+	back := max(n*(c.inner()+c.projected()+2*c.Width), n*(2*c.FeedForward+c.hidden()+2*c.Width))
+	switch {
+	case !p.train:
+		size += layer + n*(c.FeedForward+c.Width)
+	case c.Memory == KeepAll:
+		size += c.Layers*(layer+streams*n*c.Width) + back + 2*n*c.Width
+	case c.Memory == KeepInputs:
+		size += c.Layers*streams*n*c.Width + layer + back + 2*n*c.Width
+	default:
+		size += max(attn, ff) + back + 3*n*c.Width
+	}
+	return 4 * (size + size/64 + 1<<14)
 }
 
 // final is the output side of a pass.
