@@ -2,14 +2,15 @@ package model
 
 import "trafficgpt/model/f32"
 
-// addGrads adds to the gradients of y = x·w + bias from dy, and sets dx (unless
-// nil) to the gradient of x.
-func (p *pass) addGrads(dx, dy, x []float32, w, bias *tensor) {
+// addGrads adds to the gradients of w and bias in y = x·w + bias.
+func (p *pass) addGrads(dy, x []float32, w, bias *tensor) {
 	f32.SumRows(bias.g, dy, p.n, w.cols)
 	f32.Gemm(true, false, w.rows, w.cols, p.n, 1, x, w.rows, dy, w.cols, 1, w.g, w.cols)
-	if dx != nil {
-		f32.Gemm(false, true, p.n, w.rows, w.cols, 1, dy, w.cols, w.w, w.cols, 0, dx, w.rows)
-	}
+}
+
+// inputGrad sets dx to the gradient of x in y = x·w + bias.
+func (p *pass) inputGrad(dx, dy []float32, w *tensor) {
+	f32.Gemm(false, true, p.n, w.rows, w.cols, 1, dy, w.cols, w.w, w.cols, 0, dx, w.rows)
 }
 
 // dropped returns dy as it is without dropout, else a copy with dropout
@@ -37,7 +38,8 @@ func (p *pass) attentionBack(layer int, x []float32, s *attnSaved, dy, dx []floa
 	c, l := p.m.cfg, &p.m.p.layers[layer]
 	dy = p.dropped(dy, site(layer, siteProjection))
 	do := p.arena.Alloc(p.n * c.inner())
-	p.addGrads(do, dy, s.o, &l.proj, &l.projBias)
+	p.addGrads(dy, s.o, &l.proj, &l.projBias)
+	p.inputGrad(do, dy, &l.proj)
 	dp := p.arena.Alloc(p.n * c.projected())
 	p.gateBack(s, do, dp)
 	f32.Parallel(len(p.items), 1, func(lo, hi, worker int) {
@@ -47,7 +49,8 @@ func (p *pass) attentionBack(layer int, x []float32, s *attnSaved, dy, dx []floa
 	})
 	p.mapRowsBack(s.p, dp)
 	dh := p.arena.Alloc(p.n * c.Width)
-	p.addGrads(dh, dp, s.h, &l.qkv, &l.qkvBias)
+	p.addGrads(dp, s.h, &l.qkv, &l.qkvBias)
+	p.inputGrad(dh, dp, &l.qkv)
 	p.unshift(dh)
 	f32.LayerNormGrad(dh, l.norm1Gain.g, l.norm1Bias.g, dh, x, l.norm1Gain.w, s.mean, s.rstd, p.n, c.Width)
 	f32.Add(dx, dx, dh)
@@ -124,39 +127,39 @@ func (p *pass) feedForwardBack(layer int, x []float32, s *ffSaved, dy, dx []floa
 	defer p.arena.Release(mark)
 	c, l := p.m.cfg, &p.m.p.layers[layer]
 	dy = p.dropped(dy, site(layer, siteFeedForward))
-	act := p.arena.Alloc(p.n * c.FeedForward)
-	p.activate(act, s.f, nil, layer)
-	dact := p.arena.Alloc(p.n * c.FeedForward)
-	p.addGrads(dact, dy, act, &l.fc2, &l.fc2Bias)
-	df := p.activateBack(dact, s.f, layer)
+	act, dact := p.arena.Alloc(p.n*c.FeedForward), p.arena.Alloc(p.n*c.FeedForward)
+	p.inputGrad(dact, dy, &l.fc2)
+	df := p.activateBack(act, dact, s.f, layer)
+	p.addGrads(dy, act, &l.fc2, &l.fc2Bias)
 	dh := p.arena.Alloc(p.n * c.Width)
-	p.addGrads(dh, df, s.h, &l.fc1, &l.fc1Bias)
+	p.addGrads(df, s.h, &l.fc1, &l.fc1Bias)
+	p.inputGrad(dh, df, &l.fc1)
 	p.unshift(dh)
 	f32.LayerNormGrad(dh, l.norm2Gain.g, l.norm2Bias.g, dh, x, l.norm2Gain.w, s.mean, s.rstd, p.n, c.Width)
 	f32.Add(dx, dx, dh)
 }
 
-// activateBack returns the gradient of f from that of act, which it overwrites.
-func (p *pass) activateBack(dact, f []float32, layer int) []float32 {
+// activateBack computes act once more and returns the gradient of f from that
+// of act, which it overwrites.
+func (p *pass) activateBack(act, dact, f []float32, layer int) []float32 {
 	ff, hidden := p.m.cfg.FeedForward, p.m.cfg.hidden()
 	df := dact
 	if p.m.cfg.GLU {
 		df = p.arena.Alloc(p.n * hidden)
 	}
-	f32.Parallel(p.n, 32, func(lo, hi, _ int) {
+	place := site(layer, siteActivation)
+	f32.Parallel(p.n, rowsAtHand, func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
-			dact := dact[i*ff:][:ff]
-			p.drop.row(dact, site(layer, siteActivation), i, 0)
-			if !p.m.cfg.GLU {
-				f32.GeluGrad(dact, f[i*ff:][:ff], dact)
-				continue
+			row, drow, df, f := act[i*ff:][:ff], dact[i*ff:][:ff], df[i*hidden:][:hidden], f[i*hidden:][:hidden]
+			p.drop.row(drow, place, i, 0)
+			f32.Gelu(row, f[:ff])
+			if p.m.cfg.GLU {
+				f32.Mul(df[ff:], drow, row)
+				f32.Mul(row, row, f[ff:])
+				f32.Mul(drow, drow, f[ff:])
 			}
-			a, b := f[i*hidden:][:ff], f[i*hidden+ff:][:ff]
-			da, db := df[i*hidden:][:ff], df[i*hidden+ff:][:ff]
-			f32.Gelu(db, a)
-			f32.Mul(db, db, dact)
-			f32.Mul(dact, dact, b)
-			f32.GeluGrad(da, a, dact)
+			p.drop.row(row, place, i, 0)
+			f32.GeluGrad(df[:ff], f[:ff], drow)
 		}
 	})
 	return df

@@ -380,16 +380,14 @@ func (p *pass) feedForward(layer int, x, base, y []float32, sign float32, s *ffS
 	p.arena.Release(mark)
 }
 
-// activate adds the bias (unless nil) to f and computes act [n, feed-forward] =
+// activate adds the bias to f and computes act [n, feed-forward] =
 // gelu(f), or gelu(a)·b of f = [a b].
 func (p *pass) activate(act, f, bias []float32, layer int) {
 	ff, hidden := p.m.cfg.FeedForward, p.m.cfg.hidden()
 	f32.Parallel(p.n, rowsAtHand, func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			row, f := act[i*ff:][:ff], f[i*hidden:][:hidden]
-			if bias != nil {
-				f32.Add(f, f, bias)
-			}
+			f32.Add(f, f, bias)
 			f32.Gelu(row, f[:ff])
 			if p.m.cfg.GLU {
 				f32.Mul(row, row, f[ff:])
