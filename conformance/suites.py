@@ -10,7 +10,8 @@ import unittest
 
 import program
 
-MODULES = {"protocol": "test_protocol", "clients": "test_clients", "lab": "test_lab", "figures": "test_figures"}
+MODULES = {"protocol": "test_protocol", "clients": "test_clients", "notebooks": "test_notebooks", "lab": "test_lab",
+           "figures": "test_figures"}
 
 
 def main(names):

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"trafficgpt/interp"
 	"trafficgpt/kernel/wire"
 )
 
@@ -48,24 +49,15 @@ var canRunBeside = map[string]bool{
 }
 
 func (s *server) kernelInfo(*request) any {
-	version := strings.TrimPrefix(runtime.Version(), "go")
 	return map[string]any{
 		"status":                 "ok",
 		"protocol_version":       wire.ProtocolVersion,
 		"implementation":         "trafficgpt",
 		"implementation_version": s.version,
-		"language_info": map[string]any{
-			"name":               "go",
-			"version":            version,
-			"mimetype":           "text/x-go",
-			"file_extension":     ".go",
-			"pygments_lexer":     "go",
-			"codemirror_mode":    "go",
-			"nbconvert_exporter": "script",
-		},
-		"banner":             fmt.Sprintf("TrafficGPT %s: network traffic as tokens, in Go %s", s.version, version),
-		"debugger":           false,
-		"supported_features": []string{"kernel subshells"},
+		"language_info":          interp.Language(),
+		"banner":                 fmt.Sprintf("TrafficGPT %s: network traffic as tokens, in Go %s", s.version, strings.TrimPrefix(runtime.Version(), "go")),
+		"debugger":               false,
+		"supported_features":     []string{"kernel subshells"},
 		"help_links": []map[string]string{
 			{"text": "The Go Language", "url": "https://go.dev/ref/spec"},
 			{"text": "Go Standard Library", "url": "https://pkg.go.dev/std"},

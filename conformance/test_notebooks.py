@@ -1,0 +1,83 @@
+"""Every committed notebook, by Jupyter's own client and the installed kernel
+and by `trafficgpt run`: the same outputs but for times, valid nbformat, and a
+file that Python would store byte for byte the same."""
+
+import json
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+import nbformat
+from nbclient import NotebookClient
+
+import program
+
+NOTEBOOKS = sorted((pathlib.Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+
+# What a run may take instead of what the notebook says, to be quick.
+SHORTER = {"00-quickstart.ipynb": [("steps := 2500", "steps := 150"), ("samples := 50 ", "samples := 10 ")]}
+
+# Times and rates, the only things in which two runs may differ.
+TIMES = re.compile(r"\d[\d,.]*\s*(?:ns|µs|ms|s|min|h|steps/s|tokens/s|flows/s)\b(?!-)")
+
+
+def masked(value):
+    """The value without its times; whether there were any."""
+    if isinstance(value, list):
+        value = "".join(value)
+    if not isinstance(value, str):
+        return value, False
+    return TIMES.subn("TIME", value)
+
+
+def comparable(output):
+    """An output as two runs must agree on it. A picture that shows a time cannot
+    agree as a whole; the text beside it must."""
+    plain = dict(output)
+    plain.pop("execution_count", None)
+    data = plain.pop("data", {})
+    timed = any(masked(v)[1] for v in data.values())
+    kept = {m: "picture" if timed and m in ("image/png", "image/svg+xml") else masked(v)[0] for m, v in data.items()}
+    if timed:  # a curve drawn as text has its times in its first lines
+        kept = {m: re.sub(r"[\u2800-\u28ff]", "", v) if isinstance(v, str) else v for m, v in kept.items()}
+    plain["text"] = masked(plain.get("text", ""))[0]
+    return json.dumps([plain, kept], sort_keys=True)
+
+
+class TheSameInBoth(unittest.TestCase):
+    def run_both(self, path):
+        source = path.read_text(encoding="utf-8")
+        for old, new in SHORTER.get(path.name, []):
+            self.assertIn(old, source, "the shorter settings no longer fit the notebook")
+            source = source.replace(old, new)
+        with tempfile.TemporaryDirectory() as work:
+            work = pathlib.Path(work)
+            for name in ("client", "runner"):
+                (work / name).mkdir()
+            file, out = work / "runner" / path.name, work / "out.ipynb"
+            file.write_text(source, encoding="utf-8")
+            subprocess.run([program.binary(), "run", "--quiet", str(file), "-o", str(out)], check=True, timeout=300)
+            mine = nbformat.read(out, as_version=4)
+            nbformat.validate(mine)
+            self.assertEqual(nbformat.writes(mine) + "\n", out.read_text(encoding="utf-8"), "nbformat would store it otherwise")
+            theirs = nbformat.reads(source, as_version=4)
+            NotebookClient(theirs, timeout=300, kernel_name="trafficgpt", resources={"metadata": {"path": str(work / "client")}}).execute()
+        return mine, theirs
+
+    def test_outputs(self):
+        self.assertTrue(NOTEBOOKS)
+        for path in NOTEBOOKS:
+            with self.subTest(path.name):
+                mine, theirs = self.run_both(path)
+                self.assertEqual(mine.metadata.language_info, theirs.metadata.language_info)
+                for a, b in zip(mine.cells, theirs.cells, strict=True):
+                    if a.cell_type != "code":
+                        continue
+                    self.assertEqual(a.execution_count, b.execution_count, a.source)
+                    self.assertEqual([comparable(o) for o in a.outputs], [comparable(o) for o in b.outputs], a.source)
+
+
+if __name__ == "__main__":
+    unittest.main()
