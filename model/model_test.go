@@ -307,3 +307,28 @@ func TestDropoutGradients(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryPath runs every configuration on every kernel this processor has,
+// plain Go included: losses and gradients must agree up to rounding.
+func TestEveryPath(t *testing.T) {
+	defer func(old string) { _ = f32.SetPath(old) }(f32.Path())
+	for _, c := range testConfigs() {
+		var loss, norm float64
+		for i, path := range f32.Paths() {
+			if err := f32.SetPath(path); err != nil {
+				t.Fatal(err)
+			}
+			m := testModel(t, c)
+			m.p.needGrads()
+			var w workspace
+			l := w.gradients(m, testBatch(c.Vocabulary, 5), 1, dropout{})
+			n := math.Sqrt(f32.SumSquares(m.p.grads))
+			if i == 0 {
+				loss, norm = l, n
+			}
+			if math.Abs(l-loss) > 1e-5*loss || math.Abs(n-norm) > 1e-4*norm {
+				t.Errorf("%s: %s gives loss %v and norm %v, plain Go %v and %v", c.Name, path, l, n, loss, norm)
+			}
+		}
+	}
+}

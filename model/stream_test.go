@@ -3,6 +3,8 @@ package model
 import (
 	"math"
 	"testing"
+
+	"trafficgpt/model/f32"
 )
 
 // TestStreamEqualsBatch holds the recurrent form against the chunked form and
@@ -99,5 +101,35 @@ func TestStreamRefusesBadTokens(t *testing.T) {
 		if _, err := s.Step(bad.lanes, bad.tokens); err == nil {
 			t.Errorf("tokens %v on lanes %v were taken", bad.tokens, bad.lanes)
 		}
+	}
+}
+
+// TestConstantMemory runs a lane far beyond the model's context: its state keeps
+// its size, and its logits stay finite.
+func TestConstantMemory(t *testing.T) {
+	c := testConfigs()[6]
+	c.SoftmaxHeads = 0
+	m := testModel(t, c)
+	s := NewStream(m, 1)
+	size := s.StateBytes(0)
+	for i := range 20000 {
+		logits, err := s.Step([]int{0}, []uint16{uint16(i * 7 % c.Vocabulary)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%5000 == 4999 && !finite(f32.SumSquares(logits)) {
+			t.Fatalf("the logits at token %d are not finite", i)
+		}
+	}
+	if got := s.StateBytes(0); got != size {
+		t.Errorf("the state takes %d bytes after 20,000 tokens, %d at first", got, size)
+	}
+	allocs := testing.AllocsPerRun(50, func() {
+		if _, err := s.Step([]int{0}, []uint16{1}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocs > 300 {
+		t.Errorf("a token makes %v allocations", allocs)
 	}
 }
