@@ -56,13 +56,16 @@ type Config struct {
 	Positions   string
 	AxialRows   int // axial positions: rows times columns; 0 or 1 row is a plain learned table
 	AxialCols   int
-	Mark        int  // token that begins a packet, for Offsets and Copies
-	Offsets     int  // rows are told how far back the last Mark is, up to Offsets-1; 0 for no
-	Copies      int  // rows are told the tokens of so many packets before, and may copy them; at most 4
-	Tied        bool // one matrix for embedding and output
-	Dropout     float64
-	Reversible  bool   // two residual streams (Reformer, RevNet)
-	Memory      string // KeepAll, KeepInputs or KeepNothing; default KeepAll
+	Mark        int // token that begins a packet, for Offsets and Copies
+	Offsets     int // rows are told how far back the last Mark is, up to Offsets-1; 0 for no
+	Copies      int // rows are told the tokens of so many packets before, and may copy them; at most 4
+	// Labels are what a flow may be told it is, by tokenizer.Cls and the label's
+	// number in front of it. A training run with labels sets them.
+	Labels     []string
+	Tied       bool // one matrix for embedding and output
+	Dropout    float64
+	Reversible bool   // two residual streams (Reformer, RevNet)
+	Memory     string // KeepAll, KeepInputs or KeepNothing; default KeepAll
 }
 
 // Tiny is the model of the quickstart: it learns the lab corpus's headers in

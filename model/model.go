@@ -59,6 +59,16 @@ func New(cfg Config, seed uint64) (*Model, error) {
 // Config is the configuration with its defaults filled in.
 func (m *Model) Config() Config { return m.cfg }
 
+// SetLabels names the labels that flows may be told, at most 256: label i is
+// told by the byte token i.
+func (m *Model) SetLabels(labels []string) error {
+	if len(labels) > 256 {
+		return fmt.Errorf("failed to set labels: %d are more than the 256 that one token tells apart", len(labels))
+	}
+	m.cfg.Labels = append([]string(nil), labels...)
+	return nil
+}
+
 // Parameters is the number of weights.
 func (m *Model) Parameters() int {
 	n := 0

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"trafficgpt/lib/display"
@@ -32,7 +33,7 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 	}
 	r := &run{o: o, m: m, stream: model.NewStream(m, o.Lanes), choose: chooser{o: o}, done: make([]*pcap.Flow, o.Flows),
 		result: &Result{Model: m.Config().Name, Reasons: map[string]int{}}}
-	if r.prompt, err = o.prompt(); err != nil {
+	if r.prompt, err = o.prompt(m.Config().Labels); err != nil {
 		return nil, err
 	}
 	if !o.Quiet {
@@ -52,8 +53,22 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 	return r.result, nil
 }
 
-// prompt returns the tokens every flow begins with: a start token at least.
-func (o Options) prompt() ([]uint16, error) {
+// prompt returns the tokens every flow begins with: the label, if one is asked
+// for, and a start token at least.
+func (o Options) prompt(labels []string) ([]uint16, error) {
+	tokens, err := o.beginning()
+	if err != nil || o.PromptLabel == "" {
+		return tokens, err
+	}
+	i := slices.Index(labels, o.PromptLabel)
+	if i < 0 {
+		return nil, fmt.Errorf("failed to sample: the model knows no label %q, but %q", o.PromptLabel, labels)
+	}
+	return append([]uint16{tokenizer.Cls, uint16(i)}, tokens...), nil
+}
+
+// beginning is the part of a prompt that belongs to the flow.
+func (o Options) beginning() ([]uint16, error) {
 	tokens := o.Prompt
 	if f := o.PromptFlow; f != nil {
 		part := *f
@@ -212,7 +227,7 @@ func (r *run) allowed(l *lane) []bool {
 		}
 		r.rules.tcp = &l.talk
 	}
-	return r.rules.next(l.tokens[last:], r.o.MaxTokens-len(l.tokens)-1, last == 0)
+	return r.rules.next(l.tokens[last:], r.o.MaxTokens-len(l.tokens)-1, last == l.starts[0])
 }
 
 // after is when a flow starts, counted from the first.

@@ -159,9 +159,9 @@ func (l *lane) remember(s *model.Stream, id int) {
 
 // packets are the complete legal packets of a lane's flow.
 func (r *run) packets(l *lane) ([]pcap.Packet, []uint16) {
-	tokens := l.tokens
+	tokens := l.tokens[l.starts[0]:]
 	if !l.ended { // the last packet is not complete
-		tokens = append(append([]uint16(nil), tokens[:l.starts[len(l.starts)-1]]...), tokenizer.End)
+		tokens = append(append([]uint16(nil), tokens[:l.starts[len(l.starts)-1]-l.starts[0]]...), tokenizer.End)
 	}
 	packets, err := tokenizer.DecodeAt(tokens, r.o.Start.Add(r.after(l.flow)))
 	if err != nil {

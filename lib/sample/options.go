@@ -21,6 +21,7 @@ type Options struct {
 	// Every flow goes on from this beginning: tokens, or the first
 	// PromptPackets packets of a flow (all of them when 0).
 	Prompt        []uint16
+	PromptLabel   string // of a model trained with labels: what the flow is to be; goes with the others
 	PromptFlow    *pcap.Flow
 	PromptPackets int
 
@@ -38,7 +39,7 @@ type Options struct {
 	Lanes      int // flows side by side, default 32
 
 	Start time.Time // of the first flow's first packet; each flow starts a second after the one before
-	Label string    // of the flows, default "generated"
+	Label string    // of the flows, default PromptLabel or "generated"
 	Quiet bool      // no progress bar
 }
 
@@ -71,6 +72,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Start.IsZero() {
 		o.Start = time.Unix(1_700_000_000, 0).UTC()
+	}
+	if o.Label == "" {
+		o.Label = o.PromptLabel
 	}
 	if o.Label == "" {
 		o.Label = "generated"

@@ -1,7 +1,11 @@
 package train
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 
 	"trafficgpt/model"
 	"trafficgpt/tokenizer"
@@ -29,16 +33,42 @@ type Position struct {
 	Draws  int // batches drawn: the state of the masks
 }
 
-// encode gives the tokens of flows, each up to limit unless that is 0.
-func encode(flows []*pcap.Flow, limit int) [][]uint16 {
+// encode gives the tokens of flows, each up to FlowTokens, with its label in
+// front where the model is to be told.
+func (o Options) encode(m *model.Model, flows []*pcap.Flow) [][]uint16 {
 	var out [][]uint16
 	for _, f := range flows {
 		if f == nil || len(f.Packets) == 0 {
 			continue
 		}
-		out = append(out, cut(tokenizer.Encode(f), limit))
+		tokens := cut(tokenizer.Encode(f), o.FlowTokens)
+		if i := slices.Index(m.Config().Labels, f.Label); o.Labels && i >= 0 {
+			tokens = append([]uint16{tokenizer.Cls, uint16(i)}, tokens...)
+		}
+		out = append(out, tokens)
 	}
 	return out
+}
+
+// setLabels gives the model the labels of the training flows, unless it has
+// labels from an earlier run.
+func (o Options) setLabels(m *model.Model, flows []*pcap.Flow) error {
+	if !o.Labels || len(m.Config().Labels) > 0 {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, f := range flows {
+		if f != nil && f.Label != "" {
+			seen[f.Label] = true
+		}
+	}
+	if len(seen) == 0 {
+		return errors.New("failed to train with labels: no training flow has one")
+	}
+	if err := m.SetLabels(slices.Sorted(maps.Keys(seen))); err != nil {
+		return fmt.Errorf("failed to train with labels: %w", err)
+	}
+	return nil
 }
 
 // cut shortens a flow to at most limit tokens, before a packet where it can.

@@ -34,6 +34,10 @@ type Options struct {
 	// packets, and the flow has no end mark then.
 	FlowTokens int
 
+	// Labels tells the model what each flow is, by a token in front of it, so
+	// that sampling may ask for flows of a label.
+	Labels bool
+
 	Objective string  // NextToken (default) or Masked
 	MaskRate  float64 // share of hidden tokens of Masked, default 0.15
 

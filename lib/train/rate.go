@@ -36,7 +36,7 @@ func FindRate(m *model.Model, training []*pcap.Flow, opts Options) (*Rates, erro
 	if err != nil {
 		return nil, err
 	}
-	flows := encode(training, o.FlowTokens)
+	flows := o.encode(m, training)
 	if len(flows) == 0 {
 		return nil, errors.New("failed to find a learning rate: there are no training flows with packets")
 	}

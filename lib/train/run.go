@@ -60,7 +60,10 @@ func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*r
 	if err != nil {
 		return nil, err
 	}
-	flows := encode(training, o.FlowTokens)
+	if err := o.setLabels(m, training); err != nil {
+		return nil, err
+	}
+	flows := o.encode(m, training)
 	if len(flows) == 0 {
 		return nil, errors.New("failed to train: there are no training flows with packets")
 	}
@@ -71,7 +74,7 @@ func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*r
 	decay.Decay, decay.Clip = o.Decay, o.Clip
 	r := &run{m: m, o: o, trainer: model.NewTrainer(m, decay, o.Seed), feed: newFeed(m.Config(), flows, o.Seed, Position{}),
 		best: math.Inf(1), data: fingerprint(flows), report: &Report{options: o, Model: m.Config().Name, Parameters: m.Parameters()}}
-	if held := encode(validation, o.FlowTokens); len(held) > 0 {
+	if held := o.encode(m, validation); len(held) > 0 {
 		r.valid = newValidation(m, held, o, o.ValidationTokens)
 		if len(r.valid.batches) == 0 {
 			r.valid = nil
