@@ -4,36 +4,62 @@ import (
 	"fmt"
 
 	"trafficgpt/model/f32"
+	"trafficgpt/model/half"
 )
 
 // packedWeights are the matrices laid out for products with few rows.
 type packedWeights struct {
 	layers []packedLayer
-	head   f32.Packed
+	head   packedMatrix
 }
 
-type packedLayer struct{ qkv, proj, fc1, fc2 f32.Packed }
+type packedLayer struct{ qkv, proj, fc1, fc2 packedMatrix }
+
+// packedMatrix holds one matrix in float32 or, if half is set, in 16 bits.
+type packedMatrix struct {
+	full f32.Packed
+	half *half.Matrix
+}
+
+// times computes y = x·w for n rows without gaps.
+func (w *packedMatrix) times(n int, x, y []float32) {
+	if w.half != nil {
+		w.half.Times(n, x, w.half.K, y, w.half.N)
+		return
+	}
+	f32.GemmPacked(n, x, w.full.K, &w.full, 0, y, w.full.N)
+}
 
 // pack lays the weights out once; a change of the weights drops the layout.
-func (m *Model) pack() *packedWeights {
-	if m.packed != nil {
-		return m.packed
+func (m *Model) pack(in16 bool) *packedWeights {
+	which := &m.packed[0]
+	if in16 {
+		which = &m.packed[1]
+	}
+	if *which != nil {
+		return *which
 	}
 	w := &packedWeights{layers: make([]packedLayer, m.cfg.Layers)}
-	lay := func(t *tensor, dst *f32.Packed) { f32.Pack(false, t.rows, t.cols, t.w, t.cols, dst) }
+	lay := func(transposed bool, k, n int, t *tensor, dst *packedMatrix) {
+		if in16 {
+			dst.half = half.Pack(transposed, k, n, t.w, t.cols)
+		} else {
+			f32.Pack(transposed, k, n, t.w, t.cols, &dst.full)
+		}
+	}
 	for i := range w.layers {
 		l, q := &m.p.layers[i], &w.layers[i]
-		lay(&l.qkv, &q.qkv)
-		lay(&l.proj, &q.proj)
-		lay(&l.fc1, &q.fc1)
-		lay(&l.fc2, &q.fc2)
+		lay(false, l.qkv.rows, l.qkv.cols, &l.qkv, &q.qkv)
+		lay(false, l.proj.rows, l.proj.cols, &l.proj, &q.proj)
+		lay(false, l.fc1.rows, l.fc1.cols, &l.fc1, &q.fc1)
+		lay(false, l.fc2.rows, l.fc2.cols, &l.fc2, &q.fc2)
 	}
 	if m.cfg.Tied {
-		f32.Pack(true, m.cfg.Width, m.cfg.Vocabulary, m.p.embed.w, m.cfg.Width, &w.head)
+		lay(true, m.cfg.Width, m.cfg.Vocabulary, &m.p.embed, &w.head)
 	} else {
-		lay(&m.p.head, &w.head)
+		lay(false, m.p.head.rows, m.p.head.cols, &m.p.head, &w.head)
 	}
-	m.packed = w
+	*which = w
 	return w
 }
 
@@ -42,6 +68,7 @@ func (m *Model) pack() *packedWeights {
 // a flow may go on for ever. A Stream is void when its model is trained on.
 type Stream struct {
 	m     *Model
+	in16  bool
 	lanes []lane
 	rwkvs [][]*rwkv // by layer and RWKV head
 
@@ -94,6 +121,15 @@ func NewStream(m *Model, lanes int) *Stream {
 		}
 		s.rwkvs = append(s.rwkvs, heads)
 	}
+	return s
+}
+
+// NewStreamHalf is NewStream with the matrices rounded to 16 bits, each weight
+// by at most 2^-11 of itself. With few lanes a token's time is that of fetching
+// the weights, and half the bytes take half of it.
+func NewStreamHalf(m *Model, lanes int) *Stream {
+	s := NewStream(m, lanes)
+	s.in16 = true
 	return s
 }
 
@@ -198,7 +234,7 @@ func (s *Stream) Step(lanes []int, tokens []uint16) ([]float32, error) {
 	}
 	s.active = append(s.active[:0], lanes...)
 	s.enter(tokens)
-	w := s.m.pack()
+	w := s.m.pack(s.in16)
 	for l := range c.Layers {
 		if c.Reversible {
 			s.attention(l, w, s.x2, s.x1)
@@ -215,7 +251,7 @@ func (s *Stream) Step(lanes []int, tokens []uint16) ([]float32, error) {
 	}
 	s.norm(x, &s.m.p.normGain, &s.m.p.normBias)
 	logits := s.logits[:n*c.Vocabulary]
-	f32.GemmPacked(n, s.h, c.Width, &w.head, 0, logits, c.Vocabulary)
+	w.head.times(n, s.h, logits)
 	f32.AddRow(logits, s.m.p.headBias.w, n, c.Vocabulary)
 	for row, i := range s.active {
 		if c.aware() {
@@ -282,10 +318,10 @@ func (s *Stream) shift(at int) {
 	}
 }
 
-func (s *Stream) product(y, x []float32, w *f32.Packed, bias *tensor) {
+func (s *Stream) product(y, x []float32, w *packedMatrix, bias *tensor) {
 	n := len(s.active)
-	f32.GemmPacked(n, x, w.K, w, 0, y, w.N)
-	f32.AddRow(y[:n*w.N], bias.w, n, w.N)
+	w.times(n, x, y)
+	f32.AddRow(y[:n*bias.cols], bias.w, n, bias.cols)
 }
 
 // attention adds the attention branch of x to y.

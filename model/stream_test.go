@@ -91,6 +91,32 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// TestHalf holds a stream with weights in 16 bits near the exact one.
+func TestHalf(t *testing.T) {
+	for _, c := range testConfigs() {
+		m := testModel(t, c)
+		exact, rounded := NewStream(m, 2), NewStreamHalf(m, 2)
+		for i := range 20 {
+			in := []uint16{uint16(i % c.Vocabulary), uint16(3 * i % c.Vocabulary)}
+			want, err := exact.Step([]int{0, 1}, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := rounded.Step([]int{0, 1}, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			worst := 0.0
+			for j, x := range got {
+				worst = max(worst, math.Abs(float64(x-want[j])))
+			}
+			if !(worst < 0.05) || worst == 0 {
+				t.Fatalf("%s: token %d: a logit is off by %v", c.Name, i, worst)
+			}
+		}
+	}
+}
+
 func TestStreamRefusesBadTokens(t *testing.T) {
 	m := testModel(t, testConfigs()[0])
 	s := NewStream(m, 1)

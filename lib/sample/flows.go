@@ -31,7 +31,11 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{o: o, m: m, stream: model.NewStream(m, o.Lanes), choose: chooser{o: o}, done: make([]*pcap.Flow, o.Flows),
+	stream := model.NewStream
+	if o.Half {
+		stream = model.NewStreamHalf
+	}
+	r := &run{o: o, m: m, stream: stream(m, o.Lanes), choose: chooser{o: o}, done: make([]*pcap.Flow, o.Flows),
 		result: &Result{Model: m.Config().Name, Reasons: map[string]int{}}}
 	if r.prompt, err = o.prompt(m.Config().Labels); err != nil {
 		return nil, err

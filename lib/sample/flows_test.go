@@ -27,7 +27,7 @@ func untrained(t *testing.T) *model.Model {
 // TestConstrainedIsLegal samples from a model that knows nothing; by
 // construction every packet must be legal all the same.
 func TestConstrainedIsLegal(t *testing.T) {
-	for _, o := range []Options{{Constrained: true}, {Dialog: true}} {
+	for _, o := range []Options{{Constrained: true}, {Dialog: true, Half: true}} {
 		o.Flows, o.TopK, o.Quiet, o.MaxTokens, o.Seed = 40, -1, true, 600, 3
 		r, err := Flows(untrained(t), o)
 		if err != nil {

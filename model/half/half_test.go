@@ -1,0 +1,99 @@
+package half
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"trafficgpt/model/f32"
+)
+
+// TestRoundTrip goes through all 65,536 numbers, and holds rounding against the
+// definition between neighbours.
+func TestRoundTrip(t *testing.T) {
+	for i := range 1 << 16 {
+		h := uint16(i)
+		x := ToFloat32(h)
+		switch {
+		case x != x:
+			if y := ToFloat32(FromFloat32(x)); y == y {
+				t.Fatalf("%04x is not a number, but came back as %v", h, y)
+			}
+		case math.IsInf(float64(x), 0):
+			if got := FromFloat32(x); got != h-1 {
+				t.Fatalf("infinity became %04x, not the largest number", got)
+			}
+		default:
+			if got := FromFloat32(x); got != h {
+				t.Fatalf("%04x is %v, which became %04x", h, x, got)
+			}
+			next := ToFloat32(h + 1)
+			if h&0x7fff < 0x7bff {
+				middle := (float64(x) + float64(next)) / 2
+				even := h + h&1
+				if got := FromFloat32(float32(middle)); got != even {
+					t.Fatalf("half way between %04x and the next became %04x, not the even one", h, got)
+				}
+				if got := FromFloat32(float32(middle*0.75 + float64(x)*0.25)); got != h {
+					t.Fatalf("nearer to %04x, yet became %04x", h, got)
+				}
+			}
+		}
+	}
+	if ToFloat32(FromFloat32(1e9)) != 65504 || ToFloat32(FromFloat32(-1e9)) != -65504 {
+		t.Error("what is too large did not become the largest number")
+	}
+}
+
+// TestTimes compares every kernel with the plain sums, on odd shapes, and looks
+// for writes past the end.
+func TestTimes(t *testing.T) {
+	defer func(old string) { _ = f32.SetPath(old) }(f32.Path())
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, path := range f32.Paths() {
+		if err := f32.SetPath(path); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range [][3]int{{1, 1, 1}, {1, 0, 5}, {3, 5, 31}, {2, 7, 33}, {1, 256, 768}, {4, 130, 260}, {1, 1023, 97}} {
+			rows, k, n := s[0], s[1], s[2]
+			a, b, bt := make([]float32, rows*(k+3)), make([]float32, k*(n+2)), make([]float32, n*(k+1))
+			for i := range a {
+				a[i] = float32(rng.NormFloat64())
+			}
+			for l := range k {
+				for j := range n {
+					x := float32(rng.NormFloat64())
+					b[l*(n+2)+j], bt[j*(k+1)+l] = x, x
+				}
+			}
+			for _, trans := range []bool{false, true} {
+				m := Pack(false, k, n, b, n+2)
+				if trans {
+					m = Pack(true, k, n, bt, k+1)
+				}
+				const guard = 12345
+				c := make([]float32, rows*(n+4))
+				for i := range c {
+					c[i] = guard
+				}
+				m.Times(rows, a, k+3, c, n+4)
+				for r := range rows {
+					for j := range n + 4 {
+						want := 0.0
+						for l := range k {
+							if j < n {
+								want += float64(a[r*(k+3)+l]) * float64(ToFloat32(FromFloat32(b[l*(n+2)+j])))
+							}
+						}
+						if j >= n {
+							want = guard
+						}
+						if got := float64(c[r*(n+4)+j]); math.Abs(got-want) > 1e-4*math.Sqrt(float64(k+1)) {
+							t.Fatalf("%s %v transposed %v: element %d,%d is %v, not %v", path, s, trans, r, j, got, want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
