@@ -123,13 +123,14 @@ func (c Config) complete() (Config, error) {
 		c.AxialCols = c.Context
 	}
 	positive := []struct {
-		name  string
-		value int
-	}{{"Layers", c.Layers}, {"Width", c.Width}, {"Context", c.Context}, {"HeadDim", c.HeadDim},
-		{"FeedForward", c.FeedForward}, {"Vocabulary", c.Vocabulary}, {"Window", c.Window}, {"Chunk", c.Chunk}, {"heads of any kind", c.Heads()}}
+		name        string
+		value, most int
+	}{{"Layers", c.Layers, 1 << 12}, {"Width", c.Width, 1 << 16}, {"Context", c.Context, 1 << 30}, {"HeadDim", c.HeadDim, 1 << 16},
+		{"FeedForward", c.FeedForward, 1 << 16}, {"Vocabulary", c.Vocabulary, 1 << 16}, {"Window", c.Window, 1 << 30}, {"Chunk", c.Chunk, 1 << 16},
+		{"the number of heads", c.Heads(), 1 << 10}}
 	for _, p := range positive {
-		if p.value <= 0 || p.value > 1<<20 {
-			return c, fmt.Errorf("model configuration %q: %s must lie between 1 and %d, but is %d", c.Name, p.name, 1<<20, p.value)
+		if p.value <= 0 || p.value > p.most {
+			return c, fmt.Errorf("model configuration %q: %s must lie between 1 and %d, but is %d", c.Name, p.name, p.most, p.value)
 		}
 	}
 	for _, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads, c.AxialRows, c.AxialCols} {

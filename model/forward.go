@@ -17,7 +17,6 @@ type pass struct {
 	train   bool // keep what the backward pass needs
 
 	items     []item // heads times segments, what runs side by side
-	rwkvItems int    // how many of them, at the end, are whole RWKV heads
 	told      []hint // one a row, or none
 	firstRow  []int  // of each head's states: offset by segment
 	rwkvFirst []int
