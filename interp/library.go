@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/tools/go/ssa"
-
 	"trafficgpt/interp/rt"
 	"trafficgpt/interp/symbols"
 )
@@ -50,7 +48,7 @@ func (s *Session) native(obj types.Object) reflect.Value {
 	if _, isVar := obj.(*types.Var); isVar && v.CanAddr() {
 		return v.Addr()
 	}
-	return v
+	return guarded(path, obj.Name(), v)
 }
 
 // hidden are the functions of the session package.
@@ -175,12 +173,12 @@ func unknownImport(path string) string {
 	return msg
 }
 
-// refuse says why a compiled function cannot be called with these operands.
-func (s *Session) refuse(fn *ssa.Function, call ssa.Instruction) string { return "" }
-
 // replaced gives session-aware versions of functions of the standard library.
 func (s *Session) replaced(name string) reflect.Value {
 	if f, ok := s.replacements()[name]; ok {
+		return reflect.ValueOf(f)
+	}
+	if f, ok := borderFunctions()[name]; ok {
 		return reflect.ValueOf(f)
 	}
 	return reflect.Value{}

@@ -147,7 +147,7 @@ func (l *Lowerer) emit(fn *ssa.Function) {
 	}
 	var entry strings.Builder
 	for i, p := range fn.Params {
-		n := fmt.Sprintf("p%d", i)
+		n := fmt.Sprintf("a%d", i)
 		if f.byAddr[i] {
 			params = append(params, n+" *"+l.typ(p.Type()))
 			fmt.Fprintf(&entry, "q%d := *%s\n", i, n)

@@ -191,13 +191,9 @@ func appendPrint(out []byte, a any) []byte {
 	case v.CanUint():
 		return strconv.AppendUint(out, v.Uint(), 10)
 	case v.CanFloat():
-		return appendFloat(out, v.Float())
+		return strconv.AppendFloat(out, v.Float(), 'g', -1, v.Type().Bits())
 	case v.CanComplex():
-		c := v.Complex()
-		out = append(out, '(')
-		out = appendFloat(out, real(c))
-		out = appendFloat(out, imag(c))
-		return append(out, "i)"...)
+		return append(out, strconv.FormatComplex(v.Complex(), 'g', -1, v.Type().Bits())...)
 	case v.Kind() == reflect.Bool:
 		return strconv.AppendBool(out, v.Bool())
 	case v.Kind() == reflect.String:
@@ -208,28 +204,6 @@ func appendPrint(out []byte, a any) []byte {
 		return fmt.Appendf(out, "0x%x", v.Pointer())
 	}
 	return append(out, '?')
-}
-
-func appendFloat(out []byte, f float64) []byte {
-	switch {
-	case math.IsNaN(f):
-		return append(out, "NaN"...)
-	case math.IsInf(f, 1):
-		return append(out, "+Inf"...)
-	case math.IsInf(f, -1):
-		return append(out, "-Inf"...)
-	}
-	b := strconv.AppendFloat(nil, f, 'e', 6, 64)
-	if b[0] != '-' {
-		out = append(out, '+')
-	}
-	// the runtime prints exponents with three digits
-	for i, c := range b {
-		if c == 'e' && len(b)-i-2 == 2 {
-			return append(append(append(out, b[:i+2]...), '0'), b[i+2:]...)
-		}
-	}
-	return append(out, b...)
 }
 
 // WrapNil panics as a value method called through a nil pointer does.

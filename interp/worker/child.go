@@ -22,12 +22,12 @@ import (
 // Main is the child process: it serves the parent's requests until it is told
 // to finish or the parent is gone, and returns the exit code.
 func Main() int {
-	return serve(func(options []byte, fatal func(*interp.Error)) (interp.Engine, error) {
-		var opts json.RawMessage
+	return serve(func(options []byte) (interp.Engine, error) {
+		var opts interp.Options
 		if err := json.Unmarshal(options, &opts); err != nil {
 			return nil, err
 		}
-		return newSession(opts, fatal)
+		return interp.NewSession(opts)
 	})
 }
 
@@ -44,15 +44,13 @@ type child struct {
 	nextIn uint64
 }
 
-// original keeps the files of descriptors 0 to 2 alive: once nothing refers to
-// such a file, the collector closes its descriptor.
-var original [3]*os.File
-
-func serve(newEngine func(options []byte, fatal func(*interp.Error)) (interp.Engine, error)) int {
+func serve(newEngine func(options []byte) (interp.Engine, error)) int {
 	for fd := fdRequests; fd <= fdStderr; fd++ {
 		syscall.CloseOnExec(fd) // what a cell starts has no business with them
 	}
-	original = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	// Once nothing refers to a file, the collector closes its descriptor; a cell
+	// may give these variables other values.
+	defer runtime.KeepAlive([3]*os.File{os.Stdin, os.Stdout, os.Stderr})
 	requests := os.NewFile(fdRequests, "requests")
 	os.Stderr = os.NewFile(fdStderr, "/dev/stderr")
 	log.SetOutput(os.Stderr) // it holds the descriptor it found at start
@@ -68,7 +66,7 @@ func serve(newEngine func(options []byte, fatal func(*interp.Error)) (interp.Eng
 	var err error
 	if c.out, err = newOutput(first.Hello.Nonce); err == nil {
 		if c.stdin, err = newStdin(); err == nil {
-			c.engine, err = newEngine(first.Hello.Options, c.depart)
+			c.engine, err = newEngine(first.Hello.Options)
 		}
 	}
 	if err != nil {
@@ -178,12 +176,6 @@ func (c *child) query(r *request) {
 // reply sends what has no order with what is printed.
 func (c *child) reply(m *message) {
 	_ = c.out.messages.send(m) // without a parent loop ends the process
-}
-
-// depart tells the parent why this process is about to end, and ends it.
-func (c *child) depart(e *interp.Error) {
-	c.out.send(&message{Kind: msgDeparted, Result: wireResult{Err: e}})
-	os.Exit(2)
 }
 
 func (c *child) answer(r *request) {

@@ -27,19 +27,18 @@ func TestMain(m *testing.M) {
 		if os.Getenv("REAL_ENGINE") != "" {
 			os.Exit(Main())
 		}
-		os.Exit(serve(func(_ []byte, fatal func(*interp.Error)) (interp.Engine, error) {
+		os.Exit(serve(func([]byte) (interp.Engine, error) {
 			if why := os.Getenv("FAIL_TO_START"); why != "" {
 				return nil, errors.New(why)
 			}
-			return &fakeEngine{fatal: fatal}, nil
+			return &fakeEngine{}, nil
 		}))
 	}
 	os.Exit(m.Run())
 }
 
 type fakeEngine struct {
-	fatal func(*interp.Error)
-	x     int
+	x int
 }
 
 func (f *fakeEngine) Eval(ctx context.Context, cell interp.Cell, sink interp.Sink) interp.Result {
@@ -229,10 +228,6 @@ var cells = map[string]func(ctx context.Context, f *fakeEngine, sink interp.Sink
 		}
 		select {}
 	},
-	"depart": func(_ context.Context, f *fakeEngine, _ interp.Sink, _ string) (any, error) {
-		f.fatal(&interp.Error{Name: "Panic", Message: "in a goroutine of cell 1", Traceback: []string{"cell 1, line 2"}})
-		return nil, nil
-	},
 }
 
 // record is a sink that keeps what it got, in order.
@@ -241,7 +236,6 @@ type record struct {
 	events  []string // "out:…", "err:…", "show:…"
 	bundles []display.Bundle
 	answers []string
-	asked   []string
 	shown   chan struct{}
 	calls   int
 	delay   time.Duration

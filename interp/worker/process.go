@@ -45,8 +45,6 @@ type process struct {
 	asking  map[uint64]context.Context
 	killed  string // why the parent itself ended the child
 
-	departed *interp.Error // what the child itself said before it ended
-
 	ordered chan *message
 	done    chan struct{} // closed when the child is dead and all it said delivered
 	reason  string        // why it died, once done is closed
@@ -225,8 +223,6 @@ func (p *process) deliver(m *message) {
 		}
 	case msgInput:
 		go p.ask(m.ID, m.Input)
-	case msgDeparted:
-		p.departed = m.Result.Err // read when done is closed
 	default:
 		p.reply(m)
 	}

@@ -106,7 +106,7 @@ func (s *stdin) serve(ctx context.Context, sink interp.Sink) (stop func()) {
 			case <-tick.C:
 			}
 			if s.wanted() {
-				s.answer(asking, sink)
+				s.answer(asking, sink, quit)
 			}
 		}
 	}()
@@ -119,8 +119,9 @@ func (s *stdin) serve(ctx context.Context, sink interp.Sink) (stop func()) {
 
 // answer asks for a line and writes it into the pipe. Without one the reader
 // gets the end of the file, also when the cell is interrupted: a reader left
-// waiting would take the next cell's line.
-func (s *stdin) answer(ctx context.Context, sink interp.Sink) {
+// waiting would take the next cell's line. That comes a little later than the
+// interrupt, which is what the cell should end with.
+func (s *stdin) answer(ctx context.Context, sink interp.Sink, quit <-chan struct{}) {
 	line, err := sink.Input(ctx, "", false)
 	if err == nil {
 		if _, err = io.WriteString(s.w, line+"\n"); err == nil {
@@ -128,6 +129,12 @@ func (s *stdin) answer(ctx context.Context, sink interp.Sink) {
 		}
 	} else if ctx.Err() == nil {
 		sink.Stderr([]byte(err.Error() + "\n"))
+	}
+	if ctx.Err() != nil {
+		select {
+		case <-quit:
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 	s.w.Close()
 	s.w = nil

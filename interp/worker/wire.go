@@ -50,12 +50,11 @@ type hello struct {
 type kind uint8
 
 const (
-	msgReady    kind = iota // the answer to opHello
-	msgReply                // to opComplete, opInspect, opWhere; in no order with the rest
-	msgResult               // a cell has ended
-	msgEvent                // of display
-	msgInput                // the cell asks for a line
-	msgDeparted             // why the child is about to exit
+	msgReady  kind = iota // the answer to opHello
+	msgReply              // to opComplete, opInspect, opWhere; in no order with the rest
+	msgResult             // a cell has ended
+	msgEvent              // of display
+	msgInput              // the cell asks for a line
 )
 
 // message travels from the child to the parent. Those with a Seq have their

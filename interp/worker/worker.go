@@ -10,7 +10,6 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -46,7 +45,7 @@ type Options struct {
 	// child is killed: nobody is left who could say so. 0 means 10 s.
 	Patience time.Duration
 	// Session is how the child's session is set up.
-	Session json.RawMessage
+	Session interp.Options
 }
 
 func (o *Options) command() (string, []string) {
@@ -227,7 +226,7 @@ func (w *Worker) run(ctx context.Context, cell interp.Cell, sink interp.Sink) in
 	w.mu.Lock()
 	w.interrupt = interrupt
 	w.mu.Unlock()
-	inputs, cancel := context.WithCancel(ctx)
+	inputs, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		cancel()
 		w.mu.Lock()
@@ -250,11 +249,11 @@ func (w *Worker) run(ctx context.Context, cell interp.Cell, sink interp.Sink) in
 			return m.Result.unpack()
 		case <-done:
 			done = nil
-			cancel()
 			stop.interrupt(w.opts.Patience)
+			cancel() // later, so that the cell does not take it for an end of input
 		case <-interrupt:
-			cancel()
 			stop.interrupt(0)
+			cancel()
 		case <-p.done:
 			select {
 			case m := <-result: // it said how the cell ended before it died
@@ -273,11 +272,6 @@ func (w *Worker) died(p *process) *interp.Error {
 	w.mu.Lock()
 	lost := len(w.lost)
 	w.mu.Unlock()
-	if p.departed != nil {
-		e := *p.departed
-		e.SessionLost = true
-		return &e
-	}
 	return diedError(p.reason, p.last, lost)
 }
 

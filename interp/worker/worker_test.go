@@ -192,17 +192,6 @@ func TestStackOverflow(t *testing.T) {
 	}
 }
 
-func TestTheChildSaysWhyItGoes(t *testing.T) {
-	w := start(t, Options{})
-	r, _ := eval(w, "depart")
-	if r.Err == nil || r.Err.Name != "Panic" || !r.Err.SessionLost || r.Err.Traceback[0] != "cell 1, line 2" {
-		t.Errorf("%+v", r.Err)
-	}
-	if r, _ := eval(w, "get"); r.Err != nil {
-		t.Error(r.Err)
-	}
-}
-
 func TestDeathBetweenCells(t *testing.T) {
 	w := start(t, Options{})
 	eval(w, "set 5")

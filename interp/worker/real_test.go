@@ -1,0 +1,164 @@
+package worker
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"trafficgpt/interp"
+	"trafficgpt/lib/display"
+)
+
+func startReal(t testing.TB, opts Options) *Worker {
+	opts.Env = append(opts.Env, "REAL_ENGINE=1")
+	return start(t, opts)
+}
+
+// A session through the worker: state, values, text, questions, completion.
+func TestRealSession(t *testing.T) {
+	w := startReal(t, Options{})
+	for _, c := range []struct{ code, out, value, err string }{
+		{code: `import ("fmt"; "os"; "bufio"; "trafficgpt/lib/display")`},
+		{code: "x := 40\nx + 2", value: "42"},
+		{code: "fmt.Print(\"a\")\nos.Stdout.WriteString(\"b\")\nfmt.Println(\"c\")\nx", out: "abc\n", value: "40"},
+		{code: "var name string\nvar n int\n_, err := fmt.Scan(&name, &n)\nfmt.Sprint(name, n, err)", value: "line1 <nil>"},
+		{code: "sc := bufio.NewScanner(os.Stdin)\nsc.Scan()\nsc.Text()", value: "line 1"},
+		{code: "line, _ := display.Input(\"? \")\nline", value: "line 1"},
+		{code: "undefinedThing", err: "undefined: undefinedThing"},
+		{code: "%env REAL_ENGINE", out: "1\n"},
+		{code: "!echo {x}; cat", out: "40\n"},
+		{code: "%time x", value: "40"},
+	} {
+		rec := &record{answers: []string{"line 1"}}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		r := w.Eval(ctx, interp.Cell{Code: c.code}, rec)
+		cancel()
+		value, _ := r.Value[display.Text].(string)
+		if !strings.HasPrefix(rec.all("out"), c.out) || strings.TrimSpace(value) != c.value {
+			t.Errorf("%q: %q, value %q", c.code, rec.events, value)
+		}
+		if (r.Err == nil) != (c.err == "") || r.Err != nil && !strings.Contains(r.Err.Message, c.err) {
+			t.Errorf("%q: %v", c.code, r.Err)
+		}
+	}
+	c, err := w.Complete(context.Background(), "fmt.Printl", 10)
+	if err != nil || len(c.Items) != 1 || c.Items[0].Text != "Println" {
+		t.Errorf("%+v %v", c, err)
+	}
+	in, err := w.Inspect(context.Background(), "x", 1, 0)
+	if text, _ := in.Data[display.Text].(string); err != nil || !strings.HasPrefix(text, "var x int") {
+		t.Errorf("%+v %v", in, err)
+	}
+}
+
+// What kills a Go program in a cell leaves the front end alive, and %replay
+// brings the variables back.
+func TestRealDeaths(t *testing.T) {
+	w := startReal(t, Options{MemoryLimit: 1 << 30})
+	eval(w, `import ("os"; "os/exec"; "fmt")`)
+	for _, c := range []struct{ code, reason string }{
+		{"var keep [][]byte\nfor { keep = append(keep, make([]byte, 16<<20)) }", "out of memory: the limit is 1.0 GiB"},
+		{"exec.Command(\"kill\", \"-9\", fmt.Sprint(os.Getpid())).Run()\nselect {}", "killed from outside (SIGKILL)"},
+	} {
+		eval(w, "x := 5")
+		r, _ := eval(w, c.code)
+		if r.Err == nil || !r.Err.SessionLost || !strings.Contains(r.Err.Message, c.reason) {
+			t.Errorf("%q: %+v", c.code, r.Err)
+			continue
+		}
+		if r, _ := eval(w, "%replay"); r.Err != nil {
+			t.Errorf("replay: %+v", r.Err)
+		}
+		if r, _ := eval(w, "x"); r.Value[display.Text] != "5" {
+			t.Errorf("after the replay: %+v", r)
+		}
+	}
+	for _, code := range []string{
+		"func() { m := map[int]int{}; for range 4 { go func() { for i := 0; ; i++ { m[i%8] = i } }() }; select {} }()",
+		"go func() { panic(\"boom\") }()\nselect {}",
+		"import \"sync\"\nvar mu sync.Mutex\nmu.Unlock()",
+		"func deep(n int) int { return deep(n+1) + 1 }\ndeep(0)",
+		"import \"os\"\nos.Exit(3)",
+	} {
+		r, _ := eval(w, code)
+		if r.Err == nil || r.Err.Message == "" || r.Err.Name == "CompileError" {
+			t.Errorf("%q: %+v", code, r.Err)
+		}
+		t.Logf("%.40q: %v, lost: %v", code, r.Err, r.Err != nil && r.Err.SessionLost)
+		if r, _ := eval(w, "1 + 1"); r.Err != nil || r.Value[display.Text] != "2" {
+			t.Errorf("after %q: %+v", code, r.Err)
+		}
+	}
+}
+
+func TestRealInterrupt(t *testing.T) {
+	w := startReal(t, Options{})
+	eval(w, `import ("sync"; "time"; "fmt")`)
+	eval(w, "x := 5")
+	for _, code := range []string{
+		"for {}", "select {}", "<-make(chan int)", "time.Sleep(time.Hour)", "for { fmt.Sprint(1) }", "var n int\nfmt.Scan(&n)",
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		var at time.Time
+		timer := time.AfterFunc(100*time.Millisecond, func() { at = time.Now(); cancel() })
+		r := w.Eval(ctx, interp.Cell{Number: 2, Code: code}, &waiting{ctx: ctx})
+		timer.Stop()
+		if r.Err == nil || r.Err.Name != "Interrupted" || r.Err.SessionLost || time.Since(at) > 400*time.Millisecond {
+			t.Errorf("%q: %+v after %v", code, r.Err, time.Since(at))
+		}
+		if r, _ := eval(w, "x"); r.Err != nil || r.Value[display.Text] != "5" {
+			t.Errorf("after %q: %+v", code, r.Err)
+		}
+		cancel()
+	}
+}
+
+// waiting is a user who does not answer.
+type waiting struct {
+	record
+	ctx context.Context
+}
+
+func (w *waiting) Input(ctx context.Context, _ string, _ bool) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
+func BenchmarkRealEval(b *testing.B) {
+	w := startReal(b, Options{})
+	sink := new(record)
+	for b.Loop() {
+		w.Eval(context.Background(), interp.Cell{Code: "1 + 1"}, sink)
+	}
+}
+
+func BenchmarkRealComplete(b *testing.B) {
+	w := startReal(b, Options{})
+	eval(w, `import "net/http"`)
+	for b.Loop() {
+		if _, err := w.Complete(context.Background(), "http.", 5); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// From nothing to the first result.
+func BenchmarkRealStart(b *testing.B) {
+	for b.Loop() {
+		w := startReal(b, Options{})
+		if r, _ := eval(w, "1 + 1"); r.Err != nil {
+			b.Fatal(r.Err)
+		}
+		w.Close()
+	}
+}
+
+func BenchmarkRealRestart(b *testing.B) {
+	w := startReal(b, Options{})
+	for b.Loop() {
+		if err := w.Restart(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
