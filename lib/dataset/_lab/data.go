@@ -345,7 +345,7 @@ func (w *World) servePostgres(password string) (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	go srv.Serve(l)
+	go srv.Serve(gathering{l})
 	w.Defer(func() { srv.Close() })
 	cfg, err := pgx.ParseConfig(fmt.Sprintf("postgres://%s:%s@%s:5432/%s?sslmode=disable&application_name=%s", w.User.Login, password, w.Name,
 		pick(w.Rand, parts), pick(w.Rand, []string{"psql", "api", "worker", "metabase", "backup"})))

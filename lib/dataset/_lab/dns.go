@@ -349,7 +349,7 @@ func dotLookup(w *World) error {
 		if err != nil {
 			return err
 		}
-		for range w.Between(1, 3) {
+		for range w.Between(1, 2) {
 			if err := w.exchange(c); err != nil {
 				return err
 			}
@@ -371,7 +371,7 @@ func dotIdle(w *World) error {
 		return err
 	}
 	defer c.Close()
-	for range w.Between(1, 5) {
+	for range w.Between(1, 4) {
 		if err := w.exchange(c); err != nil {
 			return nil // the server closed it in the meantime
 		}
@@ -428,7 +428,7 @@ func dohLookup(w *World, method string) error {
 		}}
 	b := w.newBrowser(1, tr)
 	delete(b.headers, "Accept-Language")
-	for range w.Between(1, 6) {
+	for range w.Between(1, 4) {
 		m := w.question(w.hostName(), pick(w.Rand, kinds))
 		m.Id = 0
 		m.SetEdns0(4096, false)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
@@ -28,15 +29,16 @@ type System struct {
 	Buffer              int    // receive buffer: window and window scale follow from it
 	SACK                bool
 	Cubic               bool
+	AckDelay            time.Duration
 }
 
 var systems = []System{
-	{TTL: 64, FirstPort: 32768, LastPort: 60999, Buffer: 131072, SACK: true, Cubic: true},  // Linux
-	{TTL: 64, FirstPort: 32768, LastPort: 60999, Buffer: 1 << 20, SACK: true, Cubic: true}, // Linux, tuned
-	{TTL: 128, FirstPort: 49152, LastPort: 65535, Buffer: 262144, SACK: true, Cubic: true}, // Windows
-	{TTL: 64, FirstPort: 49152, LastPort: 65535, Buffer: 131072, SACK: true},               // macOS, iOS
-	{TTL: 64, FirstPort: 10000, LastPort: 65535, Buffer: 65536, SACK: true},                // BSD
-	{TTL: 255, FirstPort: 49153, LastPort: 65535, Buffer: 16384},                           // a small device
+	{64, 32768, 60999, 131072, true, true, 0},                        // Linux
+	{64, 32768, 60999, 1 << 20, true, true, 0},                       // Linux, tuned
+	{128, 49152, 65535, 262144, true, true, 50 * time.Millisecond},   // Windows
+	{64, 49152, 65535, 131072, true, false, 100 * time.Millisecond},  // macOS, iOS
+	{64, 10000, 65535, 65536, true, false, 40 * time.Millisecond},    // BSD
+	{255, 49153, 65535, 16384, false, false, 200 * time.Millisecond}, // a small device
 }
 
 const nicID = 1
@@ -51,7 +53,7 @@ type Host struct {
 // newHost starts a stack on the card. Addresses are on-link; gateway, when
 // valid, is where everything else goes.
 func newHost(c *card, mac tcpip.LinkAddress, sys System, src *source, addrs []netip.Prefix, gateway netip.Addr) (*Host, error) {
-	c.addr = mac
+	c.addr, c.Delay = mac, sys.AckDelay
 	s := stack.New(stack.Options{
 		NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol, arp.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{

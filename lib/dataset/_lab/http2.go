@@ -15,7 +15,7 @@ func init() {
 	add("http2", "page", 12, h2Page)
 	add("http2", "api", 16, h2API)
 	add("http2", "rpc", 18, h2RPC)
-	add("http2", "transfer", 8, h2Transfer)
+	add("http2", "transfer", 7, h2Transfer)
 	add("http2", "cancel", 8, h2Cancel)
 	add("http2", "idle", 8, h2Idle)
 }
@@ -114,7 +114,7 @@ func rpcMessage(w *World) []byte {
 
 func h2Transfer(w *World) error {
 	s := newSite(w, .1)
-	s.files["/export.json"] = file{"application/json", records(w.Rand, w.Between(20, 110), time.Now())}
+	s.files["/export.json"] = file{"application/json", records(w.Rand, w.Between(12, 70), time.Now())}
 	base, tr, err := w.h2c(s)
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func h2Transfer(w *World) error {
 	if w.Chance(.5) {
 		return b.do("GET", base+"/export.json", "", nil)
 	}
-	return b.do("POST", base+"/import", "application/json", records(w.Rand, w.Between(20, 90), time.Now()))
+	return b.do("POST", base+"/import", "application/json", records(w.Rand, w.Between(12, 60), time.Now()))
 }
 
 // h2Cancel starts streams and resets some of them.

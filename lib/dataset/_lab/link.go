@@ -6,10 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"gvisor.dev/gvisor/pkg/buffer"
-	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
-	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
 // Path says how the network between the two hosts behaves.
@@ -113,8 +110,7 @@ func (l *Link) send(side int, frame []byte) {
 		l.lost++
 		return
 	}
-	peer := l.ends[1-side]
-	time.AfterFunc(arrival.Sub(now), func() { peer.receive(frame) })
+	l.ends[1-side].arrive(frame, now, arrival)
 }
 
 // take returns the frames seen so far and forgets them.
@@ -145,67 +141,3 @@ func isIP(frame []byte) bool {
 	}
 	return false
 }
-
-// card is the lower half of a network card: frames out to the link and in from it.
-type card struct {
-	link *Link
-	side int
-	addr tcpip.LinkAddress
-
-	mu         sync.Mutex
-	dispatcher stack.NetworkDispatcher
-}
-
-var _ stack.LinkEndpoint = (*card)(nil)
-
-func (c *card) receive(frame []byte) {
-	c.mu.Lock()
-	d := c.dispatcher
-	c.mu.Unlock()
-	if d == nil {
-		return
-	}
-	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
-		Payload: buffer.MakeWithData(append([]byte(nil), frame...)),
-	})
-	defer pkt.DecRef()
-	d.DeliverNetworkPacket(0, pkt) // the Ethernet layer above reads the type
-}
-
-func (c *card) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
-	n := 0
-	for _, pkt := range pkts.AsSlice() {
-		v := pkt.ToView()
-		frame := append([]byte(nil), v.AsSlice()...)
-		v.Release()
-		c.link.send(c.side, frame)
-		n++
-	}
-	return n, nil
-}
-
-func (c *card) Attach(d stack.NetworkDispatcher) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.dispatcher = d
-}
-
-func (c *card) IsAttached() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.dispatcher != nil
-}
-
-// MTU counts the Ethernet header, as the Ethernet layer above takes it off.
-func (c *card) MTU() uint32                                  { return c.link.Path.MTU + header.EthernetMinimumSize }
-func (c *card) SetMTU(uint32)                                {}
-func (c *card) MaxHeaderLength() uint16                      { return 0 }
-func (c *card) LinkAddress() tcpip.LinkAddress               { return c.addr }
-func (c *card) SetLinkAddress(a tcpip.LinkAddress)           { c.addr = a }
-func (c *card) Capabilities() stack.LinkEndpointCapabilities { return 0 }
-func (c *card) Wait()                                        {}
-func (c *card) ARPHardwareType() header.ARPHardwareType      { return header.ARPHardwareEther }
-func (c *card) AddHeader(*stack.PacketBuffer)                {}
-func (c *card) ParseHeader(*stack.PacketBuffer) bool         { return true }
-func (c *card) Close()                                       {}
-func (c *card) SetOnCloseAction(func())                      {}

@@ -21,11 +21,11 @@ import (
 
 func init() {
 	add("smtp", "send", 20, func(w *World) error { return smtpSend(w, w.Between(200, 3000)) })
-	add("smtp", "large", 8, func(w *World) error { return smtpSend(w, w.Between(8000, 30000)) })
+	add("smtp", "large", 7, func(w *World) error { return smtpSend(w, w.Between(6000, 22000)) })
 	add("smtp", "auth", 10, smtpAuth)
 	add("smtp", "rejected", 12, smtpRejected)
 	add("smtp", "greylist", 6, smtpGreylist)
-	add("smtp", "starttls", 5, smtpStartTLS)
+	add("smtp", "starttls", 4, smtpStartTLS)
 	add("smtp", "probe", 6, smtpProbe)
 	add("imap", "read", 18, imapRead)
 	add("imap", "check", 16, imapCheck)
@@ -56,8 +56,8 @@ func (w *World) mail(n int) []byte {
 	mark := token(w.Rand, 20)
 	head("Content-Type", "multipart/mixed; boundary=\""+mark+"\"")
 	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: text/plain\r\n\r\n%s\r\n--%s\r\nContent-Type: text/csv; name=\"%s.csv\"\r\nContent-Transfer-Encoding: base64\r\n\r\n",
-		mark, text(w.Rand, n/4, "\r\n"), mark, pick(w.Rand, parts))
-	enc := base64.StdEncoding.EncodeToString([]byte(text(w.Rand, n/2, "\n")))
+		mark, text(w.Rand, n*3/4, "\r\n"), mark, pick(w.Rand, parts))
+	enc := base64.StdEncoding.EncodeToString([]byte(text(w.Rand, n/8, "\n")))
 	for len(enc) > 76 {
 		b.WriteString(enc[:76] + "\r\n")
 		enc = enc[76:]

@@ -6,6 +6,8 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"os"
 	"path/filepath"
@@ -26,6 +28,7 @@ func main() {
 	only := flag.String("only", "", "play these `CLASSES` only, comma-separated")
 	scale := flag.Float64("scale", 1, "play this multiple of the usual number of instances")
 	flag.Parse()
+	log.SetOutput(io.Discard) // what libraries say of the sockets they were given
 	classes := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
 	wanted := func(c string) bool { return len(classes) == 0 || slices.Contains(classes, c) }
 

@@ -50,7 +50,7 @@ func newSite(w *World, scale float64) *site {
 	}
 	for i := range w.Between(1, 2) {
 		path := fmt.Sprintf("/static/%s.%s.css", pick(w.Rand, parts), token(w.Rand, 6))
-		add(path, "text/css; charset=utf-8", []byte(css(w.Rand, int(scale*float64(w.Between(3, 14))))))
+		add(path, "text/css; charset=utf-8", []byte(css(w.Rand, int(scale*float64(w.Between(2, 9))))))
 		fmt.Fprintf(&head, "  <link rel=\"stylesheet\" href=\"%s\">\n", path)
 		if i == 0 && w.Chance(.7) {
 			path = fmt.Sprintf("/js/%s.js", pick(w.Rand, parts))

@@ -123,16 +123,13 @@ func ntpDaemon(w *World) error {
 	}
 	defer c.Close()
 	burst := w.IntN(5)
-	poll := pick(w.Rand, []float64{16, 32, 64, 128, 256, 1024})
+	poll := pick(w.Rand, []float64{16, 32, 64, 64, 128, 256})
 	for i := range w.Between(2, 10) {
 		w.ntpAsk(4, func() (net.Conn, error) { return kept{c}, nil })
 		if i < burst {
 			time.Sleep(2 * time.Second)
 		} else {
 			time.Sleep(time.Duration(poll * (0.95 + 0.1*w.Float64()) * 1e9))
-		}
-		if poll*10 > 3000 && i > 2 {
-			break
 		}
 	}
 	return nil

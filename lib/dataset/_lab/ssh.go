@@ -14,11 +14,11 @@ import (
 )
 
 func init() {
-	add("ssh", "exec", 10, sshExec)
-	add("ssh", "shell", 9, sshShell)
-	add("ssh", "copy", 5, sshCopy)
+	add("ssh", "exec", 9, sshExec)
+	add("ssh", "shell", 6, sshShell)
+	add("ssh", "copy", 4, sshCopy)
 	add("ssh", "denied", 8, sshDenied)
-	add("ssh", "banner", 8, sshBanner)
+	add("ssh", "banner", 12, sshBanner)
 	add("ssh", "idle", 4, sshIdle)
 }
 
@@ -63,9 +63,9 @@ func (w *World) serveSSH() (port uint16, client *ssh.ClientConfig, err error) {
 	if w.Chance(.8) {
 		client.KeyExchanges = pick(w.Rand, [][]string{{"curve25519-sha256"}, {"ecdh-sha2-nistp256"}, {"curve25519-sha256", "ecdh-sha2-nistp384"}})
 	}
-	if w.Chance(.6) {
-		client.Ciphers = pick(w.Rand, [][]string{{"aes128-gcm@openssh.com"}, {"chacha20-poly1305@openssh.com"}, {"aes256-ctr", "aes128-ctr"}})
-	}
+	// The GCM ciphers are left out: some dissectors take their packets for
+	// malformed plaintext.
+	client.Ciphers = pick(w.Rand, [][]string{{"chacha20-poly1305@openssh.com", "aes256-ctr"}, {"aes256-ctr", "aes192-ctr", "aes128-ctr"}, {"aes128-ctr"}})
 	port = pick(w.Rand, []uint16{22, 22, 22, 22, 22, 2222})
 	l, err := w.Serve(port, "ssh")
 	if err != nil {
@@ -108,7 +108,7 @@ func (w *World) sshChannel(channel ssh.Channel, reqs <-chan *ssh.Request) {
 				if strings.HasPrefix(cmd.Line, "cat >") {
 					io.Copy(io.Discard, channel)
 				} else {
-					io.WriteString(channel, text(w.Rand, w.Between(20, 1500), "\n"))
+					io.WriteString(channel, text(w.Rand, int(logUniform(w.Rand, 20, 900)), "\n"))
 				}
 				status := uint32(0)
 				if w.Chance(.1) {
@@ -140,7 +140,7 @@ func (w *World) echo(channel ssh.Channel) {
 		channel.Write(key[:n])
 		if key[n-1] == '\r' {
 			w.Think()
-			io.WriteString(channel, "\n"+text(w.Rand, w.Between(10, 600), "\r\n")+prompt)
+			io.WriteString(channel, "\n"+text(w.Rand, int(logUniform(w.Rand, 10, 400)), "\r\n")+prompt)
 		}
 		if key[n-1] == 4 {
 			break
@@ -175,7 +175,7 @@ func sshExec(w *World) error {
 		if err != nil {
 			return err
 		}
-		for range w.Between(1, 3) {
+		for range w.Between(1, 2) {
 			s, err := c.NewSession()
 			if err != nil {
 				return err
@@ -215,12 +215,10 @@ func sshShell(w *World) error {
 	if err := s.Shell(); err != nil {
 		return err
 	}
-	for range w.Between(1, 2) {
-		w.Sleep(logUniform(w.Rand, .4, 20))
-		for _, key := range []byte(pick(w.Rand, commands)[:] + "\r") {
-			in.Write([]byte{key})
-			w.Sleep(.14)
-		}
+	w.Sleep(logUniform(w.Rand, .4, 20))
+	for _, key := range []byte(pick(w.Rand, commands) + "\r") {
+		in.Write([]byte{key})
+		w.Sleep(.14)
 	}
 	w.Sleep(2)
 	in.Write([]byte{4})
@@ -243,7 +241,7 @@ func sshCopy(w *World) error {
 		return err
 	}
 	defer s.Close()
-	s.Stdin = strings.NewReader(text(w.Rand, int(logUniform(w.Rand, 1500, 14000)), "\n"))
+	s.Stdin = strings.NewReader(text(w.Rand, int(logUniform(w.Rand, 600, 9000)), "\n"))
 	s.Run("cat > /tmp/" + token(w.Rand, 6))
 	return nil
 }

@@ -109,9 +109,9 @@ func (w *World) tlsConfigs(protos ...string) (server, client *tls.Config, err er
 	if w.Chance(.3) {
 		pick(w.Rand, []*tls.Config{server, client}).MaxVersion = tls.VersionTLS12
 	}
-	// Half of today's clients offer the post-quantum hybrid, whose key shares
+	// Some of today's clients offer the post-quantum hybrid, whose key shares
 	// are a kilobyte each way; so do their servers.
-	if w.Chance(.75) {
+	if w.Chance(.88) {
 		client.CurvePreferences = pick(w.Rand, [][]tls.CurveID{{tls.X25519, tls.CurveP256}, {tls.CurveP256}, {tls.X25519, tls.CurveP256, tls.CurveP384}})
 	}
 	if w.Chance(.3) {
@@ -163,7 +163,7 @@ func (w *World) webTLS(s *site) (string, *http.Transport, error) {
 }
 
 func tlsPage(w *World) error {
-	s := newSite(w, logUniform(w.Rand, .1, .4))
+	s := newSite(w, logUniform(w.Rand, .02, .12))
 	base, tr, err := w.webTLS(s)
 	if err != nil {
 		return err
@@ -173,12 +173,12 @@ func tlsPage(w *World) error {
 
 func tlsAPI(w *World) error {
 	w.SetName("api")
-	base, tr, err := w.webTLS(newSite(w, .1))
+	base, tr, err := w.webTLS(newSite(w, .03))
 	if err != nil {
 		return err
 	}
 	b := w.newTool(tr)
-	for range w.Between(1, 4) {
+	for range w.Between(1, 3) {
 		if err := b.do(pick(w.Rand, []string{"GET", "GET", "POST"}), base+"/api/"+pick(w.Rand, parts), "application/json", nil); err != nil {
 			return err
 		}
@@ -189,7 +189,7 @@ func tlsAPI(w *World) error {
 
 // tlsResume comes back with a session ticket, a connection a request.
 func tlsResume(w *World) error {
-	base, tr, err := w.webTLS(newSite(w, .1))
+	base, tr, err := w.webTLS(newSite(w, .03))
 	if err != nil {
 		return err
 	}
@@ -207,11 +207,11 @@ func tlsResume(w *World) error {
 }
 
 func tlsUpload(w *World) error {
-	base, tr, err := w.webTLS(newSite(w, .1))
+	base, tr, err := w.webTLS(newSite(w, .03))
 	if err != nil {
 		return err
 	}
-	return w.newTool(tr).do("PUT", base+"/files/"+token(w.Rand, 6), "text/plain", []byte(text(w.Rand, w.Between(1500, 14000), "\n")))
+	return w.newTool(tr).do("PUT", base+"/files/"+token(w.Rand, 6), "text/plain", []byte(text(w.Rand, int(logUniform(w.Rand, 600, 11000)), "\n")))
 }
 
 // tlsAlert fails to shake hands: wrong name, unknown authority, no common
@@ -273,7 +273,7 @@ func tlsRaw(w *World) error {
 				return
 			}
 			w.Think()
-			t.Write([]byte(sentence(w.Rand, w.Between(1, 20))))
+			t.Write([]byte(sentence(w.Rand, w.Between(1, 9))))
 		}
 	})
 	for range w.Between(1, 2) {

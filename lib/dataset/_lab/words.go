@@ -81,12 +81,26 @@ func sentence(rng *rand.Rand, n int) string {
 	return b.String()
 }
 
-// text makes about n bytes of prose in lines of at most 76 characters.
+// stock is what is said again and again: most of what a text is made of.
+var stock = func() (list []string) {
+	rng := rand.New(newSource(0, "stock"))
+	for range 300 {
+		list = append(list, sentence(rng, 5+rng.IntN(14)))
+	}
+	return list
+}()
+
+// text makes about n bytes of prose in lines of at most 76 characters, four of
+// five sentences from the stock.
 func text(rng *rand.Rand, n int, eol string) string {
 	var b strings.Builder
 	line := 0
 	for b.Len() < n {
-		for _, word := range strings.Fields(sentence(rng, 5+rng.IntN(14))) {
+		said := pick(rng, stock)
+		if rng.IntN(5) == 0 {
+			said = sentence(rng, 5+rng.IntN(14))
+		}
+		for _, word := range strings.Fields(said) {
 			if line+len(word) > 75 {
 				b.WriteString(eol)
 				line = 0
@@ -96,6 +110,10 @@ func text(rng *rand.Rand, n int, eol string) string {
 			}
 			b.WriteString(word)
 			line += len(word)
+		}
+		if line > 40 { // many a sentence ends its line
+			b.WriteString(eol)
+			line = 0
 		}
 		if rng.IntN(6) == 0 {
 			b.WriteString(eol + eol)
