@@ -1,7 +1,7 @@
 package f32
 
 // tileFunc is one product kernel; see the stubs for what it computes.
-type tileFunc func(tiles, k int, a *float32, ars, acs, astep int, b *float32, bs int, c *float32, ldc, cols, flags int, alpha float32, pf *float32, pfs int)
+type tileFunc func(tiles, k int, a *float32, ars, acs, astep int, b *float32, bs int, c *float32, ldc, cols, flags int, alpha float32, pf uintptr, pfs int)
 
 // engine computes products with the kernels of one instruction set. Tiles of mr×nr elements of C stay in
 // registers while k runs; a panel of nr columns of B and blockK rows stays in the first cache while tiles of
@@ -29,7 +29,9 @@ const (
 	subM   = 48  // rows of A between two fetches ahead
 
 	dotRows   = 4       // so few rows are multiplied with the rows of a transposed B one by one
-	packRows  = 64      // with so many rows a panel of B is worth copying
+	packRows  = 64      // with so many rows a panel of B is worth copying,
+	inFirst   = 1 << 13 // unless all of B fits the first cache
+	inSecond  = 1 << 16 // an A of so many elements stays in the second cache
 	packWhole = 1 << 22 // a B of at most so many elements is copied whole before it is used many times
 	longK     = 4 * blockK
 
@@ -165,7 +167,7 @@ func (e *engine) packedBlock(alpha float32, a []float32, lda int, p *Packed, m0,
 	for l := 0; l < p.K; l += kb {
 		after := ahead{}
 		if l+kb < p.K {
-			after = ahead{&a[m0*lda+l+kb], 4 * lda}
+			after = aheadOf(&a[m0*lda+l+kb], 4 * lda)
 		}
 		r := right{data: p.data[(p0*p.K+l)*e.nr:], bs: 4 * e.nr, pitch: p.K * e.nr}
 		e.sweep(m1-m0, left{data: &a[m0*lda+l], ld: lda, k: min(kb, p.K-l)}, r, cols, c[m0*ldc+n0:], ldc, flags, alpha, after)
@@ -181,7 +183,7 @@ func (e *engine) block(p *product, m0, m1, n0, n1, flags int) {
 	}
 	kb := even(p.k, blockK, 16)
 	panels := (n1 - n0 + e.nr - 1) / e.nr
-	inPlace := !p.transB && m1-m0 < packRows
+	inPlace := !p.transB && (m1-m0 < packRows || p.k*p.ldb <= inFirst)
 	need := panels * kb * e.nr
 	if inPlace {
 		need = kb * e.nr
@@ -205,7 +207,7 @@ func (e *engine) block(p *product, m0, m1, n0, n1, flags int) {
 		}
 		after := ahead{}
 		if l+kb < p.k && !p.transA {
-			after = ahead{&p.a[m0*p.lda+l+kb], 4 * p.lda}
+			after = aheadOf(&p.a[m0*p.lda+l+kb], 4 * p.lda)
 		}
 		a := left{data: &p.a[offset(p.transA, m0, l, p.lda)], ld: p.lda, k: k, trans: p.transA}
 		e.sweep(m1-m0, a, r, n1-n0, p.c[m0*p.ldc+n0:], p.ldc, flags, p.alpha, after)

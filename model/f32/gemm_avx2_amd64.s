@@ -36,7 +36,7 @@ DATA tail<>+120(SB)/4, $0x00000000
 DATA tail<>+124(SB)/4, $0x00000000
 GLOBL tail<>(SB), RODATA|NOPTR, $128
 
-// func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm6x16avx2(SB), NOSPLIT, $0-120
 tile:
@@ -687,7 +687,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm5x16avx2(SB), NOSPLIT, $0-120
 tile:
@@ -991,7 +991,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm4x16avx2(SB), NOSPLIT, $0-120
 tile:
@@ -1244,7 +1244,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm3x16avx2(SB), NOSPLIT, $0-120
 tile:
@@ -1463,7 +1463,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm2x16avx2(SB), NOSPLIT, $0-120
 tile:
@@ -1640,7 +1640,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm1x16avx2(SB), NOSPLIT, $0-120
 tile:
@@ -1782,7 +1782,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm6x8avx2(SB), NOSPLIT, $0-120
 tile:
@@ -2259,7 +2259,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm5x8avx2(SB), NOSPLIT, $0-120
 tile:
@@ -2487,7 +2487,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm4x8avx2(SB), NOSPLIT, $0-120
 tile:
@@ -2678,7 +2678,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm3x8avx2(SB), NOSPLIT, $0-120
 tile:
@@ -2849,7 +2849,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm2x8avx2(SB), NOSPLIT, $0-120
 tile:
@@ -2992,7 +2992,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm1x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm1x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemm1x8avx2(SB), NOSPLIT, $0-120
 tile:

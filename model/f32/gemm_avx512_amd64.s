@@ -2,7 +2,7 @@
 
 #include "textflag.h"
 
-// func gemm12x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm12x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm12x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -996,7 +996,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm11x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm11x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm11x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -1424,7 +1424,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm10x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm10x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm10x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -1823,7 +1823,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm9x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm9x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm9x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -2193,7 +2193,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm8x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm8x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm8x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -2526,7 +2526,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm7x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm7x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm7x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -2830,7 +2830,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm6x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm6x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm6x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -3105,7 +3105,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm5x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm5x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm5x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -3351,7 +3351,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm4x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm4x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm4x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -3555,7 +3555,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm3x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm3x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm3x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -3734,7 +3734,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm2x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm2x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm2x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -3880,7 +3880,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm1x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm1x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm1x32avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -4000,7 +4000,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm12x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm12x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm12x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -4687,7 +4687,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm11x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm11x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm11x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -4976,7 +4976,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm10x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm10x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm10x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -5248,7 +5248,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm9x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm9x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm9x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -5503,7 +5503,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm8x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm8x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm8x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -5733,7 +5733,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm7x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm7x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm7x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -5960,7 +5960,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm6x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm6x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm6x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -6168,7 +6168,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm5x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm5x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm5x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -6357,7 +6357,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm4x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm4x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm4x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -6514,7 +6514,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm3x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm3x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm3x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -6656,7 +6656,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm2x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm2x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm2x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX
@@ -6775,7 +6775,7 @@ stored:
 	VZEROUPPER
 	RET
 
-// func gemm1x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+// func gemm1x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·gemm1x16avx512(SB), NOSPLIT, $0-120
 	MOVQ  cols+80(FP), AX

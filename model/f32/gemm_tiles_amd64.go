@@ -10,29 +10,35 @@ type right struct {
 	bs, pitch int
 }
 
-// ahead is where the next step will read: rows of A (or B) stride bytes apart.
+// ahead is where the next step will read: rows of A (or B) stride bytes apart. It is an address and no pointer,
+// because it may run past the end of the matrix; fetching there does nothing.
 type ahead struct {
-	p      *float32
-	stride int
+	address uintptr
+	stride  int
 }
+
+func aheadOf(p *float32, stride int) ahead { return ahead{uintptr(unsafe.Pointer(p)), stride} }
 
 // strip returns the i-th piece of 128 bytes of the rows, what one pass over a panel can fetch.
 func (h ahead) strip(i int) ahead {
-	if h.p == nil {
+	if h.address == 0 {
 		return h
 	}
-	return ahead{addBytes(h.p, 128*i), h.stride}
+	return ahead{h.address + uintptr(128*i), h.stride}
 }
 
 // sweep multiplies rows of A with all panels, some rows at a time so that the next ones are fetched while these
 // are used; after is what follows the last.
 func (e *engine) sweep(rows int, a left, r right, cols int, c []float32, ldc, flags int, alpha float32, after ahead) {
-	sub := even(rows, subM, e.mr)
+	sub := rows
+	if rows*a.k > inSecond {
+		sub = even(rows, subM, e.mr)
+	}
 	for i := 0; i < rows; i += sub {
 		block, next := a, after
 		block.data = addBytes(a.data, 4*offset(a.trans, i, 0, a.ld))
 		if i+sub < rows && !a.trans {
-			next = ahead{addBytes(a.data, 4*(i+sub)*a.ld), 4 * a.ld}
+			next = aheadOf(addBytes(a.data, 4*(i+sub)*a.ld), 4*a.ld)
 		}
 		for q, j := 0, 0; j < cols; q, j = q+1, j+e.nr {
 			b, bs := r.data[q*r.pitch:], r.bs
@@ -62,10 +68,10 @@ func (e *engine) tiles(kernel []tileFunc, count, mr, tile, row int, a left, b *f
 	} else if a.trans {
 		ars, acs, at, step = 4, ars, 4*row, 4*mr
 	}
-	if h.p == nil {
-		h = ahead{b, 0}
+	if h.address == 0 {
+		h = aheadOf(b, 0)
 	}
-	kernel[mr](count, a.k, addBytes(a.data, at), ars, acs, step, b, bs, &c[row*ldc], 4*ldc, cols, flags, alpha, h.p, h.stride)
+	kernel[mr](count, a.k, addBytes(a.data, at), ars, acs, step, b, bs, &c[row*ldc], 4*ldc, cols, flags, alpha, h.address, h.stride)
 }
 
 // cut says how m rows are cut: whole tiles of mr rows, then two more of top and last rows (either may be 0). A

@@ -9,7 +9,7 @@ package f32
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm5x16avx2 multiplies tiles blocks of 5 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -18,7 +18,7 @@ func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm4x16avx2 multiplies tiles blocks of 4 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -27,7 +27,7 @@ func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm3x16avx2 multiplies tiles blocks of 3 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -36,7 +36,7 @@ func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm2x16avx2 multiplies tiles blocks of 2 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -45,7 +45,7 @@ func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm1x16avx2 multiplies tiles blocks of 1 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -54,7 +54,7 @@ func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm6x8avx2 multiplies tiles blocks of 6 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -63,7 +63,7 @@ func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm5x8avx2 multiplies tiles blocks of 5 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -72,7 +72,7 @@ func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm4x8avx2 multiplies tiles blocks of 4 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -81,7 +81,7 @@ func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm3x8avx2 multiplies tiles blocks of 3 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -90,7 +90,7 @@ func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm2x8avx2 multiplies tiles blocks of 2 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -99,7 +99,7 @@ func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm1x8avx2 multiplies tiles blocks of 1 rows of A with k rows of at most 8 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -108,7 +108,7 @@ func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm1x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm1x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // transposeavx2 transposes blocks squares of 8×8: square b is read from columns 8·b of src and
 // written to rows 8·b of dst. ldd and lds are row distances in bytes.

@@ -9,7 +9,7 @@ package f32
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm12x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm12x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm11x32avx512 multiplies tiles blocks of 11 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -18,7 +18,7 @@ func gemm12x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm11x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm11x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm10x32avx512 multiplies tiles blocks of 10 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -27,7 +27,7 @@ func gemm11x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm10x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm10x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm9x32avx512 multiplies tiles blocks of 9 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -36,7 +36,7 @@ func gemm10x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm9x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm9x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm8x32avx512 multiplies tiles blocks of 8 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -45,7 +45,7 @@ func gemm9x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm8x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm8x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm7x32avx512 multiplies tiles blocks of 7 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -54,7 +54,7 @@ func gemm8x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm7x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm7x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm6x32avx512 multiplies tiles blocks of 6 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -63,7 +63,7 @@ func gemm7x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm6x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm6x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm5x32avx512 multiplies tiles blocks of 5 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -72,7 +72,7 @@ func gemm6x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm5x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm5x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm4x32avx512 multiplies tiles blocks of 4 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -81,7 +81,7 @@ func gemm5x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm4x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm4x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm3x32avx512 multiplies tiles blocks of 3 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -90,7 +90,7 @@ func gemm4x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm3x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm3x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm2x32avx512 multiplies tiles blocks of 2 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -99,7 +99,7 @@ func gemm3x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm2x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm2x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm1x32avx512 multiplies tiles blocks of 1 rows of A with k rows of at most 32 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -108,7 +108,7 @@ func gemm2x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm1x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm1x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm12x16avx512 multiplies tiles blocks of 12 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -117,7 +117,7 @@ func gemm1x32avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm12x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm12x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm11x16avx512 multiplies tiles blocks of 11 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -126,7 +126,7 @@ func gemm12x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm11x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm11x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm10x16avx512 multiplies tiles blocks of 10 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -135,7 +135,7 @@ func gemm11x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm10x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm10x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm9x16avx512 multiplies tiles blocks of 9 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -144,7 +144,7 @@ func gemm10x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, 
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm9x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm9x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm8x16avx512 multiplies tiles blocks of 8 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -153,7 +153,7 @@ func gemm9x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm8x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm8x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm7x16avx512 multiplies tiles blocks of 7 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -162,7 +162,7 @@ func gemm8x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm7x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm7x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm6x16avx512 multiplies tiles blocks of 6 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -171,7 +171,7 @@ func gemm7x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm6x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm6x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm5x16avx512 multiplies tiles blocks of 5 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -180,7 +180,7 @@ func gemm6x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm5x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm5x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm4x16avx512 multiplies tiles blocks of 4 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -189,7 +189,7 @@ func gemm5x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm4x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm4x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm3x16avx512 multiplies tiles blocks of 3 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -198,7 +198,7 @@ func gemm4x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm3x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm3x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm2x16avx512 multiplies tiles blocks of 2 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -207,7 +207,7 @@ func gemm3x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm2x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm2x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // gemm1x16avx512 multiplies tiles blocks of 1 rows of A with k rows of at most 16 columns of B,
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
@@ -216,7 +216,7 @@ func gemm2x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 // every eight of k, pfs bytes apart, from pf on into the second cache.
 //
 //go:noescape
-func gemm1x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf *float32, pfs int)
+func gemm1x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // transposeavx512 transposes blocks squares of 16×16: square b is read from columns 16·b of src and
 // written to rows 16·b of dst. ldd and lds are row distances in bytes.

@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-const tileSignature = "func(tiles, k int, a *float32, ars, acs, astep int, b *float32, bs int, c *float32, ldc, cols, flags int, alpha float32, pf *float32, pfs int)"
+const tileSignature = "func(tiles, k int, a *float32, ars, acs, astep int, b *float32, bs int, c *float32, ldc, cols, flags int, alpha float32, pf uintptr, pfs int)"
 
 // gemm writes the product kernels of one instruction set: every height from 1 to mr, one and two vectors wide.
 func gemm(c *build.Context, s set) {
