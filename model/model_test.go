@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"trafficgpt/model/f32"
@@ -328,6 +329,30 @@ func TestEveryPath(t *testing.T) {
 			}
 			if math.Abs(l-loss) > 1e-5*loss || math.Abs(n-norm) > 1e-4*norm {
 				t.Errorf("%s: %s gives loss %v and norm %v, plain Go %v and %v", c.Name, path, l, n, loss, norm)
+			}
+		}
+	}
+}
+
+// TestWhereItBroke spoils a model in different places; the error must name the
+// place, and the weights must stay as they were.
+func TestWhereItBroke(t *testing.T) {
+	nan := float32(math.NaN())
+	for want, spoil := range map[string]func(m *Model){
+		"weight layers.1.fc1.weight": func(m *Model) { m.p.layers[1].fc1.w[3] = nan },
+		"output of layer 1":          func(m *Model) { fill(m.p.layers[1].fc2.w, 1e38) },
+		"step 1":                     func(m *Model) { m.p.embed.w[0] = float32(math.Inf(1)) },
+	} {
+		m := testModel(t, testConfigs()[0])
+		spoil(m)
+		before := append([]float32(nil), m.Weights()...)
+		_, err := NewTrainer(m, DefaultAdamW(), 1).Step(1e-3, testBatch(m.cfg.Vocabulary, 5))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, and does not name %s", err, want)
+		}
+		for i, w := range m.Weights() {
+			if w != before[i] && w == w {
+				t.Fatalf("%s: weight %d changed", want, i)
 			}
 		}
 	}

@@ -130,7 +130,7 @@ func (t *Trainer) apply(rate, norm float64) {
 // whose numbers are not finite.
 func (t *Trainer) locate(batches []*Batch) string {
 	for _, x := range t.m.p.all {
-		if !finite(float64(f32.Sum(x.w))) {
+		if !allFinite(x.w) {
 			return "weight " + x.name
 		}
 	}
@@ -140,7 +140,7 @@ func (t *Trainer) locate(batches []*Batch) string {
 		}
 	}
 	for i := len(t.m.p.all) - 1; i >= 0; i-- { // the order of the backward pass
-		if x := t.m.p.all[i]; !finite(f32.SumSquares(x.g)) {
+		if x := t.m.p.all[i]; !allFinite(x.g) {
 			return "the gradient of " + x.name
 		}
 	}
@@ -160,11 +160,21 @@ func (w *workspace) locate(m *Model, b *Batch, drop dropout) string {
 		mark := p.arena.Mark()
 		p.layerForward(i, x1, x2, x1, x2, &s)
 		p.arena.Release(mark)
-		if !finite(f32.SumSquares(x1)) || (x2 != nil && !finite(f32.SumSquares(x2))) {
+		if !allFinite(x1) || !allFinite(x2) {
 			return fmt.Sprintf("the output of layer %d", i)
 		}
 	}
 	return ""
+}
+
+// allFinite reports whether no element is infinite or not a number.
+func allFinite(x []float32) bool {
+	for _, v := range x {
+		if v-v != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

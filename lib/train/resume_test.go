@@ -210,3 +210,17 @@ func TestFrozenLosses(t *testing.T) {
 		}
 	}
 }
+
+func TestBudget(t *testing.T) {
+	m := build(t, tiny())
+	r, err := Run(m, flows(60, 1), flows(5, 2), Options{Budget: 200 * time.Millisecond, Quiet: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Stopped != OutOfTime || r.Steps < 2 || r.Duration > 5*time.Second {
+		t.Errorf("%s", r)
+	}
+	if last := r.History[len(r.History)-1]; last.Rate > r.History[len(r.History)/2].Rate {
+		t.Errorf("the learning rate ends at %v, half way it was %v", last.Rate, r.History[len(r.History)/2].Rate)
+	}
+}
