@@ -53,8 +53,6 @@ type checker struct {
 	cell      Cell
 	pc        *parsedCell
 	imports   map[string]string // of this cell
-	specs     []*ast.ImportSpec
-	hoisted   map[string]bool // variables that declared functions refer to
 	wrapped   bool
 	declsOnly bool
 	first     *plan // the declarations, when they are checked on their own

@@ -440,7 +440,7 @@ func (g *gen) operand(x ssa.Value) string {
 }
 
 func (g *gen) shift(in *ssa.BinOp) {
-	y := g.v(in.Y)
+	var y string
 	yt := in.Y.Type().Underlying().(*types.Basic)
 	if c, ok := in.Y.(*ssa.Const); ok {
 		y = fmt.Sprint(c.Uint64())

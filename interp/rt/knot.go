@@ -22,9 +22,9 @@ type abiType struct {
 }
 
 type abiField struct {
-	name   unsafe.Pointer
-	typ    unsafe.Pointer
-	offset uintptr
+	_   unsafe.Pointer // name
+	typ unsafe.Pointer
+	_   uintptr // offset
 }
 
 type abiStruct struct {

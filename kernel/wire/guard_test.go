@@ -5,16 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"testing"
-	"time"
 )
-
-var quiet = slog.New(slog.DiscardHandler)
-
-const patience = 10 * time.Second
 
 // pair returns both ends of an established connection.
 func pair(t *testing.T, server, peer SocketType) (*Conn, *Conn) {

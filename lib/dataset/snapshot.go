@@ -126,10 +126,9 @@ func (s *Set) pack() []byte {
 type packer struct {
 	col     [columns][]byte
 	strings map[string]uint64
-	before  *pcap.Flow // the flow stored before this one
-	last    []byte     // first header of the flow before
-	start   time.Time  // its first time
-	rest    [3]int64   // link type, interface, bytes cut of the packet before
+	last    []byte    // first header of the flow before
+	start   time.Time // its first time
+	rest    [3]int64  // link type, interface, bytes cut of the packet before
 }
 
 func (e *packer) put(c int, v uint64) { e.col[c] = binary.AppendUvarint(e.col[c], v) }

@@ -173,7 +173,7 @@ func TestOutsideACellTextIsPrinted(t *testing.T) {
 	}
 }
 
-type byPointer struct{ n int }
+type byPointer struct{ _ int }
 
 func (p *byPointer) MIME() Bundle { return Bundle{HTML: "<b>7</b>"} }
 

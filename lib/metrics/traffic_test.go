@@ -19,7 +19,6 @@ type conn struct {
 	sport, dport uint16
 	ttl          uint8
 	seq          [2]uint32
-	acked        [2]uint32
 	packets      []pcap.Packet
 }
 

@@ -167,7 +167,7 @@ func (e *engine) packedBlock(alpha float32, a []float32, lda int, p *Packed, m0,
 	for l := 0; l < p.K; l += kb {
 		after := ahead{}
 		if l+kb < p.K {
-			after = aheadOf(&a[m0*lda+l+kb], 4 * lda)
+			after = aheadOf(&a[m0*lda+l+kb], 4*lda)
 		}
 		r := right{data: p.data[(p0*p.K+l)*e.nr:], bs: 4 * e.nr, pitch: p.K * e.nr}
 		e.sweep(m1-m0, left{data: &a[m0*lda+l], ld: lda, k: min(kb, p.K-l)}, r, cols, c[m0*ldc+n0:], ldc, flags, alpha, after)
@@ -207,7 +207,7 @@ func (e *engine) block(p *product, m0, m1, n0, n1, flags int) {
 		}
 		after := ahead{}
 		if l+kb < p.k && !p.transA {
-			after = aheadOf(&p.a[m0*p.lda+l+kb], 4 * p.lda)
+			after = aheadOf(&p.a[m0*p.lda+l+kb], 4*p.lda)
 		}
 		a := left{data: &p.a[offset(p.transA, m0, l, p.lda)], ld: p.lda, k: k, trans: p.transA}
 		e.sweep(m1-m0, a, r, n1-n0, p.c[m0*p.ldc+n0:], p.ldc, flags, p.alpha, after)

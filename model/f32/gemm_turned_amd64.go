@@ -94,14 +94,14 @@ func (e *engine) turned(p *product, m, n, ks span, c into, flags int, alpha floa
 			e.packB(p.transB, k, cols, p.b[offset(p.transB, l, j, p.ldb):], p.ldb, packed, e.nr)
 			var nextA, nextB ahead
 			if l+kb < ks.hi {
-				nextA = aheadOf(&p.a[(l+kb)*p.lda+m.lo], 4 * p.lda).strip(q)
+				nextA = aheadOf(&p.a[(l+kb)*p.lda+m.lo], 4*p.lda).strip(q)
 			}
 			switch {
 			case p.transB:
 			case j+e.nr < n.hi:
-				nextB = aheadOf(&p.b[l*p.ldb+j+e.nr], 4 * p.ldb)
+				nextB = aheadOf(&p.b[l*p.ldb+j+e.nr], 4*p.ldb)
 			case l+kb < ks.hi:
-				nextB = aheadOf(&p.b[(l+kb)*p.ldb+n.lo], 4 * p.ldb)
+				nextB = aheadOf(&p.b[(l+kb)*p.ldb+n.lo], 4*p.ldb)
 			}
 			e.panel(rows, a, &packed[0], 4*e.nr, c.data[q*c.pitch:], c.ld, cols, flags, alpha, nextB, nextA)
 		}

@@ -216,6 +216,7 @@ func (ld *loader) load(p *pkg) error {
 		return err
 	}
 	defer f.Close()
+	//lint:ignore SA1019 what go list names is an archive up to Go 1.28
 	r, err := gcexportdata.NewReader(f)
 	if err != nil {
 		return fmt.Errorf("failed to find the export data of %s: %w", p.ImportPath, err)
