@@ -112,6 +112,24 @@ func TestDialogKeepsTCPState(t *testing.T) {
 	}
 }
 
+// TestRepair leaves no wrong checksum.
+func TestRepair(t *testing.T) {
+	r, err := Flows(untrained(t), Options{Constrained: true, Repair: true, Flows: 20, TopK: -1, Quiet: true, MaxTokens: 500, Seed: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Corrected == 0 {
+		t.Error("a model that knows nothing wrote right checksums")
+	}
+	for _, f := range r.Flows {
+		for i, p := range f.Packets {
+			if _, fields := tokenizer.Repair(p); len(fields) > 0 || tokenizer.Check(p) != nil {
+				t.Errorf("packet %d still has %v", i, fields)
+			}
+		}
+	}
+}
+
 // TestPaperRule counts what the paper's rule does with illegal packets.
 func TestPaperRule(t *testing.T) {
 	m := untrained(t)

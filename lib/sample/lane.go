@@ -97,7 +97,14 @@ func (r *run) check(packet []uint16) error {
 		}
 		return err
 	}
-	return tokenizer.Check(packets[0])
+	why := tokenizer.Check(packets[0])
+	if why != nil && r.o.Repair {
+		fixed, _ := tokenizer.Repair(packets[0])
+		if tokenizer.Check(fixed) == nil {
+			return nil
+		}
+	}
+	return why
 }
 
 // back discards the illegal packet and takes the flow up again at the start
@@ -166,6 +173,11 @@ func (r *run) packets(l *lane) ([]pcap.Packet, []uint16) {
 	packets, err := tokenizer.DecodeAt(tokens, r.o.Start.Add(r.after(l.flow)))
 	if err != nil {
 		return nil, nil
+	}
+	if r.o.Repair {
+		var report *tokenizer.RepairReport
+		packets, report = tokenizer.RepairAll(packets)
+		r.result.Corrected += report.Repaired
 	}
 	return packets, tokens
 }

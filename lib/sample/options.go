@@ -33,6 +33,10 @@ type Options struct {
 	Constrained bool
 	Dialog      bool
 
+	// Repair puts lengths and checksums of sampled packets right where that makes
+	// them legal, instead of sampling them anew, and checksums of all others.
+	Repair bool
+
 	MaxTokens  int // longest flow, default 4,096; a flow may be longer than the model's context
 	MaxPackets int // most packets of a flow, 0 for any number
 	MaxRejects int // a flow ends early after so many illegal packets, default 200

@@ -22,6 +22,7 @@ type Result struct {
 	Tried       int // packets generated to their end
 	Rejected    int // of them, illegal
 	Repaired    int // rejections after which the flow went on with a legal packet in that place
+	Corrected   int // packets whose lengths or checksums Options.Repair put right
 	Abandoned   int // flows ended early for too many illegal packets
 	Cut         int // flows ended at MaxTokens, their last packet dropped
 	Interrupted bool
@@ -40,6 +41,9 @@ func (r *Result) String() string {
 		s += fmt.Sprintf(" in %s (%s tokens/s)", display.Duration(r.Duration), display.Count(int(float64(r.Tokens)/sec)))
 	}
 	s += fmt.Sprintf("; %s packets tried, %s rejected, %s repaired", display.Count(r.Tried), display.Count(r.Rejected), display.Count(r.Repaired))
+	if r.Corrected > 0 {
+		s += fmt.Sprintf(", lengths or checksums of %s put right", display.Count(r.Corrected))
+	}
 	if r.Interrupted {
 		s += "; interrupted"
 	}
