@@ -41,13 +41,14 @@ type Config struct {
 	// Heads of one layer by kind; a layer may mix them. All have HeadDim
 	// features.
 	HeadDim        int
-	LocalHeads     int // softmax over the last Window positions
-	LinearHeads    int // linear attention, Features names the map
-	SoftmaxHeads   int // softmax over all earlier positions
-	RetentionHeads int // RetNet: fixed exponential decay, gated, normalised
-	RWKVHeads      int // RWKV-4 time mixing: learned decay per channel
-	Window         int // of local heads, default 256
-	Chunk          int // rows of one block in training, default 128
+	LocalHeads     int  // softmax over the last Window positions
+	LinearHeads    int  // linear attention, Features names the map
+	SoftmaxHeads   int  // softmax over all earlier positions
+	RetentionHeads int  // RetNet: fixed exponential decay, gated, normalised
+	RWKVHeads      int  // RWKV-4 time mixing: learned decay per channel
+	Window         int  // of local heads, default 256
+	Bidirectional  bool // rows see what follows too: for masked tokens, not for sampling; not with retention or RWKV
+	Chunk          int  // rows of one block in training, default 128
 	Features       string
 
 	FeedForward int  // hidden channels
@@ -160,6 +161,8 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("model configuration %q: rotary positions turn pairs of features, but HeadDim is %d", c.Name, c.HeadDim)
 	case c.Memory == KeepNothing && !c.Reversible:
 		return c, fmt.Errorf("model configuration %q: Memory %q needs Reversible", c.Name, KeepNothing)
+	case c.Bidirectional && c.RetentionHeads+c.RWKVHeads > 0:
+		return c, fmt.Errorf("model configuration %q: retention and RWKV heads look back only, so it cannot be Bidirectional", c.Name)
 	case c.Dropout < 0 || c.Dropout >= 1 || c.Dropout != c.Dropout:
 		return c, fmt.Errorf("model configuration %q: Dropout is %g, not in [0, 1)", c.Name, c.Dropout)
 	}

@@ -17,6 +17,7 @@ func TestConfigsThatCannotBeBuilt(t *testing.T) {
 		"Positions":       func(c *Config) { c.Positions = "sinus" },
 		"rotary":          func(c *Config) { c.Positions, c.HeadDim = PositionsRotary, 5 },
 		"Reversible":      func(c *Config) { c.Memory = KeepNothing },
+		"look back only":  func(c *Config) { c.Bidirectional, c.RWKVHeads = true, 1 },
 		"Dropout":         func(c *Config) { c.Dropout = 1 },
 		"Mark":            func(c *Config) { c.Copies, c.Mark = 1, 999 },
 		"Copies":          func(c *Config) { c.Copies = 9 },

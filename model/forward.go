@@ -100,7 +100,7 @@ func (p *pass) prepare() {
 // window returns the window of a local or softmax head.
 func (p *pass) window(h int) *window {
 	c := p.m.cfg
-	w := &window{d: c.HeadDim, block: c.Chunk, dropout: p.drop}
+	w := &window{d: c.HeadDim, block: c.Chunk, both: c.Bidirectional, dropout: p.drop}
 	if c.kind(h) == localHead {
 		w.reach = c.Window
 	}

@@ -28,7 +28,7 @@ func scanMixer(name string, d, chunk int, gamma float64, divide bool) mixer {
 	return mixer{name: name, positive: divide,
 		naive: func(q, k, v matrix) matrix {
 			if divide {
-				return naiveLinearAttention(q, k, v)
+				return naiveLinearAttention(q, k, v, false)
 			}
 			return naiveRetention(q, k, v, gamma)
 		},
@@ -54,7 +54,7 @@ func windowMixer(name string, d, reach, block int) mixer {
 	w := &window{d: d, reach: reach, block: block}
 	scratch := make([]float32, 2*block*4096)
 	return mixer{name: name,
-		naive: func(q, k, v matrix) matrix { return naiveWindow(q, k, v, reach) },
+		naive: func(q, k, v matrix) matrix { return naiveWindow(q, k, v, reach, false) },
 		forward: func(n int, x []float32) (o, kept []float32) {
 			o, kept = make([]float32, n*d), make([]float32, n)
 			w.forward(n, x, x[d:], x[2*d:], 3*d, o, d, kept, scratch, 0)

@@ -47,6 +47,7 @@ func New(cfg Config, seed uint64) (*Model, error) {
 		switch cfg.kind(h) {
 		case linearHead:
 			m.scans[h] = newScan(cfg.HeadDim, cfg.Chunk, 1, true)
+			m.scans[h].both = cfg.Bidirectional
 		case retentionHead:
 			// RetNet's decays: 1 - 2^-5, 1 - 2^-6, …
 			m.scans[h] = newScan(cfg.HeadDim, cfg.Chunk, 1-math.Exp2(-5-float64(retention)), false)
@@ -151,6 +152,9 @@ func (m *Model) MIME() display.Bundle {
 		mixing += fmt.Sprintf(", window %d", c.Window)
 	}
 	var extras []string
+	if c.Bidirectional {
+		extras = append(extras, "bidirectional")
+	}
 	if c.TokenShift {
 		extras = append(extras, "token shift")
 	}

@@ -42,6 +42,9 @@ func testConfigs() []Config {
 		with("packets", func(c *Config) {
 			c.LocalHeads, c.LinearHeads, c.Positions, c.Mark, c.Offsets, c.Copies = 1, 1, PositionsRotary, 3, 4, 2
 		}),
+		with("both", func(c *Config) {
+			c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.Bidirectional, c.TokenShift = 1, 2, 1, true, true
+		}),
 		with("recompute", func(c *Config) {
 			c.LocalHeads, c.RetentionHeads, c.Memory = 2, 1, KeepInputs
 		}),

@@ -18,12 +18,15 @@ func newMatrix(rows, cols int) matrix {
 }
 
 // naiveLinearAttention: o_i = Σ_{j≤i} (φ(q_i)·φ(k_j)) v_j / (Σ_{j≤i} φ(q_i)·φ(k_j) + ε);
-// q and k are features already.
-func naiveLinearAttention(q, k, v matrix) matrix {
+// q and k are features already. With both, j goes over all rows.
+func naiveLinearAttention(q, k, v matrix, both bool) matrix {
 	o := newMatrix(len(q), len(v[0]))
 	for i := range q {
 		sum := scanEpsilon
-		for j := 0; j <= i; j++ {
+		for j := range k {
+			if j > i && !both {
+				break
+			}
 			w := dot64(q[i], k[j])
 			sum += w
 			axpy64(o[i], w, v[j])
@@ -46,16 +49,16 @@ func naiveRetention(q, k, v matrix, gamma float64) matrix {
 	return o
 }
 
-// naiveWindow: softmax attention over the last reach rows, all when 0.
-func naiveWindow(q, k, v matrix, reach int) matrix {
+// naiveWindow: softmax attention over the last reach rows, all when 0; with both,
+// as many that follow too.
+func naiveWindow(q, k, v matrix, reach int, both bool) matrix {
 	o := newMatrix(len(q), len(v[0]))
 	for i := range q {
-		first := 0
-		if reach > 0 {
-			first = max(0, i-reach+1)
-		}
 		sum := 0.0
-		for j := first; j <= i; j++ {
+		for j := range k {
+			if j > i && !both || reach > 0 && max(i-j, j-i) >= reach {
+				continue
+			}
 			w := math.Exp(dot64(q[i], k[j]) / math.Sqrt(float64(len(q[i]))))
 			sum += w
 			axpy64(o[i], w, v[j])
@@ -317,10 +320,10 @@ func (n *naiveModel) attention(l int, x matrix) matrix {
 			}
 			n.rotate(q)
 			n.rotate(k)
-			r = naiveWindow(q, k, v, reach)
+			r = naiveWindow(q, k, v, reach, c.Bidirectional)
 		case linearHead:
 			n.features(q, k)
-			r = naiveLinearAttention(q, k, v)
+			r = naiveLinearAttention(q, k, v, c.Bidirectional)
 		case retentionHead:
 			n.rotate(q)
 			n.rotate(k)

@@ -14,6 +14,7 @@ type scan struct {
 	d, chunk int
 	gamma    float32
 	divide   bool
+	both     bool      // rows see what follows too; only with γ = 1
 	powers   []float32 // γ^0 … γ^chunk
 	ones     []float32
 }
@@ -45,6 +46,10 @@ func (s *scan) scratchSize() int { return 2*s.chunk*s.chunk + 3*s.chunk*s.d + s.
 // ld, o has ldo. states receives the state before each chunk and, last, the
 // state after all rows: (chunks+1)·stateSize floats. den receives the divisors.
 func (s *scan) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, den, states, scratch []float32) {
+	if s.both {
+		s.forwardBoth(n, q, k, v, ld, o, ldo, den, states, scratch)
+		return
+	}
 	d, size := s.d, s.stateSize()
 	att := scratch[:s.chunk*s.chunk]
 	scaled := scratch[s.chunk*s.chunk:][:s.chunk*d]
@@ -127,6 +132,10 @@ func (s *scan) advance(m int, k, v []float32, ld int, state, next, scaled []floa
 // backward takes the gradient of o in do (row distance ldo; with a division it
 // is overwritten) and writes the gradients of q, k and v with row distance ld.
 func (s *scan) backward(n int, q, k, v []float32, ld int, o, do []float32, ldo int, den, states []float32, dq, dk, dv, scratch []float32) {
+	if s.both {
+		s.backwardBoth(n, q, k, v, ld, o, do, ldo, den, states, dq, dk, dv, scratch)
+		return
+	}
 	d, size := s.d, s.stateSize()
 	att := scratch[:s.chunk*s.chunk]
 	datt := scratch[s.chunk*s.chunk:][:s.chunk*s.chunk]
@@ -197,6 +206,43 @@ func (s *scan) backDivisor(m int, q, dq, dk []float32, ld int, z, dz, dden []flo
 	}
 	for i := range m {
 		f32.AddScaled(dz, dden[i], q[i*ld:][:s.d])
+	}
+}
+
+// forwardBoth lets every row see all: o = q·S / (q·z + ε) with the state of the
+// whole flow, which states keeps.
+func (s *scan) forwardBoth(n int, q, k, v []float32, ld int, o []float32, ldo int, den, states, scratch []float32) {
+	d, size := s.d, s.stateSize()
+	state, next := states[:size], scratch[:size]
+	clear(state)
+	for at := 0; at < n; at += s.chunk {
+		s.advance(min(s.chunk, n-at), k[at*ld:], v[at*ld:], ld, state, next, nil)
+		copy(state, next)
+	}
+	f32.GemmSerial(false, false, n, d, d, 1, q, ld, state, d, 0, o, ldo)
+	for i := range n {
+		den[i] = f32.Dot(q[i*ld:][:d], state[d*d:]) + scanEpsilon
+		row := o[i*ldo:][:d]
+		f32.Scale(row, 1/den[i], row)
+	}
+}
+
+func (s *scan) backwardBoth(n int, q, k, v []float32, ld int, o, do []float32, ldo int, den, states []float32, dq, dk, dv, scratch []float32) {
+	d, size := s.d, s.stateSize()
+	state, dstate := states[:size], scratch[:size]
+	z, dz := state[d*d:], dstate[d*d:]
+	clear(dstate)
+	for i := range n {
+		s.backDivision(1, o[i*ldo:], do[i*ldo:], ldo, den[i:], den[i:])
+		f32.AddScaled(dz, den[i], q[i*ld:][:d]) // den holds its own gradient now
+	}
+	f32.GemmSerial(true, false, d, d, n, 1, q, ld, do, ldo, 0, dstate, d)
+	f32.GemmSerial(false, true, n, d, d, 1, do, ldo, state, d, 0, dq, ld)
+	f32.GemmSerial(false, true, n, d, d, 1, v, ld, dstate, d, 0, dk, ld)
+	f32.GemmSerial(false, false, n, d, d, 1, k, ld, dstate, d, 0, dv, ld)
+	for i := range n {
+		f32.AddScaled(dq[i*ld:][:d], den[i], z)
+		f32.Add(dk[i*ld:][:d], dk[i*ld:][:d], dz)
 	}
 }
 

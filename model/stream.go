@@ -221,6 +221,9 @@ func (s *Stream) Restore(lane int, snap *Snapshot) {
 // next call.
 func (s *Stream) Step(lanes []int, tokens []uint16) ([]float32, error) {
 	c, n := s.m.cfg, len(lanes)
+	if c.Bidirectional {
+		return nil, fmt.Errorf("failed to step: a bidirectional model sees what follows, so it cannot go token by token")
+	}
 	if len(tokens) != n || n > len(s.lanes) {
 		return nil, fmt.Errorf("failed to step: %d tokens for %d of %d lanes", len(tokens), n, len(s.lanes))
 	}

@@ -16,6 +16,7 @@ import (
 // probabilities again. Generation keeps the last `reach` keys and values.
 type window struct {
 	d, reach, block int
+	both            bool // what follows too, as far as what came before
 	dropout         dropout
 }
 
@@ -25,6 +26,9 @@ func (w *window) scaleBy() float32 { return float32(1 / math.Sqrt(float64(w.d)))
 func (w *window) keys(n int) int {
 	if w.reach == 0 {
 		return n
+	}
+	if w.both {
+		return min(n, w.block+2*w.reach-2)
 	}
 	return min(n, w.block+w.reach-1)
 }
@@ -40,18 +44,29 @@ func (w *window) first(i int) int {
 	return max(0, i-w.reach+1)
 }
 
+// end is the first key behind those that row i of n reaches.
+func (w *window) end(i, n int) int {
+	switch {
+	case !w.both:
+		return i + 1
+	case w.reach == 0:
+		return n
+	}
+	return min(n, i+w.reach)
+}
+
 // forward computes n rows of one head of one flow; lse receives a number a row.
 // site numbers the head's flow for dropout.
 func (w *window) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, lse, scratch []float32, site uint64) {
 	for i0 := 0; i0 < n; i0 += w.block {
 		i1 := min(i0+w.block, n)
 		j0 := w.first(i0)
-		m, keys := i1-i0, i1-j0
+		m, keys := i1-i0, w.end(i1-1, n)-j0
 		p := scratch[:m*keys]
 		f32.GemmSerial(false, true, m, keys, w.d, w.scaleBy(), q[i0*ld:], ld, k[j0*ld:], ld, 0, p, keys)
 		for i := i0; i < i1; i++ {
 			row := p[(i-i0)*keys:][:keys]
-			lo, hi := w.first(i)-j0, i-j0+1
+			lo, hi := w.first(i)-j0, w.end(i, n)-j0
 			clear(row[:lo])
 			clear(row[hi:])
 			lse[i] = softmaxRow(row[lo:hi])
@@ -72,14 +87,14 @@ func (w *window) backward(n int, q, k, v []float32, ld int, do []float32, ldo in
 	for i0 := 0; i0 < n; i0 += w.block {
 		i1 := min(i0+w.block, n)
 		j0 := w.first(i0)
-		m, keys := i1-i0, i1-j0
+		m, keys := i1-i0, w.end(i1-1, n)-j0
 		p, dp := scratch[:m*keys], scratch[m*keys:][:m*keys]
 		q, do := q[i0*ld:], do[i0*ldo:]
 		k, v, dk, dv := k[j0*ld:], v[j0*ld:], dk[j0*ld:], dv[j0*ld:]
 		f32.GemmSerial(false, true, m, keys, w.d, scale, q, ld, k, ld, 0, p, keys)
 		f32.GemmSerial(false, true, m, keys, w.d, 1, do, ldo, v, ld, 0, dp, keys)
 		for i := i0; i < i1; i++ {
-			lo, hi := w.first(i)-j0, i-j0+1
+			lo, hi := w.first(i)-j0, w.end(i, n)-j0
 			row, drow := p[(i-i0)*keys:][:keys], dp[(i-i0)*keys:][:keys]
 			clear(row[:lo])
 			clear(row[hi:])

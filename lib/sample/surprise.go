@@ -56,6 +56,9 @@ func ScoreAll(m *model.Model, flows []*pcap.Flow) (Surprises, error) {
 	if m == nil {
 		return nil, errors.New("failed to score flows: there is no model")
 	}
+	if m.Config().Bidirectional {
+		return nil, errors.New("failed to score flows: a bidirectional model sees the tokens it is asked about")
+	}
 	ctx := display.Context()
 	scorer := model.NewScorer(m)
 	var out Surprises

@@ -8,7 +8,7 @@ import (
 // Objectives.
 const (
 	NextToken = "next"   // predict the token that follows
-	Masked    = "masked" // predict tokens hidden from the input, from those before them
+	Masked    = "masked" // predict tokens hidden from the input; from both sides with model.Config.Bidirectional
 )
 
 // Options say how to train. The zero value trains 300 steps with settings that

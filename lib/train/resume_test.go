@@ -159,12 +159,25 @@ func TestFindRate(t *testing.T) {
 
 func TestMasked(t *testing.T) {
 	m := build(t, tiny())
-	r, err := Run(m, flows(60, 1), flows(20, 2), Options{Steps: 120, Quiet: true, Objective: Masked, LearningRate: 5e-3})
+	r, err := Run(m, flows(60, 1), flows(20, 2), Options{Steps: 400, Quiet: true, Objective: Masked, LearningRate: 5e-3})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Gain() < 0.15 {
 		t.Errorf("the model learned too little: %s", r)
+	}
+	c := tiny()
+	c.Bidirectional = true
+	both := build(t, c)
+	s, err := Run(both, flows(60, 1), flows(20, 2), Options{Steps: 400, Quiet: true, Objective: Masked, LearningRate: 5e-3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Gain() < 0.5 {
+		t.Errorf("the model that sees both sides learned too little: %s", s)
+	}
+	if _, err := Run(both, flows(3, 1), nil, Options{Steps: 1, Quiet: true}); err == nil {
+		t.Error("a bidirectional model was trained to predict what it sees")
 	}
 }
 

@@ -63,6 +63,9 @@ func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*r
 	if err := o.setLabels(m, training); err != nil {
 		return nil, err
 	}
+	if m.Config().Bidirectional && o.Objective == NextToken {
+		return nil, errors.New("failed to train: a bidirectional model sees the next token; its objective is Masked")
+	}
 	flows := o.encode(m, training)
 	if len(flows) == 0 {
 		return nil, errors.New("failed to train: there are no training flows with packets")
