@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"os"
 	"testing"
 
 	"trafficgpt/model/f32"
@@ -150,7 +151,11 @@ func TestConstantMemory(t *testing.T) {
 	m := testModel(t, c)
 	s := NewStream(m, 1)
 	size := s.StateBytes(0)
-	for i := range 20000 {
+	tokens := 20000
+	if os.Getenv("TRAFFICGPT_LONG") != "" {
+		tokens = 1_000_000
+	}
+	for i := range tokens {
 		logits, err := s.Step([]int{0}, []uint16{uint16(i * 7 % c.Vocabulary)})
 		if err != nil {
 			t.Fatal(err)
@@ -160,7 +165,7 @@ func TestConstantMemory(t *testing.T) {
 		}
 	}
 	if got := s.StateBytes(0); got != size {
-		t.Errorf("the state takes %d bytes after 20,000 tokens, %d at first", got, size)
+		t.Errorf("the state takes %d bytes after %d tokens, %d at first", got, tokens, size)
 	}
 	allocs := testing.AllocsPerRun(50, func() {
 		if _, err := s.Step([]int{0}, []uint16{1}); err != nil {

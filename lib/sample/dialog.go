@@ -80,13 +80,17 @@ func parse(packet []uint16) (h headers, ok bool) {
 func (d *dialog) read(tokens []uint16, starts []int) {
 	*d = dialog{}
 	for i := 0; i+1 < len(starts); i++ {
-		packet := tokens[starts[i]:starts[i+1]]
-		if i == 0 {
-			d.link = packet[1]
-		}
-		if h, ok := parse(packet); ok {
-			d.take(h)
-		}
+		d.add(tokens[starts[i]:starts[i+1]])
+	}
+}
+
+// add takes one more complete packet.
+func (d *dialog) add(packet []uint16) {
+	if d.link == 0 {
+		d.link = packet[1]
+	}
+	if h, ok := parse(packet); ok {
+		d.take(h)
 	}
 }
 

@@ -35,6 +35,8 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 	if o.Half {
 		stream = model.NewStreamHalf
 	}
+	// Large models have large states: fewer lanes then.
+	o.Lanes = max(1, min(o.Lanes, stateLimit/(stream(m, 1).StateBytes(0)*(1+leastMarks))))
 	r := &run{o: o, m: m, stream: stream(m, o.Lanes), choose: chooser{o: o}, done: make([]*pcap.Flow, o.Flows),
 		result: &Result{Model: m.Config().Name, Reasons: map[string]int{}}}
 	if r.prompt, err = o.prompt(m.Config().Labels); err != nil {
@@ -225,10 +227,14 @@ func (r *run) allowed(l *lane) []bool {
 	last := l.starts[len(l.starts)-1]
 	r.rules.tcp = nil
 	if r.o.Dialog {
-		if l.talkOf != len(l.starts) || len(l.tokens) == last+1 {
+		switch n := len(l.starts); {
+		case l.talkOf == n:
+		case l.talkOf == n-1 && n > 1:
+			l.talk.add(l.tokens[l.starts[n-2]:last])
+		default:
 			l.talk.read(l.tokens, l.starts)
-			l.talkOf = len(l.starts)
 		}
+		l.talkOf = len(l.starts)
 		r.rules.tcp = &l.talk
 	}
 	return r.rules.next(l.tokens[last:], r.o.MaxTokens-len(l.tokens)-1, last == l.starts[0])

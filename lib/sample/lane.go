@@ -34,9 +34,14 @@ type mark struct {
 	logits []float32
 }
 
-// maxMarks is how many snapshots a lane keeps. Going back further than they
-// reach feeds the tokens again.
-const maxMarks = 6
+// A lane keeps at most maxMarks snapshots, fewer where states are large, but at
+// least leastMarks: the paper's rule needs the packet's and its predecessor's.
+// Going back further than they reach feeds the tokens again.
+const (
+	maxMarks   = 6
+	leastMarks = 2
+	stateLimit = 2 << 30 // bytes, of all lanes' states and snapshots about
+)
 
 // verdict is what a lane makes of a chosen token.
 type verdict int
@@ -117,6 +122,7 @@ func (l *lane) back(s *model.Stream, id int) error {
 	}
 	to := max(l.starts[i]+1, l.fixed)
 	l.starts = l.starts[:i+1]
+	l.talkOf = 0
 	l.tokens = l.tokens[:to]
 	for n := len(l.marks) - 1; n >= 0; n-- {
 		if m := &l.marks[n]; m.at == to {
@@ -154,7 +160,8 @@ func (l *lane) remember(s *model.Stream, id int) {
 		return
 	}
 	var m mark
-	if len(l.marks) == maxMarks { // use the oldest one's memory again
+	most := max(leastMarks, min(maxMarks, stateLimit/(s.Lanes()*s.StateBytes(id))-1))
+	if len(l.marks) >= most { // use the oldest one's memory again
 		m = l.marks[0]
 		l.marks = append(l.marks[:0], l.marks[1:]...)
 	}
