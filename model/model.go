@@ -15,7 +15,6 @@ package model
 
 import (
 	"fmt"
-	"html"
 	"math"
 	"strings"
 
@@ -120,7 +119,7 @@ func turn(x, cos, sin []float32, direction float32) {
 func (m *Model) String() string {
 	c := m.cfg
 	return fmt.Sprintf("%s: %s parameters, %d layers of width %d, heads %s of %d, context %d",
-		c.title(), thousands(m.Parameters()), c.Layers, c.Width, c.headList(), c.HeadDim, c.Context)
+		c.title(), display.Count(m.Parameters()), c.Layers, c.Width, c.headList(), c.HeadDim, c.Context)
 }
 
 func (c Config) title() string {
@@ -174,31 +173,22 @@ func (m *Model) MIME() display.Bundle {
 		extras = append(extras, fmt.Sprintf("dropout %g", c.Dropout))
 	}
 	rows := [][2]string{
-		{"Parameters", thousands(m.Parameters())},
+		{"Parameters", display.Count(m.Parameters())},
 		{"Layers", fmt.Sprintf("%d of width %d", c.Layers, c.Width)},
 		{"Mixing", mixing},
 		{"Feed-forward", fmt.Sprintf("%s, %d channels", ff, c.FeedForward)},
 		{"Positions", c.Positions},
-		{"Context", thousands(c.Context) + " tokens"},
+		{"Context", display.Count(c.Context) + " tokens"},
 	}
 	if len(extras) > 0 {
 		rows = append(rows, [2]string{"Also", strings.Join(extras, ", ")})
 	}
-	var b strings.Builder
-	b.WriteString(`<table style="font-size:var(--jp-content-font-size1,13px);color:var(--jp-content-font-color1,inherit)"><caption style="text-align:left;font-weight:600">Model ` + html.EscapeString(c.title()) + `</caption>`)
+	t := display.NewTable("Model "+c.title(), "")
+	t.Align = "ll"
 	for _, r := range rows {
-		b.WriteString(`<tr><th style="text-align:left">` + r[0] + `</th><td style="text-align:left">` + html.EscapeString(r[1]) + `</td></tr>`)
+		t.Row(r[0], r[1])
 	}
-	b.WriteString("</table>")
-	return display.Bundle{display.Text: m.String(), display.HTML: b.String()}
-}
-
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	return display.Bundle{display.Text: m.String(), display.HTML: t.MIME()[display.HTML]}
 }
 
 // Weights is the buffer of all weights; it must not be changed.
