@@ -357,6 +357,8 @@ func pause(s float64) string {
 		return fmt.Sprintf("%.3g µs", s*1e6)
 	case a < 1:
 		return fmt.Sprintf("%.3g ms", s*1e3)
+	case a >= 100:
+		return fmt.Sprintf("%.0f s", s)
 	}
 	return fmt.Sprintf("%.3g s", s)
 }
