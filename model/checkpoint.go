@@ -277,10 +277,7 @@ func load(path string, training bool) (*Model, *Trainer, map[string]string, erro
 	if _, n := layOut(cfg); n > int(h.largestEnd()/4)+16*len(h.tensors) {
 		return fail(fmt.Errorf("the configuration needs %d weights, the file holds %d values", n, h.largestEnd()/4))
 	}
-	m, err := New(cfg, 0)
-	if err != nil {
-		return fail(err)
-	}
+	m := build(cfg)
 	var t *Trainer
 	if training {
 		var s trainerState

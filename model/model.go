@@ -39,8 +39,14 @@ func New(cfg Config, seed uint64) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{cfg: cfg, p: newParameters(cfg), scans: make([]*scan, cfg.Heads())}
+	m := build(cfg)
 	m.p.init(cfg, seed)
+	return m, nil
+}
+
+// build makes a model whose weights are zero.
+func build(cfg Config) *Model {
+	m := &Model{cfg: cfg, p: newParameters(cfg), scans: make([]*scan, cfg.Heads())}
 	retention := 0
 	for h := range m.scans {
 		switch cfg.kind(h) {
@@ -53,7 +59,7 @@ func New(cfg Config, seed uint64) (*Model, error) {
 			retention++
 		}
 	}
-	return m, nil
+	return m
 }
 
 // Config is the configuration with its defaults filled in.
