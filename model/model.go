@@ -7,7 +7,8 @@
 // a packed batch through the layers in training form, stream.go runs many
 // flows token by token in recurrent form. scan.go, window.go and rwkv.go hold the
 // mixers' chunked and recurrent forms side by side; naive.go holds the slow
-// truth, in float64, that all of them are tested against.
+// truth, in float64, that all of them are tested against. packets.go is what a
+// model may be told of packets beyond the paper, checkpoint.go the file format.
 //
 // A Model may be used from one goroutine at a time. The same seed gives the
 // same losses bit for bit, whatever the number of threads.
