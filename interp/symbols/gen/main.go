@@ -160,7 +160,7 @@ func generate(put func(string, map[string][]byte) error, out string, patterns []
 // list asks the go command for the packages, built, in the order of their
 // import paths.
 func list(patterns []string, skipBroken bool) ([]*pkg, error) {
-	args := []string{"list", "-export", "-json=ImportPath,Name,Dir,Export,Doc,Standard,GoFiles,Imports,Error,DepsErrors"}
+	args := []string{"list", "-export", "-trimpath", "-json=ImportPath,Name,Dir,Export,Doc,Standard,GoFiles,Imports,Error,DepsErrors"}
 	if skipBroken {
 		args = append(args, "-e")
 	}
