@@ -100,6 +100,7 @@ var cellsBasic = []struct{ code, out, value string }{
 	{"ch := make(chan int)\ngo func() { for i := range 3 { ch <- i }; close(ch) }()\nn := 0\nfor v := range ch { n += v }\nn", "", "3"},
 	{"import \"errors\"\ntype E struct{ Code int }\nfunc (e *E) Error() string { return fmt.Sprint(\"code \", e.Code) }\nvar err error = fmt.Errorf(\"w: %w\", &E{7})\nerr", "", "w: code 7"},
 	{"import \"os\"\nb := must(os.ReadFile(\"/dev/null\"))\nlen(b)", "", "0"},
+	{"// größe ½\nfunc grüß(名 string) string { return \"é\" + 名 }\nfmt.Println(grüß(\"世界\")); π := \"²\"\nlen(π)", "é世界\n", "2"},
 	{"type Node struct { V int; L, R *Node }\nroot := &Node{V: 1, L: &Node{V: 2}}\nroot.L.V + root.V", "", "3"},
 	{"import \"time\"\nd := 2*time.Second + 500*time.Millisecond\nd", "", "2.5s"},
 	{"a, b := 1, 2\na, b = b, a\nfmt.Println(a, b)", "2 1\n", ""},

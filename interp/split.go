@@ -26,15 +26,16 @@ type span struct{ start, end int }
 // part as blanks, so positions are exact in both.
 func split(fset *token.FileSet, name, code, funcName string) (*parsedCell, error) {
 	decls := declSpans(code)
-	onlyDecls := []byte(strings.Map(blank, code))
-	onlyStmts := []byte(code)
+	onlyDecls, onlyStmts := []byte(code), []byte(code) // blanked byte by byte: offsets stay
+	for i, b := range onlyDecls {
+		onlyDecls[i] = blank(b)
+	}
 	for _, d := range decls {
 		copy(onlyDecls[d.start:d.end], code[d.start:d.end])
 		for i := d.start; i < d.end; i++ {
-			onlyStmts[i] = byte(blank(rune(code[i])))
+			onlyStmts[i] = blank(code[i])
 		}
 	}
-	onlyDecls = onlyDecls[:len(code)]
 	p := &parsedCell{name: name, code: code, funcN: funcName}
 	var err1, err2 error
 	p.decls, err1 = parse(fset, name, "package main\n", string(onlyDecls), "\n")
@@ -54,9 +55,9 @@ func split(fset *token.FileSet, name, code, funcName string) (*parsedCell, error
 	return p, nil
 }
 
-func blank(r rune) rune {
-	if r == '\n' || r == '\r' {
-		return r
+func blank(b byte) byte {
+	if b == '\n' || b == '\r' {
+		return b
 	}
 	return ' '
 }
