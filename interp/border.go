@@ -33,16 +33,18 @@ func isOpaque(path string) bool {
 
 // forbidden are functions that mean nothing, or something else, in a cell.
 var forbidden = map[string]string{
-	"runtime.SetFinalizer":  "finalizers do not work on values of cells",
-	"runtime.AddCleanup":    "cleanups do not work on values of cells",
-	"runtime.Caller":        "the Go stack does not show the functions of cells",
-	"runtime.Callers":       "the Go stack does not show the functions of cells",
-	"runtime.CallersFrames": "the Go stack does not show the functions of cells",
-	"runtime.FuncForPC":     "the Go stack does not show the functions of cells",
-	"runtime.Stack":         "the Go stack does not show the functions of cells",
-	"runtime.ReadMemStats":  "memory statistics describe the engine, not the cell",
-	"runtime.LockOSThread":  "cells do not own their thread",
-	"testing.AllocsPerRun":  "allocations are those of the engine, not of the cell",
+	"runtime.SetFinalizer":     "finalizers do not work on values of cells",
+	"runtime.AddCleanup":       "cleanups do not work on values of cells",
+	"runtime.Caller":           "the Go stack does not show the functions of cells",
+	"runtime.Callers":          "the Go stack does not show the functions of cells",
+	"runtime.CallersFrames":    "the Go stack does not show the functions of cells",
+	"runtime.FuncForPC":        "the Go stack does not show the functions of cells",
+	"runtime.Stack":            "the Go stack does not show the functions of cells",
+	"runtime/debug.Stack":      "the Go stack does not show the functions of cells",
+	"runtime/debug.PrintStack": "the Go stack does not show the functions of cells",
+	"runtime.ReadMemStats":     "memory statistics describe the engine, not the cell",
+	"runtime.LockOSThread":     "cells do not own their thread",
+	"testing.AllocsPerRun":     "allocations are those of the engine, not of the cell",
 }
 
 // refuse says why a compiled function cannot be called with these operands.
@@ -117,7 +119,7 @@ func guarded(path, name string, f reflect.Value) reflect.Value {
 	return reflect.MakeFunc(t, func(in []reflect.Value) []reflect.Value {
 		for _, v := range in {
 			if d := rt.FindBox(v); d != nil {
-				panic(fmt.Errorf("%s.%s cannot look into cell type %s", path, name, d.Name()))
+				panic(rt.Refusal{Text: fmt.Sprintf("%s.%s cannot look into cell type %s", path, name, d.Name())})
 			}
 		}
 		if t.IsVariadic() {
@@ -148,6 +150,7 @@ func borderFunctions() map[string]any {
 		"sort.SliceStable":   func(x any, less func(i, j int) bool) { sort.SliceStable(rt.Raw(x), less) },
 		"sort.SliceIsSorted": func(x any, less func(i, j int) bool) bool { return sort.SliceIsSorted(rt.Raw(x), less) },
 		"errors.As":          errorsAs,
+		"runtime.Breakpoint": func() { panic(rt.Refusal{Text: "runtime.Breakpoint: cells have no debugger to stop in"}) },
 		"reflect.DeepEqual":  rt.DeepEqual,
 		"fmt.Sscan":          func(s string, a ...any) (int, error) { return fmt.Sscan(s, rt.RawPointers(a)...) },
 		"fmt.Sscanf":         func(s, f string, a ...any) (int, error) { return fmt.Sscanf(s, f, rt.RawPointers(a)...) },

@@ -96,6 +96,8 @@ func (s *Session) panicError(p *plan, v any, goroutine bool) *Error {
 	case exitStatus:
 		e.Name, e.Message = "Exit", fmt.Sprintf("os.Exit(%d)", int(x))
 		s.exitCode = int(x)
+	case rt.Refusal:
+		e.Name, e.Message = "Refused", x.Text
 	case goexit:
 		e.Message = "the cell ended by runtime.Goexit"
 	case interface{ RuntimeError() }:

@@ -36,6 +36,8 @@ func (s *Session) RunProgram(ctx context.Context, files map[string][]byte, sink 
 	switch {
 	case r.Err == nil:
 		return 0, nil
+	case r.Err.Name == "Refused":
+		return 1, r.Err
 	case r.Err.Name == "Exit":
 		return s.exitCode, nil
 	}
@@ -44,7 +46,7 @@ func (s *Session) RunProgram(ctx context.Context, files map[string][]byte, sink 
 
 // program type-checks the files of a package.
 func (s *Session) program(files map[string][]byte) (*plan, error) {
-	p := &plan{info: newInfo()}
+	p := &plan{info: newInfo(), program: true}
 	var errs typeErrors
 	for name, src := range files {
 		f, err := parseSource(s.fset, name, src)
@@ -72,6 +74,7 @@ func (s *Session) program(files map[string][]byte) (*plan, error) {
 	if len(errs) > 0 {
 		return nil, errs
 	}
+	rangeOverNothing(p.files, p.info)
 	return p, nil
 }
 

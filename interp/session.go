@@ -192,6 +192,7 @@ type plan struct {
 	before  *plan          // the declarations of the cell, when they are a package of their own
 	entry   func()
 	parsed  *parsedCell
+	program bool // an ordinary package main
 }
 
 // compile lowers a checked cell and hands it to the executor; only then do its
@@ -203,9 +204,11 @@ func (s *Session) compile(p *plan) (err error) {
 		}
 	}()
 	if b := p.before; b != nil {
+		rangeOverNothing(b.files, b.info)
 		s.addImports(b.pkg)
 		s.prog.CreatePackage(b.pkg, b.files, b.info, false).Build()
 	}
+	rangeOverNothing(p.files, p.info)
 	s.addImports(p.pkg)
 	if p.vars != nil {
 		s.prog.CreatePackage(p.vars, nil, nil, false)
@@ -299,6 +302,15 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 	interrupted := false
 	select {
 	case end = <-done:
+		if _, left := end.(goexit); left && p.program {
+			// the other goroutines of a program go on
+			select {
+			case c := <-crashed:
+				s.halt()
+				return Result{Err: s.panicError(p, c, true)}
+			case <-ctx.Done():
+			}
+		}
 	case c := <-crashed:
 		s.halt()
 		s.drain(done)

@@ -249,6 +249,9 @@ func (g *gen) printArg(x ssa.Value) string {
 	if c, ok := x.(*ssa.Const); ok && c.Value != nil {
 		return g.l.constant(c, g.rep(x.Type()))
 	}
+	if types.IsInterface(x.Type()) {
+		return "x.Words(" + g.v(x) + ")"
+	}
 	return g.v(x)
 }
 
@@ -257,6 +260,10 @@ func (g *gen) appendCall(in *ssa.Call) {
 	s := g.atomVar(a[0])
 	if b, ok := a[1].Type().Underlying().(*types.Basic); ok && b.Info()&types.IsString != 0 {
 		g.hold(in, fmt.Sprintf("%s(%s, %s)", g.l.appendString(g.rep(in.Type())), s, g.v(a[1])))
+		return
+	}
+	if g.rep(in.Type()).Elem() == g.rep(in.Type()) {
+		g.hold(in, fmt.Sprintf("%s(%s, %s)", g.l.appendSlice(g.rep(in.Type())), s, g.atomVar(a[1])))
 		return
 	}
 	if lit, ok := g.varLits[a[1]]; ok && len(uses(a[1])) == 1 {

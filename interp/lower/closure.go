@@ -240,11 +240,14 @@ func (g *gen) frozenBuiltin(c *ssa.CallCommon, frame string, in ssa.Instruction)
 			continue
 		}
 		args[i] = g.atom(a)
+		if (b.Name() == "print" || b.Name() == "println") && types.IsInterface(a.Type()) {
+			args[i] = "x.Words(" + args[i] + ")"
+		}
 	}
 	list := strings.Join(args, ", ")
 	switch b.Name() {
 	case "recover":
-		return "x.RecoverCall(" + g.hiddenFrame(frame) + ")"
+		return fmt.Sprintf("x.RecoverCall(%s, %s)", g.hiddenFrame(g.hidden), g.hiddenFrame(frame))
 	case "print", "println":
 		if list != "" {
 			list = ", " + list

@@ -246,6 +246,24 @@ func (l *Lowerer) appendString(t reflect.Type) string {
 	})
 }
 
+// appendSlice names append(s, more...).
+func (l *Lowerer) appendSlice(t reflect.Type) string {
+	return l.helper("appendslice", []reflect.Type{t, t}, []reflect.Type{t}, nil, func(in []reflect.Value) []reflect.Value {
+		return one(reflect.AppendSlice(in[0], in[1]))
+	})
+}
+
+// sliceOf names the function that makes a slice of its n arguments.
+func (l *Lowerer) sliceOf(t reflect.Type, n int) string {
+	in := make([]reflect.Type, n)
+	for i := range in {
+		in[i] = t.Elem()
+	}
+	return l.helper("sliceof", in, []reflect.Type{t}, nil, func(in []reflect.Value) []reflect.Value {
+		return one(reflect.Append(reflect.MakeSlice(t, 0, n), in...))
+	})
+}
+
 // elemAddr names &p[i] for a pointer to an array.
 func (l *Lowerer) elemAddr(p reflect.Type) string {
 	return l.helper("elem", []reflect.Type{p, intRep}, []reflect.Type{reflect.PointerTo(p.Elem().Elem())}, nil, func(in []reflect.Value) []reflect.Value {

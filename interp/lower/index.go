@@ -5,6 +5,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"math"
 
 	"golang.org/x/tools/go/ssa"
 )
@@ -372,7 +373,12 @@ func (g *gen) lookup(in *ssa.Lookup) {
 func (g *gen) mapKey(m types.Type, key ssa.Value, pos token.Pos) string {
 	kt := m.Underlying().(*types.Map).Key()
 	switch kt.Underlying().(type) {
-	case *types.Interface, *types.Struct, *types.Array:
+	case *types.Interface:
+		g.line(pos)
+		k := g.atomVar(key)
+		g.emit("x.Hashable(%s)", k)
+		return k
+	case *types.Struct, *types.Array:
 		g.line(pos)
 		return g.atomVar(key)
 	}
@@ -411,22 +417,38 @@ func (g *gen) makeSlice(in *ssa.MakeSlice) {
 	if in.Cap != in.Len {
 		c = g.intAtom(in.Cap)
 	}
+	most := maxElems(g.rep(in.Type()).Elem().Size())
 	g.line(in.Pos())
-	if _, ok := in.Len.(*ssa.Const); !ok {
-		g.emit("if %s < 0 { %sx.MakeLen(int64(%s)) }", n, ln(in.Pos()), n)
+	if k, ok := in.Len.(*ssa.Const); !ok || k.Int64() < 0 || k.Int64() > most {
+		g.emit("if %s < 0 { %sx.MakeLen() }", n, ln(in.Pos()))
+		g.emit("if %s > %d { %sx.MakeLen() }", n, most, ln(in.Pos()))
 	}
 	if c != n {
-		g.emit("if %s < %s { %sx.MakeCap(int64(%s)) }", c, n, ln(in.Pos()), c)
+		g.emit("if %s < %s { %sx.MakeCap() }", c, n, ln(in.Pos()))
+		g.emit("if %s > %d { %sx.MakeCap() }", c, most, ln(in.Pos()))
 		g.hold(in, fmt.Sprintf("make(%s, %s, %s)", g.l.typ(in.Type()), n, c))
 		return
 	}
 	g.hold(in, fmt.Sprintf("make(%s, %s)", g.l.typ(in.Type()), n))
 }
 
+// maxElems is the greatest number of elements of this size that Go's runtime
+// lets one allocation have.
+func maxElems(size uintptr) int64 {
+	const maxAlloc = 1 << 48
+	if size == 0 {
+		return math.MaxInt64
+	}
+	return maxAlloc / int64(size)
+}
+
 // intAtom is an integer of any type as a variable of type int.
 func (g *gen) intAtom(x ssa.Value) string {
 	if c, ok := x.(*ssa.Const); ok {
 		n := c.Int64()
+		if u := constant.ToInt(c.Value); constant.Sign(u) > 0 && n < 0 {
+			n = -1
+		}
 		t := g.temp("int")
 		if n > 1<<62 || n < 0 {
 			g.emit("%s = %s", t, g.l.constantInt(n))
@@ -449,12 +471,18 @@ func (g *gen) intAtom(x ssa.Value) string {
 }
 
 func (g *gen) slice(in *ssa.Slice) {
-	isString := false
+	kind := sliceOfSlice
 	var x, length, capacity string
 	if p, ok := in.X.Type().Underlying().(*types.Pointer); ok {
 		n := p.Elem().Underlying().(*types.Array).Len()
 		if g.varargs(in) {
 			return
+		}
+		kind = sliceOfArray
+		if a, ok := in.X.(*ssa.Alloc); ok && a.Comment == "makeslice" && in.High != nil {
+			hi := g.intAtom(in.High)
+			g.emit("if %s < 0 { %sx.MakeLen() }", hi, ln(in.Pos()))
+			g.emit("if %s > %d { %sx.MakeCap() }", hi, n, ln(in.Pos()))
 		}
 		if pl, ok := g.place[in.X]; ok {
 			x = pl
@@ -470,14 +498,21 @@ func (g *gen) slice(in *ssa.Slice) {
 		length = "len(" + x + ")"
 		capacity = "cap(" + x + ")"
 		if b, ok := in.X.Type().Underlying().(*types.Basic); ok && b.Info()&types.IsString != 0 {
-			isString = true
+			kind = sliceOfString
 			capacity = length
 		}
 	}
-	g.hold(in, g.sliceText(in, x, length, capacity, isString))
+	g.hold(in, g.sliceText(in, x, length, capacity, kind))
 }
 
-func (g *gen) sliceText(in *ssa.Slice, x, length, capacity string, isString bool) string {
+// What is sliced; Go words its faults accordingly.
+const (
+	sliceOfSlice  = 'c'
+	sliceOfArray  = 'a'
+	sliceOfString = 's'
+)
+
+func (g *gen) sliceText(in *ssa.Slice, x, length, capacity string, kind rune) string {
 	if in.Low == nil && in.High == nil && in.Max == nil {
 		return x + "[:]"
 	}
@@ -485,46 +520,63 @@ func (g *gen) sliceText(in *ssa.Slice, x, length, capacity string, isString bool
 	if in.Low != nil {
 		lo = g.intAtom(in.Low)
 	}
-	if in.Max != nil {
-		hi, mx := g.intAtom(in.High), g.intAtom(in.Max)
-		bad := func(cond string) {
-			g.emit("if %s { %sx.Slice3Fault(%s, %s, %s, %s) }", cond, ln(in.Pos()), lo, hi, mx, capacity)
-		}
-		bad(mx + " < 0")
-		bad(mx + " > " + capacity)
-		bad(hi + " < 0")
-		bad(hi + " > " + mx)
-		bad(lo + " < 0")
-		bad(lo + " > " + hi)
-		return fmt.Sprintf("%s[%s:%s:%s]", x, lo, hi, mx)
+	bad := func(cond, fault, a, b string) {
+		g.emit("if %s { %sx.SliceFault(%q, %s, %s) }", cond, ln(in.Pos()), fault, a, b)
 	}
-	hi, limit, hasHi := length, capacity, in.High != nil
-	if hasHi {
-		hi = g.intAtom(in.High)
+	// The operands as written, for the message: an unsigned one may be beyond int.
+	low, high, max := "0", "", ""
+	if in.Low != nil {
+		low = g.faultOperand(in.Low, lo)
 	}
-	bad := func(cond string) {
-		if isString {
-			g.emit("if %s { %sx.StringFault(%s, %s, %s, %t) }", cond, ln(in.Pos()), lo, hi, length, hasHi)
+	word := "length"
+	if kind == sliceOfSlice {
+		word = "capacity"
+	}
+	check := func(operand ssa.Value, n, shown, limit, shownLimit, above, beyond string) {
+		if operand == nil {
 			return
 		}
-		g.emit("if %s { %sx.SliceFault(%s, %s, %s, %s, %t) }", cond, ln(in.Pos()), lo, hi, length, capacity, hasHi)
-	}
-	if hasHi {
-		if !known(in.High) {
-			bad(hi + " < 0")
+		if !known(operand) {
+			bad(n+" < 0", above, shown, shownLimit)
 		}
-		bad(hi + " > " + limit)
+		bad(n+" > "+limit, beyond, shown, shownLimit)
 	}
-	if in.Low != nil {
-		if !known(in.Low) {
-			bad(lo + " < 0")
-		}
-		bad(lo + " > " + hi)
+	if in.Max != nil {
+		hi, mx := g.intAtom(in.High), g.intAtom(in.Max)
+		high, max = g.faultOperand(in.High, hi), g.faultOperand(in.Max, mx)
+		check(in.Max, mx, max, capacity, capacity, "[::%x] with "+word+" %y", "[::%x] with "+word+" %y")
+		check(in.High, hi, high, mx, max, "[:%x:%y]", "[:%x:%y]")
+		check(in.Low, lo, low, hi, high, "[%x:%y:]", "[%x:%y:]")
+		return fmt.Sprintf("%s[%s:%s:%s]", x, lo, hi, mx)
 	}
-	if !hasHi {
+	hi := length
+	high = hi
+	if in.High != nil {
+		hi = g.intAtom(in.High)
+		high = g.faultOperand(in.High, hi)
+		check(in.High, hi, high, capacity, capacity, "[:%x] with "+word+" %y", "[:%x] with "+word+" %y")
+	}
+	check(in.Low, lo, low, hi, high, "[%x:%y]", "[%x:%y]")
+	if in.High == nil {
 		return fmt.Sprintf("%s[%s:]", x, lo)
 	}
 	return fmt.Sprintf("%s[%s:%s]", x, lo, hi)
+}
+
+// faultOperand is an index as a fault shows it: as written if it may be too
+// large for an int, in which case n, its value as one, is -1.
+func (g *gen) faultOperand(x ssa.Value, n string) string {
+	if c, ok := x.(*ssa.Const); ok {
+		if constant.Sign(constant.ToInt(c.Value)) > 0 && c.Int64() < 0 {
+			return g.l.constant(c, g.rep(x.Type()))
+		}
+		return n
+	}
+	b, _ := x.Type().Underlying().(*types.Basic)
+	if b != nil && b.Info()&types.IsUnsigned != 0 {
+		return g.atom(x)
+	}
+	return n
 }
 
 func known(x ssa.Value) bool {
@@ -559,10 +611,15 @@ func (g *gen) varargs(in *ssa.Slice) bool {
 		text += v
 	}
 	g.varLits[in] = text
-	if len(uses(in)) == 1 {
+	if len(uses(in)) == 1 && g.rep(in.Type()).Elem() != g.rep(in.Type()) {
 		if c, ok := uses(in)[0].(*ssa.Call); ok && isBuiltin(&c.Call, "append") && c.Call.Args[0] != ssa.Value(in) {
 			return true
 		}
+	}
+	if g.rep(in.Type()).Elem() == g.rep(in.Type()) {
+		// yaegi takes such an element for the slice itself
+		g.hold(in, fmt.Sprintf("%s(%s)", g.l.sliceOf(g.rep(in.Type()), len(vals)), text))
+		return true
 	}
 	g.hold(in, fmt.Sprintf("%s{%s}", g.l.typ(in.Type()), text))
 	return true

@@ -321,11 +321,11 @@ func (g *gen) unop(in *ssa.UnOp) {
 			g.hold(in, "-"+g.atomVar(in.X))
 			return
 		}
-		g.define(in, "-"+g.atom(in.X), readSet{})
+		g.define(in, "-"+g.atomVar(in.X), readSet{})
 	case token.NOT:
 		g.define(in, "!"+g.v(in.X), readSet{})
 	case token.XOR:
-		g.define(in, "^"+g.atom(in.X), readSet{})
+		g.define(in, "^"+g.atomVar(in.X), readSet{})
 	default:
 		refuse(in.Pos(), "operator %s", in.Op)
 	}
@@ -417,7 +417,7 @@ func (g *gen) binop(in *ssa.BinOp) {
 				y = g.atomVar(in.Y)
 				g.emit("if %s == 0 { %sx.Zero() }", y, ln(in.Pos()))
 			}
-			g.define(in, g.operand(in.X)+" "+in.Op.String()+" "+y, readSet{})
+			g.define(in, g.leftOperand(in)+" "+in.Op.String()+" "+y, readSet{})
 			return
 		} else if bt != nil && bt.Info()&types.IsComplex != 0 {
 			g.hold(in, fmt.Sprintf("%s(%s, %s)", g.l.complexQuo(g.rep(in.Type())), g.v(in.X), g.v(in.Y)))
@@ -426,17 +426,22 @@ func (g *gen) binop(in *ssa.BinOp) {
 	case token.SHL, token.SHR:
 		g.shift(in)
 		return
-	case token.AND_NOT:
-		g.define(in, g.operand(in.X)+" &^ "+g.operand(in.Y), readSet{})
-		return
 	}
-	g.define(in, g.operand(in.X)+" "+in.Op.String()+" "+g.operand(in.Y), readSet{})
+	g.define(in, g.leftOperand(in)+" "+in.Op.String()+" "+g.operand(in.Y), readSet{})
 }
 
-// operand is v as an operand: two constants in one expression would be folded
-// by yaegi, which SSA leaves only where folding would be wrong.
 func (g *gen) operand(x ssa.Value) string {
 	return g.v(x)
+}
+
+// leftOperand is the left operand. Two constants in one expression would be
+// folded by yaegi, as constants of Go that may not overflow: variables of the
+// source that turned out to hold constants are written as variables.
+func (g *gen) leftOperand(in *ssa.BinOp) string {
+	if _, ok := in.Y.(*ssa.Const); ok {
+		return g.atomVar(in.X)
+	}
+	return g.operand(in.X)
 }
 
 func (g *gen) shift(in *ssa.BinOp) {
@@ -466,11 +471,11 @@ func (g *gen) shift(in *ssa.BinOp) {
 func (g *gen) equality(in *ssa.BinOp) {
 	op := in.Op.String()
 	if isNilConst(in.Y) {
-		g.define(in, g.atom(in.X)+" "+op+" nil", readSet{})
+		g.define(in, g.nilOperand(in.X)+" "+op+" nil", readSet{})
 		return
 	}
 	if isNilConst(in.X) {
-		g.define(in, g.atom(in.Y)+" "+op+" nil", readSet{})
+		g.define(in, g.nilOperand(in.Y)+" "+op+" nil", readSet{})
 		return
 	}
 	switch u := in.X.Type().Underlying().(type) {
@@ -478,10 +483,12 @@ func (g *gen) equality(in *ssa.BinOp) {
 		g.compare(in)
 		return
 	case *types.Chan:
-		if types.Identical(in.X.Type(), in.Y.Type()) {
+		if g.rep(in.X.Type()) == g.rep(in.Y.Type()) || types.IsInterface(in.Y.Type()) {
 			break
 		}
-		g.compare(in)
+		t := g.temp("bool")
+		g.emit("%s = x.SameChan(%s, %s)", t, g.atomVar(in.X), g.atomVar(in.Y))
+		g.define(in, map[token.Token]string{token.NEQ: "!"}[in.Op]+t, readSet{})
 		return
 	case *types.Basic:
 		_ = u
@@ -495,6 +502,18 @@ func (g *gen) equality(in *ssa.BinOp) {
 		return
 	}
 	g.define(in, g.operand(in.X)+" "+op+" "+g.operand(in.Y), readSet{})
+}
+
+// nilOperand is the operand of a comparison with nil: yaegi can compare
+// variables with it, not compiled constants.
+func (g *gen) nilOperand(x ssa.Value) string {
+	s := g.atomVar(x)
+	if !strings.Contains(s, ".") {
+		return s
+	}
+	t := g.temp(g.l.typ(x.Type()))
+	g.emit("%s = %s", t, s)
+	return t
 }
 
 func isChan(t types.Type) bool { _, ok := t.Underlying().(*types.Chan); return ok }
@@ -538,7 +557,11 @@ func (g *gen) changeType(in *ssa.ChangeType) {
 		return
 	}
 	if _, ok := in.X.Type().Underlying().(*types.Basic); ok {
-		g.define(in, g.l.typ(in.Type())+"("+unparen(g.v(in.X))+")", readSet{})
+		x := g.v(in.X)
+		if _, ok := in.X.(*ssa.Const); ok {
+			x = g.atomVar(in.X)
+		}
+		g.define(in, g.l.typ(in.Type())+"("+unparen(x)+")", readSet{})
 		return
 	}
 	g.hold(in, fmt.Sprintf("%s(%s)", g.l.convert(g.rep(in.X.Type()), g.rep(in.Type())), g.v(in.X)))
@@ -552,6 +575,9 @@ func (g *gen) conversion(in *ssa.Convert) {
 		refuse(in.Pos(), "unsafe.Pointer is not supported in cells")
 	}
 	x := g.v(in.X)
+	if _, ok := in.X.(*ssa.Const); ok {
+		x = g.atomVar(in.X)
+	}
 	if fb != nil && tb != nil && fb.Info()&types.IsNumeric != 0 && tb.Info()&types.IsNumeric != 0 {
 		if tb.Info()&types.IsUnsigned != 0 && fb.Info()&types.IsFloat != 0 || fb.Info()&types.IsComplex != 0 {
 			g.hold(in, fmt.Sprintf("%s(%s)", g.l.numeric(g.rep(in.X.Type()), g.rep(in.Type())), x))

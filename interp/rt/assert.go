@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"go/types"
 	"reflect"
-	"strings"
 )
 
 // methodRep is the represented signature of a selected method, without the
@@ -89,7 +88,7 @@ func (a *Asserter) toInterface(v any, d *Desc, raw any) (reflect.Value, bool) {
 		}
 		rv := reflect.ValueOf(v)
 		if a.nat && !rv.Type().Implements(a.rep) {
-			panic(fmt.Sprintf("a value of cell type %s cannot be used as %s by compiled code", d.Name(), TypeString(a.to)))
+			panic(Refusal{fmt.Sprintf("a value of cell type %s cannot be used as %s by compiled code", d.Name(), TypeString(a.to))})
 		}
 		return rv, true
 	}
@@ -148,7 +147,7 @@ func (a *Asserter) Error(v any, static types.Type) error {
 		if a.iface != nil {
 			return &TypeAssertionError{"interface conversion: interface is nil, not " + to}
 		}
-		return &TypeAssertionError{fmt.Sprintf("interface conversion: %s is nil, not %s", ifaceWord(from), to)}
+		return &TypeAssertionError{fmt.Sprintf("interface conversion: %s is nil, not %s", from, to)}
 	}
 	d, raw := unbox(v)
 	dyn := DynamicName(v)
@@ -164,19 +163,9 @@ func (a *Asserter) Error(v any, static types.Type) error {
 		return &TypeAssertionError{fmt.Sprintf("interface conversion: %s is not %s: missing method %s", dyn, to, missing)}
 	}
 	if dyn == to {
-		return &TypeAssertionError{fmt.Sprintf("interface conversion: %s is %s, not %s (types from different scopes)", ifaceWord(from), dyn, to)}
+		return &TypeAssertionError{fmt.Sprintf("interface conversion: %s is %s, not %s (types from different scopes)", from, dyn, to)}
 	}
-	return &TypeAssertionError{fmt.Sprintf("interface conversion: %s is %s, not %s", ifaceWord(from), dyn, to)}
-}
-
-func ifaceWord(s string) string {
-	if strings.HasPrefix(s, "interface {") {
-		if s == "interface {}" {
-			return s
-		}
-		return "interface"
-	}
-	return s
+	return &TypeAssertionError{fmt.Sprintf("interface conversion: %s is %s, not %s", from, dyn, to)}
 }
 
 // Invoke finds the code of a method of the dynamic value in v: a function

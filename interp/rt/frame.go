@@ -103,8 +103,21 @@ func (f *Frame) Recover() any {
 	if f == nil || !f.panicking || f.recovered {
 		return nil
 	}
+	if _, refused := f.value.(Refusal); refused {
+		return nil
+	}
 	f.recovered = true
 	return f.value
+}
+
+// RecoverCall is the recover that a function defers whose caller's frame is
+// outer and whose own is inner: it acts for outer unless inner panics itself.
+func RecoverCall(outer, inner *Frame) func() {
+	return func() {
+		if !inner.panicking {
+			outer.Recover()
+		}
+	}
 }
 
 // Go starts a goroutine whose panic ends the cell instead of the process.

@@ -2,11 +2,14 @@ package rt
 
 import (
 	"fmt"
+	"go/types"
 	"io"
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // StringIter walks the runes of a string.
@@ -182,6 +185,10 @@ func Print(w io.Writer, ln bool, args ...any) {
 }
 
 func appendPrint(out []byte, a any) []byte {
+	if w, ok := a.(interfaceWords); ok {
+		p := (*[2]uintptr)(unsafe.Pointer(&w.v))
+		return fmt.Appendf(out, "(0x%x,0x%x)", p[0], p[1])
+	}
 	_, v := Dynamic(a)
 	switch {
 	case !v.IsValid():
@@ -220,33 +227,31 @@ func shortName(s string) string {
 	return s
 }
 
-// SliceFault panics as s[lo:hi] does for a slice of this length and capacity;
-// hasHi tells whether hi was written.
-func SliceFault(lo, hi, n, c int, hasHi bool) {
-	s := make([]struct{}, n, c)
-	if hasHi {
-		_ = s[lo:hi]
-	} else {
-		_ = s[lo:]
+// SliceFault panics as a slice expression with an operand x out of range of y
+// does. What follows "out of range" is worded for an x that is not negative.
+func SliceFault(format string, x, y any) {
+	xv, yv := reflect.ValueOf(x), reflect.ValueOf(y)
+	if xv.CanInt() && xv.Int() < 0 {
+		format, _, _ = strings.Cut(format, " ")
+		format = strings.Replace(format, "%y", "", 1)
 	}
+	format = strings.Replace(strings.Replace(format, "%x", fmt.Sprint(xv), 1), "%y", fmt.Sprint(yv), 1)
+	panic(plainError("runtime error: slice bounds out of range " + format))
 }
 
-// Slice3Fault is SliceFault for s[lo:hi:max].
-func Slice3Fault(lo, hi, max, c int) {
-	s := make([]struct{}, c)
-	_ = s[lo:hi:max]
-}
+// SameChan compares channels of types that differ in direction.
+func SameChan(a, b any) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
 
-// StringFault is SliceFault for a string.
-func StringFault(lo, hi, n int, hasHi bool) {
-	if n > 1<<20 {
-		n = 1 << 20
-	}
-	s := string(make([]byte, n))
-	if hasHi {
-		_ = s[lo:hi]
-	} else {
-		_ = s[lo:]
+// interfaceWords is an interface as the builtin println shows it.
+type interfaceWords struct{ v any }
+
+// Words marks an operand of println as an interface.
+func Words(v any) any { return interfaceWords{v} }
+
+// Hashable panics if a value of a cell type cannot be a key.
+func Hashable(v any) {
+	if d, _ := unbox(v); d != nil && !types.Comparable(d.Type) {
+		panic(plainError("runtime error: hash of unhashable type " + d.Name()))
 	}
 }
 

@@ -58,7 +58,7 @@ func NegShift() {
 }
 
 // MakeLen panics with the error of a slice length out of range.
-func MakeLen(n int64) {
+func MakeLen() {
 	panic(fault(func() {
 		m := -1
 		_ = make([]struct{}, m)
@@ -66,7 +66,7 @@ func MakeLen(n int64) {
 }
 
 // MakeCap panics with the error of a slice capacity out of range.
-func MakeCap(n int64) {
+func MakeCap() {
 	panic(fault(func() {
 		m := 0
 		_ = make([]struct{}, 1, m)
@@ -86,6 +86,7 @@ func MapPanic(v any) any {
 		return nilDeref()
 	case string:
 		switch {
+		case strings.Contains(e, "created by MakeFunc"): // by reflect.MakeFunc in a cell
 		case strings.HasPrefix(e, "reflect: call of reflect.Value."), strings.HasPrefix(e, "reflect: call of nil function"),
 			strings.HasPrefix(e, "reflect: function"), strings.HasPrefix(e, "reflect.Value.Call: call of nil function"):
 			return nilDeref()
@@ -102,6 +103,13 @@ func MapPanic(v any) any {
 	}
 	return v
 }
+
+// Refusal is the panic of code that asks for what cells cannot do, where that
+// shows only while it runs. Cells cannot recover from it: they would go on with
+// something else than what Go does.
+type Refusal struct{ Text string }
+
+func (r Refusal) Error() string { return r.Text }
 
 // ErrInterrupted is what interrupted code unwinds with.
 var ErrInterrupted = errors.New("interrupted")
