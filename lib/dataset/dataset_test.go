@@ -23,10 +23,10 @@ func TestLab(t *testing.T) {
 	}
 	t.Logf("read in %v", took)
 	classes := lab.Classes()
-	if len(classes) < 14 || lab.Len() < 800 {
+	if len(classes) < 14 || lab.Len() < 1500 {
 		t.Errorf("%d classes and %d flows", len(classes), lab.Len())
 	}
-	if len(labSnapshot) > 1<<20 {
+	if len(labSnapshot) > 1e6 {
 		t.Errorf("the snapshot has %d bytes, more than 1 MB", len(labSnapshot))
 	}
 	for _, c := range classes {
