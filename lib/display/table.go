@@ -283,9 +283,9 @@ func Width(s string) int {
 const tableStyle = `<style>.tg-t{overflow-x:auto}.tg-t table{border-collapse:collapse;border:0;margin:2px 0;` +
 	`font-size:13px;line-height:1.35;font-variant-numeric:tabular-nums;color:var(--jp-content-font-color1,inherit)}` +
 	`.tg-t caption{caption-side:top;text-align:left;font-weight:600;padding:2px 10px 5px 0;color:inherit}` +
-	`.tg-t th,.tg-t td{padding:3px 12px 3px 6px;border:0;white-space:nowrap;text-align:left;vertical-align:baseline}` +
+	`.tg-t th,.tg-t td{padding:3px 12px 3px 6px;border:0;white-space:nowrap;text-align:left!important;vertical-align:baseline}` +
 	`.tg-t th{font-weight:600;border-bottom:1px solid var(--jp-border-color1,#8888)}` +
-	`.tg-t .r{text-align:right}.tg-t .c{text-align:center}` +
+	`.tg-t .r{text-align:right!important}.tg-t .c{text-align:center!important}` +
 	`.tg-t tbody tr{background:transparent}.tg-t tbody tr:nth-child(even){background:var(--jp-rendermime-table-row-background,#8881)}` +
 	`.tg-t tbody tr:hover{background:var(--jp-rendermime-table-row-hover-background,#8883)}` +
 	`.tg-t p{margin:3px 0 6px;font-size:12px;color:var(--jp-content-font-color2,inherit);opacity:.85}</style>`

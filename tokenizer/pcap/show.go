@@ -25,10 +25,10 @@ type table struct {
 const style = `<style scoped>
 .tg{font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:var(--jp-ui-font-size1,13px);color:var(--jp-ui-font-color1,inherit)}
 .tg table{border-collapse:collapse;margin:.4em 0}
-.tg th,.tg td{padding:.2em .7em;text-align:left;border-bottom:1px solid var(--jp-border-color2,#8884);white-space:nowrap;font-variant-numeric:tabular-nums;background:transparent;color:inherit}
+.tg th,.tg td{padding:.2em .7em;text-align:left!important;border-bottom:1px solid var(--jp-border-color2,#8884);white-space:nowrap;font-variant-numeric:tabular-nums;background:transparent;color:inherit}
 .tg th{font-weight:600;border-bottom:1px solid var(--jp-border-color1,#888a)}
 .tg tbody tr:hover td{background:var(--jp-layout-color2,#8882)}
-.tg .r{text-align:right}.tg .n{color:var(--jp-ui-font-color2,#888)}.tg .w{color:var(--jp-warn-color0,#b26a00)}
+.tg .r{text-align:right!important}.tg .n{color:var(--jp-ui-font-color2,#888)}.tg .w{color:var(--jp-warn-color0,#b26a00)}
 </style>`
 
 func (t *table) bundle() display.Bundle {
