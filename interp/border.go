@@ -146,15 +146,18 @@ func holdsAny(t reflect.Type, depth int) bool {
 // borderFunctions are compiled functions that have been taught about boxes.
 func borderFunctions() map[string]any {
 	return map[string]any{
-		"sort.Slice":         func(x any, less func(i, j int) bool) { sort.Slice(rt.Raw(x), less) },
-		"sort.SliceStable":   func(x any, less func(i, j int) bool) { sort.SliceStable(rt.Raw(x), less) },
-		"sort.SliceIsSorted": func(x any, less func(i, j int) bool) bool { return sort.SliceIsSorted(rt.Raw(x), less) },
-		"errors.As":          errorsAs,
-		"runtime.Breakpoint": func() { panic(rt.Refusal{Text: "runtime.Breakpoint: cells have no debugger to stop in"}) },
-		"reflect.DeepEqual":  rt.DeepEqual,
-		"fmt.Sscan":          func(s string, a ...any) (int, error) { return fmt.Sscan(s, rt.RawPointers(a)...) },
-		"fmt.Sscanf":         func(s, f string, a ...any) (int, error) { return fmt.Sscanf(s, f, rt.RawPointers(a)...) },
-		"fmt.Sscanln":        func(s string, a ...any) (int, error) { return fmt.Sscanln(s, rt.RawPointers(a)...) },
+		"sort.Slice":                  func(x any, less func(i, j int) bool) { sort.Slice(rt.Raw(x), less) },
+		"sort.SliceStable":            func(x any, less func(i, j int) bool) { sort.SliceStable(rt.Raw(x), less) },
+		"sort.SliceIsSorted":          func(x any, less func(i, j int) bool) bool { return sort.SliceIsSorted(rt.Raw(x), less) },
+		"errors.As":                   errorsAs,
+		"encoding/json.Marshal":       rt.MarshalJSON,
+		"encoding/json.MarshalIndent": rt.MarshalJSONIndent,
+		"encoding/json.Unmarshal":     rt.UnmarshalJSON,
+		"runtime.Breakpoint":          func() { panic(rt.Refusal{Text: "runtime.Breakpoint: cells have no debugger to stop in"}) },
+		"reflect.DeepEqual":           rt.DeepEqual,
+		"fmt.Sscan":                   func(s string, a ...any) (int, error) { return fmt.Sscan(s, rt.RawPointers(a)...) },
+		"fmt.Sscanf":                  func(s, f string, a ...any) (int, error) { return fmt.Sscanf(s, f, rt.RawPointers(a)...) },
+		"fmt.Sscanln":                 func(s string, a ...any) (int, error) { return fmt.Sscanln(s, rt.RawPointers(a)...) },
 	}
 }
 

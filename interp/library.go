@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/types"
@@ -204,11 +205,18 @@ func (s *Session) replacements() map[string]any {
 // method gives the session's own form of methods that block, so that an
 // interrupt ends them.
 func (s *Session) method(m *types.Func) reflect.Value {
-	if m.Pkg() == nil || m.Pkg().Path() != "sync" {
+	if m.Pkg() == nil {
 		return reflect.Value{}
 	}
-	c := &s.world.Control
 	recv := rt.TypeString(m.Signature().Recv().Type())
+	switch m.Pkg().Path() {
+	case "sync":
+	case "encoding/json":
+		return jsonMethod(recv + "." + m.Name())
+	default:
+		return s.guardedMethod(m)
+	}
+	c := &s.world.Control
 	switch recv + "." + m.Name() {
 	case "*sync.Mutex.Lock":
 		return reflect.ValueOf(func(m *sync.Mutex) { c.Acquire(m.TryLock) })
@@ -227,6 +235,31 @@ func (s *Session) method(m *types.Func) reflect.Value {
 		})
 	}
 	return reflect.Value{}
+}
+
+// jsonMethod gives the methods of encoding/json that look into cell types.
+func jsonMethod(name string) reflect.Value {
+	switch name {
+	case "*json.Encoder.Encode":
+		return reflect.ValueOf(func(e *json.Encoder, v any) error { return rt.JSONError(e.Encode(v)) })
+	case "*json.Decoder.Decode":
+		return reflect.ValueOf(rt.DecodeJSON)
+	}
+	return reflect.Value{}
+}
+
+// guardedMethod is guarded for methods.
+func (s *Session) guardedMethod(m *types.Func) reflect.Value {
+	path := m.Pkg().Path()
+	if isOpaque(path) || m.Signature().Params().Len() == 0 {
+		return reflect.Value{}
+	}
+	recv := s.world.Type(m.Signature().Recv().Type())
+	rm, ok := recv.MethodByName(m.Name())
+	if !ok || recv.Kind() == reflect.Interface {
+		return reflect.Value{}
+	}
+	return guarded(path, m.Name(), rm.Func)
 }
 
 // exitStatus is the panic of os.Exit in a session.

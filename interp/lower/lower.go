@@ -12,6 +12,7 @@ import (
 	"go/token"
 	"go/types"
 	"reflect"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -300,6 +301,9 @@ func (l *Lowerer) load(d *rt.Desc, name string) {
 			l.desc(part)
 		}
 	}
+	if ptr := types.NewPointer(d.Type); !isPointer(d.Type) && addressed(ptr) {
+		l.desc(ptr)
+	}
 	set := l.Prog.MethodSets.MethodSet(d.Type)
 	for i := range set.Len() {
 		sel := set.At(i)
@@ -309,6 +313,20 @@ func (l *Lowerer) load(d *rt.Desc, name string) {
 		}
 		l.inits = append(l.inits, fmt.Sprintf("x.RegM(%s, %q, %s)", name, sel.Obj().Name(), l.funcValue(fn)))
 	}
+}
+
+// addressed reports whether encoders call methods through a value's address.
+func addressed(ptr *types.Pointer) bool {
+	if _, ok := types.Unalias(ptr.Elem()).(*types.Named); !ok {
+		return false
+	}
+	set := types.NewMethodSet(ptr)
+	for i := range set.Len() {
+		if slices.Contains(rt.JSONMethods, set.At(i).Obj().Name()) {
+			return true
+		}
+	}
+	return false
 }
 
 // funcValue is an expression for fn as a function value.
