@@ -28,13 +28,13 @@ func rate(b *testing.B, flops float64, f func()) {
 	var last float64 // peak of the run before
 	top := func() float64 {
 		start := time.Now()
-		Parallel(threads, 1, func(_, _, _ int) { active().peak(peakLoops / 16) })
-		return float64(threads) * peakLoops / 16 * active().peakFlops / float64(time.Since(start).Nanoseconds())
+		Parallel(threads, 1, func(_, _, _ int) { active().peak(peakLoops / 2) })
+		return float64(threads) * peakLoops / 2 * active().peakFlops / float64(time.Since(start).Nanoseconds())
 	}
 	f()
 	start := time.Now()
 	f()
-	repeat := max(1, int(300e3/float64(time.Since(start).Nanoseconds()+1)))
+	repeat := max(1, int(600e3/float64(time.Since(start).Nanoseconds()+1)))
 	var got, share []float64
 	last = top()
 	for b.Loop() {

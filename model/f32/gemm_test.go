@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 )
 
@@ -280,5 +281,36 @@ func TestPathsByName(t *testing.T) {
 		if p := Peak(); !(p > 0.05 && p < 1e6) {
 			t.Errorf("Peak() = %v GFLOP/s", p)
 		}
+	})
+}
+
+// TestGemmFromManyGoroutines wants the same bits from products running beside each other, each with its own scratch.
+func TestGemmFromManyGoroutines(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		withThreads(3, func() {
+			r := rand.New(rand.NewPCG(49, 50))
+			a, b := input(r, 130*900, 1, false).v, input(r, 900*70, 1, false).v
+			run := func() []float32 {
+				c := make([]float32, 130*70)
+				Gemm(true, false, 130, 70, 900, 1, a, 130, b, 70, 0, c, 70)
+				Gemm(false, true, 130, 70, 900, 0.5, a, 900, b, 900, 1, c, 70)
+				return c
+			}
+			want := run()
+			var wg sync.WaitGroup
+			for range 6 {
+				wg.Go(func() {
+					for range 3 {
+						for i, v := range run() {
+							if math.Float32bits(v) != math.Float32bits(want[i]) {
+								t.Errorf("element %d is %v beside others, %v alone", i, v, want[i])
+								return
+							}
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
 	})
 }
