@@ -20,31 +20,25 @@ func onPaths(b *testing.B, f func(b *testing.B)) {
 	}
 }
 
-// rate times f in b.N samples, each between two short runs of the peak loop, and reports the median speed, the
-// median of the samples' shares of their own peak, and the largest of all. A share taken side by side is steady even on a
-// machine whose clock and neighbours are not.
+// rate times f in b.N samples, each between two measurements of the peak, and reports the median speed and, of the
+// samples' shares of the higher of their two peaks, the median and the best but a tenth. A share taken side by side is
+// steadier than a speed on a machine whose clock and neighbours are not; on a busy one both are too low.
 func rate(b *testing.B, flops float64, f func()) {
-	threads := Threads()
 	var last float64 // peak of the run before
-	top := func() float64 {
-		start := time.Now()
-		Parallel(threads, 1, func(_, _, _ int) { active().peak(peakLoops / 2) })
-		return float64(threads) * peakLoops / 2 * active().peakFlops / float64(time.Since(start).Nanoseconds())
-	}
 	f()
 	start := time.Now()
 	f()
-	repeat := max(1, int(600e3/float64(time.Since(start).Nanoseconds()+1)))
+	repeat := max(1, int(1e6/float64(time.Since(start).Nanoseconds()+1)))
 	var got, share []float64
-	last = top()
+	last = Peak()
 	for b.Loop() {
 		start := time.Now()
 		for range repeat {
 			f()
 		}
 		speed := flops * float64(repeat) / float64(time.Since(start).Nanoseconds())
-		next := top()
-		got, share = append(got, speed), append(share, 100*speed/max((last+next)/2, 1e-9))
+		next := Peak()
+		got, share = append(got, speed), append(share, 100*speed/max(last, next))
 		last = next
 	}
 	slices.Sort(got)
