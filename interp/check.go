@@ -35,7 +35,12 @@ func (e typeErrors) Error() string { return e[0].Msg }
 
 // check parses and type-checks a cell against the live names. It returns nil
 // for a cell without code. Nothing of the session changes.
-func (s *Session) check(cell Cell) (*plan, error) {
+func (s *Session) check(cell Cell) (p *plan, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p, err = nil, internalError(r)
+		}
+	}()
 	name := cellName(cell.Number)
 	fn := fmt.Sprintf("cell·%d", s.count)
 	pc, err := split(s.fset, name, cell.Code, fn)
@@ -54,6 +59,8 @@ type checker struct {
 	pc        *parsedCell
 	imports   map[string]string // of this cell
 	wrapped   bool
+	reissued  []*decl        // earlier declarations that are checked again
+	dropped   map[*decl]bool // those that do not check with what this cell declares
 	declsOnly bool
 	first     *plan // the declarations, when they are checked on their own
 }
@@ -65,12 +72,17 @@ func (c *checker) plan() (*plan, error) {
 	if len(c.pc.decls.Decls) == 0 && len(c.pc.body.List) == 0 && len(c.imports) == 0 {
 		return nil, nil
 	}
+	c.dropped = map[*decl]bool{}
+	c.reissue()
 	c.wrapNonCall()
 	if c.usesMust() {
 		c.resolveMust()
 	}
 	pass, errs := c.pass(nil)
 	if c.keyLiterals(pass, errs) {
+		pass, errs = c.pass(nil)
+	}
+	for len(errs) > 0 && c.retract(errs) {
 		pass, errs = c.pass(nil)
 	}
 	if c.hoist(errs) {

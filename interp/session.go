@@ -49,6 +49,7 @@ type Session struct {
 	shown    []any
 	exitCode int
 	prelude  map[string]types.Object
+	decls    []*decl
 	starts   map[token.Pos]token.Pos // where the call with this parenthesis starts
 }
 
@@ -83,7 +84,7 @@ func (s *Session) reset() error {
 	if s.exec, err = newYaegi(s.world, stderrOf{s.out}, func(any) {}); err != nil {
 		return fmt.Errorf("failed to start the executor: %w", err)
 	}
-	s.count, s.crash, s.stuck = 0, nil, nil
+	s.count, s.crash, s.stuck, s.decls = 0, nil, nil, nil
 	return s.loadPrelude()
 }
 
@@ -226,7 +227,11 @@ func (s *Session) compile(p *plan) (err error) {
 		s.imports[name] = path
 		delete(s.live, name)
 	}
+	old := map[string]types.Object{}
 	for _, o := range p.objects {
+		if e := s.live[o.Name()]; e != nil {
+			old[o.Name()] = e.obj
+		}
 		s.live[o.Name()] = &entity{o, p.cell.Number}
 		delete(s.imports, o.Name())
 	}
@@ -234,6 +239,8 @@ func (s *Session) compile(p *plan) (err error) {
 		s.live[name] = &entity{v, p.cell.Number}
 		delete(s.imports, name)
 	}
+	s.remember(p)
+	s.retype(old)
 	return nil
 }
 

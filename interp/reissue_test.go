@@ -1,0 +1,36 @@
+package interp
+
+import (
+	"strings"
+	"testing"
+
+	"trafficgpt/lib/display"
+)
+
+// TestRedefinition: earlier code follows what later cells declare anew.
+func TestRedefinition(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		cells      []string
+	}{
+		{"function", "12", []string{"func a() int { return 1 }", "func b() int { return a() + 10 }", "func a() int { return 2 }", "b()"}},
+		{"constant", "2", []string{"const c = 1\nfunc g() int { return c }", "const c = 2", "g()"}},
+		{"method added", "4", []string{"type T struct{ X int }\nt := T{3}", "func (t T) Sum() int { return t.X + 1 }", "t.Sum()"}},
+		{"method replaced", "6", []string{"type T struct{ X int }\nfunc (t T) M() int { return t.X }", "t := T{3}\nfunc twice(t T) int { return 2 * t.M() }\n", "func (t T) M() int { return 1 }", "twice(t) + 4"}},
+		{"type replaced", "3", []string{"type T struct{ X int }\nfunc (t T) M() int { return t.X }", "type T struct{ X, Y int }", "T{3, 4}.M()"}},
+		{"signature replaced", "1", []string{"func a() int { return 1 }", "func b() int { return a() }", "func a(s string) int { return len(s) }", "b()"}},
+		{"variable", "5", []string{"x := 1", "func h() int { return x }", "x := 5", "h()"}},
+		{"variable of another type", "1!", []string{"x := 1", "import \"strconv\"\nx := strconv.Itoa(x)", "x + \"!\""}},
+	} {
+		s := newTestSession(t)
+		var r Result
+		for _, code := range c.cells {
+			if _, r = cellOut(s, code); r.Err != nil {
+				t.Errorf("%s: %s\n%s", c.name, code, strings.Join(r.Err.Traceback, "\n"))
+			}
+		}
+		if r.Value[display.Text] != c.want {
+			t.Errorf("%s: got %v, want %s", c.name, r.Value[display.Text], c.want)
+		}
+	}
+}
