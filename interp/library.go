@@ -77,7 +77,7 @@ type sourcePackage struct {
 }
 
 // fromSource are the packages whose generic functions are lowered from source.
-var fromSource = map[string]bool{"slices": true, "maps": true, "cmp": true}
+var fromSource = map[string]bool{"slices": true, "maps": true, "cmp": true, "iter": true}
 
 func newImporter(s *Session) *importer {
 	return &importer{s: s, source: map[string]*types.Package{}, asts: map[string]sourcePackage{}}
@@ -100,6 +100,9 @@ func (im *importer) Import(path string) (*types.Package, error) {
 func (im *importer) fromSource(path string) (*types.Package, error) {
 	var names []string
 	src := symbols.Sources(path)
+	if path == "iter" {
+		src = map[string][]byte{"iter.go": []byte(iterSource)}
+	}
 	for n := range src {
 		names = append(names, n)
 	}
@@ -112,12 +115,19 @@ func (im *importer) fromSource(path string) (*types.Package, error) {
 		}
 		files = append(files, f)
 	}
+	if text := overlays[path]; text != "" {
+		f, err := parseSource(im.s.fset, path+"/overlay.go", text)
+		if err != nil {
+			return nil, err
+		}
+		overlay(files, f)
+	}
 	return im.check(path, files)
 }
 
 func (im *importer) check(path string, files []*ast.File) (*types.Package, error) {
 	info := newInfo()
-	conf := types.Config{Importer: im, GoVersion: goVersion, IgnoreFuncBodies: false}
+	conf := types.Config{Importer: im, GoVersion: goVersion, DisableUnusedImportCheck: true}
 	pkg, err := conf.Check(path, im.s.fset, files, info)
 	if err != nil {
 		return nil, err

@@ -391,6 +391,9 @@ func (l *Lowerer) nativeFunc(fn *ssa.Function) string {
 		}
 		return l.sym("M", fn, func() reflect.Value { return m.Func })
 	}
+	if f := l.instance(fn, obj); f.IsValid() {
+		return l.sym("N", fn, func() reflect.Value { return f })
+	}
 	v := l.Native(obj)
 	if !v.IsValid() {
 		refuse(fn.Pos(), "%s cannot be called from a cell", fn)

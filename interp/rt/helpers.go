@@ -164,7 +164,14 @@ func (w *World) Select(blocking bool, cases ...any) (index int, recvOK bool, rec
 }
 
 // Equal is == on interfaces and on structs and arrays.
-func Equal(a, b any) bool { return a == b }
+func Equal(a, b any) bool {
+	if da, _ := unbox(a); da != nil {
+		if db, _ := unbox(b); da == db && !types.Comparable(da.Type) {
+			panic(plainError("runtime error: comparing uncomparable type " + da.Name()))
+		}
+	}
+	return a == b
+}
 
 // Clear is the builtin clear.
 func Clear(v any) { reflect.ValueOf(v).Clear() }

@@ -109,17 +109,18 @@ func (p *printer) nativeMethods(v reflect.Value) bool {
 	if v.Kind() == reflect.Interface && v.IsNil() {
 		return false
 	}
-	switch v.Interface().(type) {
-	case fmt.Formatter:
-	case fmt.GoStringer:
-		if !p.sharpV() {
+	x := v.Interface()
+	_, formats := x.(fmt.Formatter)
+	_, goStrings := x.(fmt.GoStringer)
+	_, fails := x.(error)
+	_, speaks := x.(fmt.Stringer)
+	switch {
+	case formats:
+	case p.sharpV():
+		if !goStrings {
 			return false
 		}
-	case error, fmt.Stringer:
-		if p.sharpV() || !strings.ContainsRune("vsxXq", p.verb) {
-			return false
-		}
-	default:
+	case !fails && !speaks, !strings.ContainsRune("vsxXq", p.verb):
 		return false
 	}
 	p.leaf(v.Interface())
@@ -158,13 +159,13 @@ func (p *printer) value(t types.Type, v reflect.Value, depth int, exported bool)
 	case k == reflect.Bool:
 		p.basic(t, v, "tv", v.Bool())
 	case v.CanInt():
-		p.basic(t, v, intVerbs, v.Convert(plainOf(k)).Interface())
+		p.basic(t, v, intVerbs, reflect.ValueOf(v.Int()).Convert(plainOf(k)).Interface())
 	case v.CanUint():
-		p.basic(t, v, intVerbs, v.Convert(plainOf(k)).Interface())
+		p.basic(t, v, intVerbs, reflect.ValueOf(v.Uint()).Convert(plainOf(k)).Interface())
 	case v.CanFloat():
-		p.basic(t, v, floatVerbs, v.Convert(plainOf(k)).Interface())
+		p.basic(t, v, floatVerbs, reflect.ValueOf(v.Float()).Convert(plainOf(k)).Interface())
 	case v.CanComplex():
-		p.basic(t, v, floatVerbs, v.Convert(plainOf(k)).Interface())
+		p.basic(t, v, floatVerbs, reflect.ValueOf(v.Complex()).Convert(plainOf(k)).Interface())
 	case k == reflect.String:
 		p.basic(t, v, stringVerbs, v.String())
 	case k == reflect.Map:
@@ -292,7 +293,7 @@ func (p *printer) structure(t types.Type, v reflect.Value, depth int, exported b
 
 // field prints a field; one of interface type shows what it holds.
 func (p *printer) field(t types.Type, v reflect.Value, depth int, exported bool) {
-	if v.Kind() == reflect.Interface && !v.IsNil() {
+	if v.Kind() == reflect.Interface && !v.IsNil() && v.CanInterface() {
 		p.dynamic(v.Interface(), depth, exported)
 		return
 	}
@@ -306,6 +307,10 @@ func (p *printer) iface(t types.Type, v reflect.Value, depth int, exported bool)
 		} else {
 			p.write("<nil>")
 		}
+		return
+	}
+	if !v.CanInterface() {
+		p.leaf(v) // inside a compiled type: fmt looks into a reflect.Value
 		return
 	}
 	p.dynamic(v.Interface(), depth+1, exported)
@@ -380,7 +385,11 @@ func (p *printer) pointerNamed(name string, v reflect.Value) {
 	case 'b', 'o', 'd', 'x', 'X':
 		p.leaf(u)
 	default:
-		p.write(fmt.Sprintf("%%!%c(%s=%#x)", p.verb, name, u))
+		shown := "<nil>"
+		if u != 0 {
+			shown = fmt.Sprintf("%#x", u)
+		}
+		p.write(fmt.Sprintf("%%!%c(%s=%s)", p.verb, name, shown))
 	}
 }
 

@@ -1,0 +1,166 @@
+package interp
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"go/format"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+)
+
+// The scripts of testdata/differential run interpreted and compiled and must
+// print the same. Each file is an archive of scripts, one a feature or trap; a
+// script is a program without its package clause and imports.
+
+// scriptImports are the packages that scripts use, by the names they go by.
+var scriptImports = map[string]string{
+	"bytes": "bytes", "cmp": "cmp", "context": "context", "errors": "errors", "fmt": "fmt", "heap": "container/heap", "io": "io",
+	"iter": "iter", "json": "encoding/json", "list": "container/list", "maps": "maps", "math": "math", "cmplx": "math/cmplx", "os": "os",
+	"slices": "slices", "sort": "sort", "strconv": "strconv", "strings": "strings", "sync": "sync", "atomic": "sync/atomic",
+	"time": "time", "unicode": "unicode", "utf8": "unicode/utf8", "bits": "math/bits", "runtime": "runtime", "bufio": "bufio", "rand": "math/rand",
+}
+
+type script struct{ name, body string }
+
+func readScripts(t *testing.T) []script {
+	t.Helper()
+	files, err := filepath.Glob("testdata/differential/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts: ", err)
+	}
+	var out []script
+	for _, f := range files {
+		a, err := txtar.ParseFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range a.Files {
+			out = append(out, script{x.Name, string(x.Data)})
+		}
+	}
+	return out
+}
+
+// source completes a script to a file of package pkg.
+func (s script) source(pkg string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "package %s\n", pkg)
+	var names []string
+	for n := range scriptImports {
+		if regexp.MustCompile(`\b` + n + `\.[A-Z]`).MatchString(s.body) {
+			names = append(names, n)
+		}
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		fmt.Fprintf(&b, "import %q\n", scriptImports[n])
+	}
+	b.WriteString(s.body)
+	return b.String()
+}
+
+// compiledOutputs builds all scripts into one program, each a package of its
+// own, and returns what each prints.
+func compiledOutputs(t *testing.T, scripts []script) []string {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.mod", "module scripts\n\ngo 1.26\n")
+	var imports, calls strings.Builder
+	for i, s := range scripts {
+		pkg := fmt.Sprintf("s%03d", i)
+		body := regexp.MustCompile(`(?m)^func main\(\)`).ReplaceAllString(s.source(pkg), "func Main()")
+		if _, err := format.Source([]byte(body)); err != nil {
+			t.Fatalf("%s: %v", s.name, err)
+		}
+		write(pkg+"/s.go", body)
+		fmt.Fprintf(&imports, "import %q\n", "scripts/"+pkg)
+		fmt.Fprintf(&calls, "\tcase %q:\n\t\trun(%s.Main)\n", pkg, pkg)
+	}
+	write("main.go", "package main\n"+imports.String()+"import (\n\"bufio\"\n\"fmt\"\n\"os\"\n)\n"+`
+func run(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			if e, ok := v.(error); ok {
+				v = e.Error()
+			}
+			fmt.Print("panic: ", v, "\n")
+		}
+	}()
+	f()
+}
+
+func main() {
+	sc := bufio.NewScanner(os.Stdin)
+	for sc.Scan() {
+		switch sc.Text() {
+`+calls.String()+"\t\t}\n\t\tfmt.Print(\"\\x00\")\n\t}\n}\n")
+	build := exec.Command("go", "build", "-trimpath", "-o", "all", ".")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("scripts do not compile: %v\n%s", err, out)
+	}
+	var in bytes.Buffer
+	for i := range scripts {
+		fmt.Fprintf(&in, "s%03d\n", i)
+	}
+	cmd := exec.Command(filepath.Join(dir, "all"))
+	cmd.Stdin = &in
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("compiled scripts failed: %v\n%s", err, out)
+	}
+	parts := strings.Split(string(out), "\x00")
+	for i := range parts {
+		parts[i] = regexp.MustCompile(`\bs\d\d\d\.`).ReplaceAllString(parts[i], "main.")
+	}
+	return parts
+}
+
+func TestDifferential(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no Go toolchain to compare with: ", err)
+	}
+	scripts := readScripts(t)
+	if len(scripts) < 150 {
+		t.Errorf("%d scripts, want at least 150", len(scripts))
+	}
+	want := compiledOutputs(t, scripts)
+	for i, s := range scripts {
+		t.Run(s.name, func(t *testing.T) {
+			session := newTestSession(t)
+			var m memory
+			_, e := session.RunProgram(context.Background(), map[string][]byte{s.name + ".go": []byte(s.source("main"))}, &m)
+			got := m.out.String()
+			if e != nil {
+				if e.Name != "Panic" && e.Name != "RuntimeError" {
+					t.Fatalf("%s\n%s", e.Message, strings.Join(e.Traceback, "\n"))
+				}
+				got += "panic: " + e.Message + "\n"
+			}
+			if got != want[i] {
+				t.Errorf("%s\ninterpreted:\n%s\ncompiled:\n%s", s.body, got, want[i])
+			}
+			if want[i] == "" {
+				t.Error("the script prints nothing")
+			}
+		})
+	}
+}
