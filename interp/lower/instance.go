@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"golang.org/x/tools/go/ssa"
+
+	"trafficgpt/interp/rt"
 )
 
 // instance makes instances of generic functions that exist only compiled.
@@ -47,4 +49,18 @@ func once(t reflect.Type) reflect.Value {
 			return out
 		}))
 	})
+}
+
+// atomicPointer makes a method of an instance of atomic.Pointer.
+func (l *Lowerer) atomicPointer(fn *ssa.Function) reflect.Value {
+	sig := l.W.Type(fn.Signature)
+	in := []reflect.Type{l.W.Type(fn.Signature.Recv().Type())}
+	for i := range sig.NumIn() {
+		in = append(in, sig.In(i))
+	}
+	out := make([]reflect.Type, sig.NumOut())
+	for i := range out {
+		out[i] = sig.Out(i)
+	}
+	return rt.AtomicPointerMethod(fn.Name(), reflect.FuncOf(in, out, false))
 }

@@ -378,6 +378,9 @@ func (l *Lowerer) nativeFunc(fn *ssa.Function) string {
 	if obj == nil {
 		refuse(fn.Pos(), "%s has no body", fn)
 	}
+	if recv := fn.Signature.Recv(); recv != nil && rt.IsAtomicPointer(deref(recv.Type())) {
+		return l.sym("M", fn, func() reflect.Value { return l.atomicPointer(fn) })
+	}
 	if recv := obj.Signature().Recv(); recv != nil {
 		rep := l.W.Type(recv.Type())
 		m, ok := rep.MethodByName(obj.Name())

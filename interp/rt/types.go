@@ -167,6 +167,9 @@ func (w *World) named(t *types.Named) reflect.Type {
 	if rt := w.nativeNamed(t); rt != nil {
 		return rt
 	}
+	if IsAtomicPointer(t) {
+		return reflect.TypeFor[AtomicPointer]()
+	}
 	if w.building[t] {
 		panic(Unsupported{fmt.Sprintf("recursive type %s is not supported in cells", t)})
 	}
