@@ -478,7 +478,7 @@ func orderFloat(a, b float64) int {
 // type or the address of a boxed value, which fmt answers without asking the
 // value.
 func PrepareFormat(format string, args []any) (string, []any) {
-	if !strings.Contains(format, "T") && !strings.Contains(format, "p") || !anyBoxed(args) {
+	if !anyBoxed(args) {
 		return format, args
 	}
 	var out strings.Builder
@@ -546,7 +546,23 @@ func PrepareFormat(format string, args []any) (string, []any) {
 		}
 		out.WriteString(format[start:i])
 	}
+	if next < n && n == len(args) && !strings.Contains(format, "[") && anyBoxed(args[next:]) {
+		out.WriteString(extra(args[next:]))
+		args = args[:next]
+	}
 	return out.String(), args
+}
+
+// extra is what fmt adds for arguments that a format does not use.
+func extra(args []any) string {
+	list := make([]string, len(args))
+	for i, a := range args {
+		list[i] = "<nil>"
+		if a != nil {
+			list[i] = fmt.Sprintf("%s=%v", DynamicName(a), a)
+		}
+	}
+	return strings.ReplaceAll("%!(EXTRA "+strings.Join(list, ", ")+")", "%", "%%")
 }
 
 func anyBoxed(args []any) bool {
