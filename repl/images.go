@@ -99,7 +99,7 @@ func (g graphics) image(b display.Bundle, columns int) string {
 	switch g {
 	case kittyGraphics:
 		err = kitty.EncodeGraphics(&out, img, &kitty.Options{Action: kitty.TransmitAndPut, Format: kitty.PNG,
-			Transmission: kitty.Direct, Chunk: true, Columns: width, Quiet: 2})
+			Transmission: kitty.Direct, Chunk: true, Columns: width, Quite: 2})
 	case itermGraphics:
 		out.WriteString(ansi.ITerm2(iterm2.File{Inline: true, Width: iterm2.Cells(width), Size: int64(len(data)),
 			Content: []byte(base64.StdEncoding.EncodeToString(data))}))
