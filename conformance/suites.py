@@ -10,7 +10,7 @@ import unittest
 
 import program
 
-MODULES = {"protocol": "test_protocol", "clients": "test_clients", "notebooks": "test_notebooks", "lab": "test_lab",
+MODULES = {"protocol": "test_protocol", "clients": "test_clients", "notebooks": "test_notebooks", "repl": "test_repl", "lab": "test_lab",
            "figures": "test_figures"}
 
 
