@@ -179,11 +179,16 @@ func (r *run) step() error {
 }
 
 // rate is the learning rate of the coming step: linear warm-up, then a cosine
-// down to FinalRate at the end of the steps or of the budget.
+// down to FinalRate at the end of the steps or of the budget. The warm-up of a
+// budget ends after a tenth of it, however few steps that are.
 func (r *run) rate() float64 {
 	done := r.trainer.Steps()
-	if done < r.o.WarmUp {
-		return r.o.LearningRate * float64(done+1) / float64(r.o.WarmUp)
+	warm := float64(done+1) / float64(max(1, r.o.WarmUp))
+	if r.o.Budget > 0 {
+		warm = max(warm, 10*float64(r.elapsed())/float64(r.o.Budget))
+	}
+	if done < r.o.WarmUp && warm < 1 {
+		return r.o.LearningRate * warm
 	}
 	progress := 0.0
 	if r.o.Steps > 0 {
