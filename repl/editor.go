@@ -66,9 +66,10 @@ func banner(version string) string {
 		version = " " + version
 	}
 	key := func(k, what string) string { return "\x1b[1m" + k + "\x1b[22m " + what }
-	return "\x1b[1mTrafficGPT\x1b[22m" + version + " · Go, a cell at a time\n" +
-		strings.Join([]string{key("Tab", "completes"), key("name?", "explains"), key("%help", "lists commands"),
-			key("Ctrl-R", "searches history"), key("Ctrl-C", "interrupts"), key("Ctrl-D", "leaves")}, "\x1b[2m · \x1b[22m") + "\n"
+	dot := "\x1b[2m · \x1b[22m"
+	return "\x1b[1mTrafficGPT\x1b[22m" + version + dot + "Go, a cell at a time\n" +
+		strings.Join([]string{key("Tab", "completes"), key("name?", "explains"), key("%help", "lists commands")}, dot) + "\n" +
+		strings.Join([]string{key("Ctrl-R", "searches history"), key("Ctrl-C", "interrupts"), key("Ctrl-D", "leaves")}, dot) + "\n"
 }
 
 // editor is the line editor over an engine.
@@ -87,6 +88,9 @@ func newEditor(ctx context.Context, engine interp.Engine, past *history) *editor
 		"completion-ignore-case":       true,
 		"bell-style":                   "none",
 		"multiline-column":             false,
+		// Asking the terminal where the cursor is takes keys typed ahead for the
+		// answer. A prompt always begins at the left, so nobody need ask.
+		"cursor-position-probe": false,
 	} {
 		// Set fails for no variable of the library.
 		_ = e.shell.Config.Set(name, value)
@@ -109,6 +113,12 @@ const patience = 3 * time.Second
 
 // accept tells whether Enter runs the cell. An empty last line always does.
 func (e *editor) accept(line []rune) bool {
+	if short, cursor, ok := outdent(line, e.shell.Cursor().Pos()); ok {
+		e.shell.Line().Set(short...)
+		e.shell.Cursor().Set(cursor)
+		e.shell.Display.Refresh()
+		line = short
+	}
 	code := string(line)
 	if strings.TrimSpace(code) == "" || strings.HasSuffix(strings.TrimRight(code, " \t"), "\n") {
 		return true
@@ -119,10 +129,43 @@ func (e *editor) accept(line []rune) bool {
 	if err != nil || c.Status != "incomplete" {
 		return true
 	}
-	if indent := strings.ReplaceAll(c.Indent, "\t", "    "); indent != "" && strings.Trim(indent, " ") == "" {
+	if indent := strings.ReplaceAll(c.Indent, "\t", indentation); indent != "" && strings.Trim(indent, " ") == "" {
 		e.shell.Keys.Feed(true, []rune(indent)...)
 	}
 	return false
+}
+
+// indentation is one level of it.
+const indentation = "    "
+
+// outdent takes a level off the line of the cursor when it begins with a
+// closing bracket and stands as deep as the line before, as Enter left it.
+func outdent(line []rune, cursor int) (out []rune, newCursor int, ok bool) {
+	if cursor < 0 || cursor > len(line) {
+		return line, cursor, false
+	}
+	start := cursor
+	for start > 0 && line[start-1] != '\n' {
+		start--
+	}
+	end := start
+	for end < len(line) && line[end] == ' ' {
+		end++
+	}
+	if start == 0 || end == len(line) || !strings.ContainsRune("})]", line[end]) || end-start < len(indentation) || cursor < end {
+		return line, cursor, false
+	}
+	before := string(line[:start-1])
+	before = before[strings.LastIndex(before, "\n")+1:]
+	depth := len(before) - len(strings.TrimLeft(before, " "))
+	if strings.HasSuffix(strings.TrimRight(before, " "), "{") {
+		depth += len(indentation)
+	}
+	if depth != end-start {
+		return line, cursor, false
+	}
+	out = append(append(out, line[:start]...), line[start+len(indentation):]...)
+	return out, cursor - len(indentation), true
 }
 
 func (e *editor) complete(line []rune, cursor int) readline.Completions {
