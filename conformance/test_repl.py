@@ -59,6 +59,8 @@ class TestREPL(unittest.TestCase):
     def test_completion(self):
         self.enter('import "strings"', 2)
         self.tmux("send-keys", "-l", "strings.ToUpp")
+        self.wait("strings.ToUpp")
+        time.sleep(0.5)
         self.tmux("send-keys", "Tab")
         self.wait("strings.ToUpper")
         self.assertIn('Out[2]: ABC', self.enter('("abc")', 3))

@@ -180,8 +180,6 @@ func TestGoTests(t *testing.T) {
 		limit := 60 * time.Second
 		if d, err := time.ParseDuration(os.Getenv("TRAFFICGPT_GOTESTS_LIMIT")); err == nil {
 			limit = d
-		} else if !long {
-			limit = 20 * time.Second
 		}
 		got, detail := outcome(root, filepath.Join(root, rel), limit)
 		results[rel] = got
