@@ -3,7 +3,9 @@ package kernel
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"trafficgpt/interp"
@@ -122,7 +124,7 @@ func (s *server) commMsg(r *request) any {
 	}
 	if err := s.deliver(r, display.CommMsg, content); err != nil {
 		// Nobody waits for a reply, so this is where the user can see it.
-		s.publish(r, "stream", map[string]any{"name": "stderr", "text": err.Error() + "\n"})
+		s.publish(r, "stream", map[string]any{"name": "stderr", "text": failureText(err) + "\n"})
 	}
 	return nil
 }
@@ -152,6 +154,15 @@ func (s *server) commInfo(r *request) any {
 	return map[string]any{"status": "ok", "comms": s.comms.list(content.Target)}
 }
 
+// failureText is all that is known of an error.
+func failureText(err error) string {
+	var failed *interp.Error
+	if errors.As(err, &failed) && len(failed.Traceback) > 0 {
+		return strings.Join(failed.Traceback, "\n")
+	}
+	return err.Error()
+}
+
 // deliver hands a front end's comm message to the engine.
 func (s *server) deliver(r *request, kind display.Kind, content commContent) error {
 	engine, ok := s.engine.(commEngine)
@@ -161,8 +172,18 @@ func (s *server) deliver(r *request, kind display.Kind, content commContent) err
 	var metadata map[string]any
 	// Metadata of another shape is no metadata.
 	_ = json.Unmarshal(r.msg.Metadata, &metadata)
+	// What the receiver does is a cell like others: it waits for its turn and
+	// can be interrupted.
+	select {
+	case s.engineTurn <- struct{}{}:
+		defer func() { <-s.engineTurn }()
+	case <-s.ctx.Done():
+		return errShutdown
+	}
+	ctx, cancel := s.begin(r)
+	defer cancel()
 	out := newCellSink(s, r, false, false)
 	defer out.endCell()
-	return engine.Comm(s.ctx, display.Event{Kind: kind, ID: content.ID, Target: content.Target,
+	return engine.Comm(ctx, display.Event{Kind: kind, ID: content.ID, Target: content.Target,
 		Data: display.Bundle{display.JSON: content.Data}, Metadata: metadata, Buffers: r.msg.Buffers}, out)
 }

@@ -214,6 +214,41 @@ func TestComms(t *testing.T) {
 	}
 }
 
+// A control's function that takes long is interrupted like a cell.
+func TestInterruptOfAComm(t *testing.T) {
+	_, c := start(t)
+	execute(t, c, "comm c1 t")
+	id, err := c.Request("comm_msg", map[string]any{"comm_id": "c1", "data": "hang"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for interrupted := false; ; {
+		m, err := c.IOPub.Take(patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.ParentHeader().MsgID != id {
+			continue
+		}
+		if client.State(m) == "busy" && !interrupted {
+			interrupted = true
+			time.Sleep(50 * time.Millisecond)
+			if _, err := c.RequestControl("interrupt_request", map[string]any{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if m.Header.MsgType == "stream" && !strings.Contains(client.Content(m)["text"].(string), "interrupted") {
+			t.Errorf("output %v", client.Content(m))
+		}
+		if client.State(m) == "idle" {
+			break
+		}
+	}
+	if e := execute(t, c, "print on"); e.Stream("stdout") != "on\n" {
+		t.Errorf("after: %q", e.Stream("stdout"))
+	}
+}
+
 func TestSubshells(t *testing.T) {
 	_, c := start(t)
 	made := askControl(t, c, "create_subshell_request", map[string]any{})
@@ -224,23 +259,20 @@ func TestSubshells(t *testing.T) {
 	if list := askControl(t, c, "list_subshell_request", map[string]any{}); !slices.Equal(list["subshell_id"].([]any), []any{id}) {
 		t.Errorf("list: %v", list)
 	}
-	// A comm message through the subshell does not wait for the main shell's cell.
-	execute(t, c, "comm c1 t")
+	// A completion in the subshell does not wait for the main shell's cell.
 	if _, err := c.Request("execute_request", client.ExecuteRequest{Code: "sleep 1m"}); err != nil {
 		t.Fatal(err)
 	}
-	sub, err := c.RequestSubshell(id, "comm_msg", map[string]any{"comm_id": "c1", "data": map[string]any{"n": 1}})
+	began := time.Now()
+	sub, err := c.RequestSubshell(id, "complete_request", map[string]any{"code": "pri", "cursor_pos": 3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		m, err := c.IOPub.Take(patience)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if m.Header.MsgType == "comm_msg" && m.ParentHeader().MsgID == sub {
-			break
-		}
+	if e, err := c.Finish(sub, c.Shell, patience); err != nil || client.Content(e.Reply)["status"] != "ok" {
+		t.Fatalf("completion in the subshell: %v, %v", e, err)
+	}
+	if waited := time.Since(began); waited > 30*time.Second {
+		t.Errorf("completion in the subshell after %v", waited)
 	}
 	// A cell in the subshell waits for its turn, and the reply goes out then.
 	cell, err := c.RequestSubshell(id, "execute_request", client.ExecuteRequest{Code: "print in the subshell"})

@@ -4,6 +4,7 @@ package kerneltest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -233,13 +234,21 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// Comm echoes messages, and closes what is asked to fail.
-func (e *Engine) Comm(_ context.Context, ev display.Event, sink interp.Sink) error {
+// Comm echoes messages, refuses the target "refuse", and is busy for a minute
+// with a message that says hang.
+func (e *Engine) Comm(ctx context.Context, ev display.Event, sink interp.Sink) error {
 	if ev.Target == "refuse" {
 		return errors.New("no receiver for refuse")
 	}
 	if ev.Kind != display.CommMsg {
 		return nil
+	}
+	if data, ok := ev.Data[display.JSON].(json.RawMessage); ok && strings.Contains(string(data), "hang") {
+		stop := make(chan struct{})
+		e.mu.Lock()
+		e.stop = stop
+		e.mu.Unlock()
+		return pause(ctx, stop, "1m")
 	}
 	return sink.Emit(display.Event{Kind: display.CommMsg, ID: ev.ID, Data: ev.Data, Buffers: ev.Buffers})
 }
