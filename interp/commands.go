@@ -36,8 +36,8 @@ type host interface {
 	known() names
 	// variables lists what cells have declared, by name.
 	variables() []Variable
-	// history lists the cells that ran without error, as they were typed.
-	history() []Cell
+	// ran lists the cells that ran without error, as they were typed.
+	ran() []Cell
 	// reset drops everything that cells have declared.
 	reset() error
 	// begin is called before the commands of a cell run.

@@ -6,7 +6,6 @@ import (
 	"go/types"
 	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"trafficgpt/lib/display"
@@ -21,33 +20,12 @@ func init() {
 			r = s.eval(ctx, cell, sink)
 		}
 		if r.Err == nil {
-			histories.add(s, cell)
+			s.mu.Lock()
+			s.history = append(s.history, cell)
+			s.mu.Unlock()
 		}
 		return true, r
 	}
-}
-
-// histories keeps the cells of each session that ran without error.
-var histories historyBook
-
-type historyBook struct {
-	sync.Mutex
-	cells map[*Session][]Cell
-}
-
-func (h *historyBook) add(s *Session, cell Cell) {
-	h.Lock()
-	defer h.Unlock()
-	if h.cells == nil {
-		h.cells = make(map[*Session][]Cell)
-	}
-	h.cells[s] = append(h.cells[s], cell)
-}
-
-func (h *historyBook) of(s *Session) []Cell {
-	h.Lock()
-	defer h.Unlock()
-	return slices.Clone(h.cells[s])
 }
 
 // sessionHost is a session as commands see it.
@@ -71,7 +49,11 @@ func (h sessionHost) interruptible() {
 // begin is called before the commands of a cell run.
 func (h sessionHost) begin() { h.interruptible() }
 
-func (h sessionHost) history() []Cell { return histories.of(h.Session) }
+func (h sessionHost) ran() []Cell {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.history)
+}
 
 func (h sessionHost) reset() error { return h.Restart(context.Background()) }
 

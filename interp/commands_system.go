@@ -280,7 +280,7 @@ func chosen(cells []Cell, words []string) ([]Cell, error) {
 }
 
 func cmdHistory(c *call) error {
-	cells, err := chosen(c.host.history(), strings.Fields(c.args))
+	cells, err := chosen(c.host.ran(), strings.Fields(c.args))
 	if err != nil {
 		return err
 	}
@@ -299,7 +299,7 @@ func cmdSave(c *call) error {
 	if err != nil {
 		return err
 	}
-	cells, err := chosen(c.host.history(), words[1:])
+	cells, err := chosen(c.host.ran(), words[1:])
 	if err != nil {
 		return err
 	}

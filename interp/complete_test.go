@@ -286,3 +286,36 @@ func BenchmarkComplete(b *testing.B) {
 		})
 	}
 }
+
+// Declarations are found in cells that hold statements too.
+func TestInspectNamesOfCells(t *testing.T) {
+	s := newTestSession(t)
+	runSteps(t, s, []step{
+		{"import \"fmt\"\nfmt.Sprint()\n\n// add adds.\nfunc add(a, b int) int { return a + b }\n\n// total is a sum.\ntotal := add(1, 2)", ""},
+		{"// T is one.\ntype T struct {\n\tA int // the first\n}\n\n// Get gets.\nfunc (t T) Get() int { return t.A }\nv := T{A: 1}", ""},
+	})
+	for _, c := range []struct {
+		code   string
+		detail int
+		want   []string
+	}{
+		{"add", 0, []string{"func add(a, b int) int", "declared in cell 1", "add adds."}},
+		{"add", 1, []string{"return a + b"}},
+		{"total", 0, []string{"var total int", "total is a sum."}},
+		{"total", 1, []string{"add(1, 2)"}},
+		{"v.Get", 0, []string{"func (t T) Get() int", "declared in cell 2", "Get gets."}},
+		{"T", 0, []string{"type T struct", "T is one."}},
+	} {
+		in, err := s.Inspect(t.Context(), c.code, len(c.code), c.detail)
+		text, _ := in.Data["text/plain"].(string)
+		for _, want := range c.want {
+			if err != nil || !strings.Contains(text, want) {
+				t.Errorf("%s: %q is not in\n%s", c.code, want, text)
+			}
+		}
+	}
+	c, err := s.Complete(t.Context(), "v.", 2)
+	if err != nil || len(c.Items) != 2 || c.Items[0].Text != "A" || c.Items[1].Signature != "func() int" {
+		t.Errorf("%+v %v", c, err)
+	}
+}

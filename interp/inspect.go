@@ -344,8 +344,8 @@ func (p *probe) describeOwn(a *about, obj types.Object, known names, detail int)
 // file, or the declaration alone.
 func declared(text, symbol string) (fset *token.FileSet, node ast.Decl, doc *ast.CommentGroup) {
 	fset = token.NewFileSet()
-	if !strings.HasPrefix(strings.TrimSpace(text), "package ") && !strings.Contains(text, "\npackage ") {
-		text = "package p\n" + text
+	if !strings.Contains("\n"+text, "\npackage ") {
+		text = "package p\n" + onlyDeclarations(text)
 	}
 	f, _ := parser.ParseFile(fset, "", text, parser.ParseComments|parser.SkipObjectResolution)
 	if f == nil {
@@ -384,6 +384,24 @@ func declared(text, symbol string) (fset *token.FileSet, node ast.Decl, doc *ast
 		}
 	}
 	return fset, nil, nil
+}
+
+// onlyDeclarations is a cell without its statements, which a file cannot hold;
+// a := … becomes a var.
+func onlyDeclarations(cell string) string {
+	var b strings.Builder
+	from := 0
+	for _, c := range chunks(cell) {
+		at := from + strings.Index(cell[from:], c.text)
+		if left, op := c.defines(); left != nil {
+			b.WriteString(cell[from:at] + "var " + c.text[:op] + "=" + c.text[op+2:])
+		} else if c.outside() {
+			b.WriteString(cell[from:at] + c.text) // with the comment before it
+		}
+		b.WriteString("\n")
+		from = at + len(c.text)
+	}
+	return b.String()
 }
 
 func receiverName(d *ast.FuncDecl) string {

@@ -41,6 +41,7 @@ type Session struct {
 	live     map[string]*entity // by name
 	imports  map[string]string  // name -> path
 	cells    map[string]string  // position name -> source
+	history  []Cell             // that ran without error, for commands; outlives a reset
 	count    int
 	cancel   context.CancelFunc
 	out      *router
