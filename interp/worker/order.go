@@ -89,6 +89,7 @@ type stream struct {
 
 	pending []byte
 	last    time.Time // of the last delivery
+	waits   int       // slices in which half a letter has been all there was
 }
 
 // run delivers until the pipe ends.
@@ -114,7 +115,7 @@ func (s *stream) run() {
 		case err == nil:
 			s.flush(false)
 		case errors.Is(err, os.ErrDeadlineExceeded) && !ended:
-			s.flush(true)
+			s.slice()
 		default:
 			s.flush(true)
 			s.order.reach(s.index, math.MaxUint64)
@@ -159,6 +160,23 @@ func (s *stream) flush(all bool) {
 		}
 	}
 	s.emit(n)
+}
+
+// maxWaits is how many slices the rest of a letter may take on a busy machine.
+const maxWaits = 50
+
+// slice delivers when nothing came for a while: all but half a letter, and that
+// too when its rest does not come.
+func (s *stream) slice() {
+	tail := letterTail(s.pending)
+	if tail == 0 || s.waits >= maxWaits {
+		s.waits = 0
+		s.flush(true)
+		return
+	}
+	s.waits++
+	s.emit(len(s.pending) - tail)
+	s.last = time.Now()
 }
 
 // markTail is how many bytes at the end may begin a mark.
