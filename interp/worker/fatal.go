@@ -126,6 +126,11 @@ func explain(wait error, last string, limit int64) string {
 	default:
 		return "fatal error: " + m[1]
 	}
+	// Where the limit leaves the runtime no memory even for its last words, it
+	// aborts itself: nothing else in a Go program does.
+	if strings.HasPrefix(last, "SIGABRT") && limit > 0 {
+		return fmt.Sprintf("out of memory: the limit is %s (the runtime aborted)", bytesText(limit))
+	}
 	if m := panicLine.FindStringSubmatch(last); m != nil {
 		return "panic in a goroutine: " + strings.TrimSpace(m[1])
 	}
