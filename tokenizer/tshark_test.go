@@ -57,6 +57,10 @@ func TestAgreesWithTshark(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for _, path := range files {
+		if why := apart(path); why != "" {
+			t.Logf("%s: %s", path, why)
+			continue
+		}
 		if err := EncodeFile(path, filepath.Join(dir, "corpus")); err != nil {
 			t.Fatal(err)
 		}
@@ -122,4 +126,21 @@ func carried(t string) string {
 		return t
 	}
 	return fmt.Sprintf("%d.%09d", s+f/1e9, f%1e9)
+}
+
+// apart says why tshark's account of a file cannot be ours; each was looked at.
+func apart(path string) string {
+	for prefix, why := range map[string]string{
+		"atm-":                       "tshark takes the pseudo-header off before it counts",
+		"fuzz-2021-06-07-c6c72a0a56": "tshark prints times and lengths of more than 31 bits as negative ones",
+		"rx_serviceid_oobr":          "tshark prints times of more than 31 bits as negative ones",
+		"synthetic-short-magic":      "tshark takes three bytes of text for a file of its own kind",
+		"test017-":                   "tshark counts custom blocks as packets",
+		"test018-":                   "tshark counts custom blocks as packets",
+	} {
+		if strings.HasPrefix(filepath.Base(path), prefix) {
+			return why
+		}
+	}
+	return ""
 }
