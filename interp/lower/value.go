@@ -78,10 +78,14 @@ func (g *gen) isVar(s string) bool {
 }
 
 // hold evaluates s, the expression of x, into a variable that from now on
-// stands for x.
+// stands for x. Not so the address of a place: its first use need not come
+// before the others, so each takes it anew.
 func (g *gen) hold(x ssa.Value, s string) string {
 	t := g.temp(g.l.typ(x.Type()))
 	g.emit("%s = %s", t, s)
+	if _, ok := g.val[x]; !ok && g.place[x] != "" {
+		return t
+	}
 	if _, ok := x.(*ssa.Function); !ok {
 		if _, ok := x.(*ssa.Global); !ok {
 			g.set(x, t)
