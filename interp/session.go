@@ -147,14 +147,8 @@ func (s *Session) Eval(ctx context.Context, cell Cell, sink Sink) Result {
 func (s *Session) eval(ctx context.Context, cell Cell, sink Sink) Result {
 	s.run.Lock()
 	defer s.run.Unlock()
-	if s.stuck != nil {
-		select {
-		case <-s.stuck:
-			s.stuck = nil
-			s.resume()
-		default:
-			return Result{Err: &Error{Name: "Interrupted", Message: "an interrupted cell is still inside compiled code that cannot be stopped: wait, or restart"}}
-		}
+	if err := s.unstick(); err != nil {
+		return Result{Err: err}
 	}
 	s.mu.Lock()
 	s.count++

@@ -93,7 +93,7 @@ func (c *child) loop(dec *gob.Decoder) int {
 			return 1
 		}
 		switch r.Op {
-		case opEval:
+		case opEval, opComm:
 			ctx, cancel := context.WithCancel(context.Background())
 			c.mu.Lock()
 			c.cell, c.cancel = r.ID, cancel
@@ -124,7 +124,12 @@ func (c *child) eval(ctx context.Context, r *request) {
 	sink := &childSink{child: c, cell: r.ID}
 	c.restoreOutput()
 	stop := c.stdin.serve(ctx, sink)
-	result := c.engine.Eval(ctx, r.Cell, sink)
+	var result interp.Result
+	if r.Op == opComm {
+		result = c.comm(ctx, r, sink)
+	} else {
+		result = c.engine.Eval(ctx, r.Cell, sink)
+	}
 	stop()
 	c.mu.Lock()
 	if c.cell == r.ID {

@@ -305,8 +305,9 @@ func (p *process) call(ctx context.Context, r *request) (*message, error) {
 	}
 }
 
-// maxSinks is how many cells back a late update still finds its front end.
-const maxSinks = 64
+// maxSinks is how many cells and calls of controls back a late update still
+// finds its front end.
+const maxSinks = 1024
 
 // begin makes sink that of the cell of request id.
 func (p *process) begin(ctx context.Context, id uint64, sink interp.Sink) {

@@ -25,6 +25,7 @@ const (
 	opInput  // the answer to an msgInput
 	opWhere  // which compiled call the running cell is in
 	opFinish // close the session and exit
+	opComm   // deliver a comm event of the front end
 )
 
 // request travels from the parent to the child.
@@ -33,6 +34,7 @@ type request struct {
 	Op     op
 	Hello  hello
 	Cell   interp.Cell
+	Event  wireEvent // of an opComm
 	Code   string
 	Pos    int
 	Detail int

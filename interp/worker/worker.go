@@ -216,8 +216,14 @@ func failed(err error) interp.Result {
 		Traceback: []string{red + "EngineDied" + reset + ": " + err.Error()}}}
 }
 
-// run runs one cell in the child and waits for its end or the child's.
+// run runs one cell in the child.
 func (w *Worker) run(ctx context.Context, cell interp.Cell, sink interp.Sink) interp.Result {
+	return w.perform(ctx, &request{Op: opEval, Cell: cell}, fmt.Sprintf("cell %d", cell.Number), sink)
+}
+
+// perform has the child do what prints and shows to sink, and waits for its
+// end or the child's. What is its name in messages to the user.
+func (w *Worker) perform(ctx context.Context, req *request, what string, sink interp.Sink) interp.Result {
 	p, err := w.process(ctx)
 	if err != nil {
 		return failed(err)
@@ -233,14 +239,13 @@ func (w *Worker) run(ctx context.Context, cell interp.Cell, sink interp.Sink) in
 		w.interrupt = nil
 		w.mu.Unlock()
 	}()
-	req := &request{Op: opEval, Cell: cell}
 	result := p.expect(req)
 	p.begin(inputs, req.ID, sink)
 	defer p.end(req.ID)
 	defer p.forget(req.ID)
 	_ = p.send.send(req) // a child that died meanwhile is noticed below
 
-	stop := stopper{worker: w, process: p, cell: req.ID, number: cell.Number, sink: sink}
+	stop := stopper{worker: w, process: p, cell: req.ID, what: what, sink: sink}
 	defer stop.end()
 	done := ctx.Done()
 	for {

@@ -72,8 +72,11 @@ var cell struct {
 	sync.Mutex
 	ctx     context.Context
 	sink    Sink
-	waiting map[*Handle]bool // handles that hold back an update
+	waiting map[flusher]bool // what holds back an update
 }
+
+// flusher holds back an update that came too soon after the last.
+type flusher interface{ Flush() }
 
 // Enter makes ctx and sink those of the running cell and returns the function
 // that delivers updates still held back and restores what was there before.
