@@ -54,6 +54,7 @@ var tab_trafficgpt_lib_display = [...]entry{
 	{"Password", display.Password},
 	{"Progress", display.Progress},
 	{"Register", display.Register},
+	{"RequestID", untyped{token.STRING, "\"\\x00request id\\x00\""}},
 	{"Rich", (*display.Rich)(nil)},
 	{"_Rich", (*_trafficgpt_lib_display_Rich)(nil)},
 	{"SVG", untyped{token.STRING, "\"image/svg+xml\""}},
