@@ -24,6 +24,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"unicode/utf8"
 
 	"trafficgpt/lib/display"
 )
@@ -121,8 +122,12 @@ func newControl(name, styleName string, state map[string]any) *model {
 	layout := newModel(baseModule, baseVersion, "LayoutModel", "LayoutView", nil)
 	full := map[string]any{"_dom_classes": []string{}, "layout": ref(layout), "tabbable": nil, "tooltip": nil}
 	if styleName != "" {
-		style := newModel(controlsModule, controlsVersion, styleName, "StyleView", map[string]any{
-			"_view_module": baseModule, "_view_module_version": baseVersion})
+		looks := map[string]any{"_view_module": baseModule, "_view_module_version": baseVersion}
+		// Front ends cut labels off after some ten letters unless told not to.
+		if label, _ := state["description"].(string); utf8.RuneCountInString(label) > 10 && styleName != "ButtonStyleModel" {
+			looks["description_width"] = "initial"
+		}
+		style := newModel(controlsModule, controlsVersion, styleName, "StyleView", looks)
 		full["style"] = ref(style)
 	}
 	maps.Copy(full, state)
