@@ -89,6 +89,16 @@ var _ interp.Engine = (*Worker)(nil)
 // Start runs a child and returns when it is ready for cells. Close ends it; it
 // also ends when this process does, however that happens.
 func Start(opts Options) (*Worker, error) {
+	w := Launch(opts)
+	if _, err := w.process(context.Background()); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Launch is Start that does not wait: who uses the worker does, and is told
+// then if the child does not start.
+func Launch(opts Options) *Worker {
 	if opts.Grace == 0 {
 		opts.Grace = time.Second
 	}
@@ -97,10 +107,7 @@ func Start(opts Options) (*Worker, error) {
 	}
 	w := &Worker{opts: opts, turn: make(chan struct{}, 1)}
 	w.launch()
-	if _, err := w.process(context.Background()); err != nil {
-		return nil, err
-	}
-	return w, nil
+	return w
 }
 
 // launch starts a child in the background, unless one is starting already.
