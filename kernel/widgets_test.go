@@ -18,8 +18,6 @@ import (
 type panel struct {
 	t *testing.T
 	c *client.Client
-	// What came since take, with its parents.
-	seen []*wire.Message
 }
 
 // realPanel starts a kernel whose cells are Go.
