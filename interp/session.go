@@ -101,7 +101,12 @@ func (r *router) set(s Sink) {
 	r.sink = s
 }
 
+// get is the sink of the cell that started the calling goroutine, or else of
+// the cell that runs.
 func (r *router) get() Sink {
+	if s, ok := display.Owner().(Sink); ok {
+		return s
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.sink
@@ -295,6 +300,7 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 			}
 			done <- failed
 		}()
+		display.Own()
 		failed = nil
 		p.entry()
 		failed = fine

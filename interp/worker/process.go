@@ -223,6 +223,17 @@ func (p *process) deliver(m *message) {
 		}
 	case msgInput:
 		go p.ask(m.ID, m.Input)
+	case msgBegin:
+		p.mu.Lock()
+		p.current = p.sinks[m.ID]
+		p.mu.Unlock()
+	case msgPrint:
+		sink := p.sink(m.ID)
+		if m.Stderr {
+			sink.Stderr([]byte(m.Text))
+		} else {
+			sink.Stdout([]byte(m.Text))
+		}
 	default:
 		p.reply(m)
 	}
@@ -313,7 +324,9 @@ const maxSinks = 1024
 func (p *process) begin(ctx context.Context, id uint64, sink interp.Sink) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.current = sink
+	if p.current == nil {
+		p.current = sink // until the child begins
+	}
 	p.sinks[id] = sink
 	p.asking[id] = ctx
 	if len(p.sinks) > maxSinks {

@@ -57,6 +57,8 @@ const (
 	msgResult             // a cell has ended
 	msgEvent              // of display
 	msgInput              // the cell asks for a line
+	msgBegin              // from here on, what is printed is the cell's
+	msgPrint              // a goroutine of an earlier cell prints Text
 )
 
 // message travels from the child to the parent. Those with a Seq have their
@@ -73,6 +75,7 @@ type message struct {
 	Event      wireEvent
 	Result     wireResult
 	Input      wireInput
+	Stderr     bool // of a msgPrint
 }
 
 type wireInput struct {
