@@ -79,6 +79,7 @@ func (s *Session) reset() error {
 	s.lowerer = lower.New(s.world, s.prog, s.native)
 	s.lowerer.Refuse = s.refuse
 	s.lowerer.Method = s.method
+	s.lowerer.Followed = s.followed
 	s.starts = map[token.Pos]token.Pos{}
 	s.world.Control.Crash = s.goroutinePanic
 	var err error
@@ -220,6 +221,7 @@ func (s *Session) compile(p *plan) (err error) {
 		s.lowerer.Alias(s.globalOf(alias), s.globalOf(old))
 	}
 	s.noteCalls(p)
+	s.follow(p)
 	if p.entry, err = s.load(sp.Func(p.fn)); err != nil {
 		return err
 	}

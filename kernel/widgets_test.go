@@ -117,21 +117,33 @@ label := widgets.HTML("")
 k.OnChange(func(v int) { fmt.Println(report(v)); label.Set(report(v)) })
 k`
 
-// A control calls a function of its cell: what that prints is the cell's, and
-// what it sets reaches the front end.
+// A control calls a function of its cell: what that prints is the cell's, what
+// it sets reaches the front end, and a later cell's definition is followed.
 func TestControlsCallBack(t *testing.T) {
 	p := realPanel(t)
 	made, slider := p.cell(makeSlider)
 	_, label := p.cell("label")
-	got := p.move(slider, 9)
-	if text := printed(got, made); text != "moved to 9\n" {
-		t.Errorf("printed %q", text)
-	}
-	if set := states(got, label, "update", "value"); !slices.Equal(set, []any{"moved to 9"}) {
-		t.Errorf("the label was set to %v", set)
-	}
-	if echo := states(got, slider, "echo_update", "value"); !slices.Equal(echo, []any{9.0}) {
-		t.Errorf("echo %v", echo)
+	for _, test := range []struct {
+		redefine string
+		value    int
+		want     string
+	}{
+		{"", 7, "moved to 7"},
+		{`func report(v int) string { return fmt.Sprint("now at ", v) }`, 9, "now at 9"},
+	} {
+		if test.redefine != "" {
+			p.cell(test.redefine)
+		}
+		got := p.move(slider, test.value)
+		if text := printed(got, made); text != test.want+"\n" {
+			t.Errorf("printed %q, want %q", text, test.want)
+		}
+		if set := states(got, label, "update", "value"); !slices.Equal(set, []any{test.want}) {
+			t.Errorf("the label was set to %v, want %q", set, test.want)
+		}
+		if echo := states(got, slider, "echo_update", "value"); !slices.Equal(echo, []any{float64(test.value)}) {
+			t.Errorf("echo %v", echo)
+		}
 	}
 	e := execute(t, p.c, "k.Int()")
 	if v := e.Output("execute_result")["data"].(map[string]any)["text/plain"]; v != "9" {
