@@ -36,6 +36,7 @@ import (
 //	set NAME           keeps a name, which get NAME requires
 //	get NAME
 //	page TEXT          a pager payload
+//	next TEXT          a payload that sets the next input
 //	comm ID TARGET     opens a comm; what is sent to it is echoed
 type Engine struct {
 	mu     sync.Mutex
@@ -120,6 +121,8 @@ func (e *Engine) command(ctx context.Context, stop chan struct{}, sink interp.Si
 		return e.name(verb, rest)
 	case "page":
 		res.Payloads = append(res.Payloads, map[string]any{"source": "page", "data": display.Bundle{display.Text: rest}, "start": 0})
+	case "next":
+		res.Payloads = append(res.Payloads, map[string]any{"source": "set_next_input", "text": rest, "replace": false})
 	case "comm":
 		e.mu.Lock()
 		e.owner[id] = sink
