@@ -41,8 +41,8 @@ class TestLab(unittest.TestCase):
         self.addCleanup(self.shot)
         return self.book
 
-    def shot(self):
-        self.book.page.screenshot(path=SHOTS / f"{self.id().rsplit('.', 1)[-1]}.png")
+    def shot(self, suffix=""):
+        self.book.page.screenshot(path=SHOTS / f"{self.id().rsplit('.', 1)[-1]}{suffix}.png")
 
     def wait(self, condition, argument=None, timeout=20):
         self.book.page.wait_for_function(condition, arg=argument, timeout=timeout * 1000)
@@ -208,6 +208,11 @@ class TestLab(unittest.TestCase):
         self.words("t=1.3", 30)
         self.drag("temperature", 1)
         self.words("t=1.4")
+        book.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
+        book.page.wait_for_timeout(1500)
+        self.shot("_dark")
+        book.command("apputils:change-theme", {"theme": "JupyterLab Light"})
+        book.page.wait_for_timeout(500)
 
     def test_a_control_that_panics(self):
         book = self.open('import "trafficgpt/lib/widgets"\nx := 41\nb := widgets.Button("break")\n'

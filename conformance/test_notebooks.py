@@ -13,6 +13,7 @@ import nbformat
 import papermill
 from nbclient import NotebookClient
 
+import cells
 import program
 
 NOTEBOOKS = sorted((pathlib.Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
@@ -80,6 +81,23 @@ class TheSameInAll(unittest.TestCase):
                     for b in others if a.cell_type == "code" else []:
                         self.assertEqual(a.execution_count, b.execution_count, a.source)
                         self.assertEqual([comparable(o) for o in a.outputs], [comparable(o) for o in b.outputs], a.source)
+
+    def test_states_of_controls(self):
+        """What a front end needs to draw controls, but for the names of models."""
+        def states(book):
+            stored = book.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"].values()
+            return sorted(json.dumps([m["model_name"], m["model_module"], re.sub(r"IPY_MODEL_\w+", "MODEL", json.dumps(m["state"], sort_keys=True))])
+                          for m in stored)
+
+        book = cells.notebook(cells.PANEL, "k.Set(7)\nname.Set(\"second\")")
+        with tempfile.TemporaryDirectory() as work:
+            file, out = f"{work}/in.ipynb", f"{work}/out.ipynb"
+            nbformat.write(book, file)
+            subprocess.run([program.binary(), "run", "--quiet", file, "-o", out], check=True, timeout=60)
+            mine = nbformat.read(out, as_version=4)
+        NotebookClient(book, timeout=60, kernel_name="trafficgpt").execute()
+        self.assertEqual(states(mine), states(book))
+        self.assertIn('\\"value\\": 7', "".join(states(mine)))
 
 
 if __name__ == "__main__":
