@@ -147,6 +147,9 @@ func TestChangesGoBothWays(t *testing.T) {
 	if k.Int() != 5 || f.Float() != 0.5 || d.Text() != "b" || !c.Ticked() || n.Text() != "x" {
 		t.Errorf("values %v %v %v %v %v", k.Int(), f.Float(), d.Text(), c.Ticked(), n.Text())
 	}
+	if f.Set(5); f.Float() != 1 {
+		t.Errorf("set beyond its end the slider stands at %v", f.Float())
+	}
 	r.take()
 	k.Set(7)
 	d.Set("a")
