@@ -43,7 +43,7 @@ func under(p string, rooms ...string) bool {
 
 // TestBans keeps the five bans by which a line knows its room (ARCHITECTURE.md).
 func TestBans(t *testing.T) {
-	terminal := []string{"github.com/reeflective/readline", "golang.org/x/term", "github.com/charmbracelet/x", "github.com/alecthomas/chroma"}
+	terminal := []string{"github.com/reeflective/readline", "golang.org/x/term", "github.com/charmbracelet/x"}
 	zmq := []string{"github.com/go-zeromq"}
 	for _, p := range listPackages(t) {
 		room := p.ImportPath

@@ -127,10 +127,8 @@ func runKernel(ctx context.Context, args []string, _, stdout *os.File, stderr io
 	if _, err := os.Stat(fs.Arg(0)); err != nil { // before the engine is started for nothing
 		return fail(fmt.Errorf("failed to read the connection file: %w", err))
 	}
-	engine, err := flags.start("")
-	if err != nil {
-		return fail(err)
-	}
+	// The kernel answers before its engine is ready.
+	engine := worker.Launch(worker.Options{MemoryLimit: flags.memory})
 	if err := kernel.Run(ctx, fs.Arg(0), engine, kernel.Options{Version: version, Log: stderr, Signals: true}); err != nil {
 		return fail(err)
 	}

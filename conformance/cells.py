@@ -21,6 +21,27 @@ PROGRESS = DISPLAY + (
 )
 INPUT = DISPLAY + 'answer := must(display.Input("your name? "))\n"hello " + answer'
 FOREVER = "for {\n}"
+PANEL = (
+    'import "fmt"\nimport "strings"\nimport "trafficgpt/lib/widgets"\n'
+    'k := widgets.Slider("top-k", 0, 50, 10)\n'
+    't := widgets.FloatSlider("temperature", 0, 2, 0.1, 1)\n'
+    'proto := widgets.Dropdown("protocol", "dns", "http", "tls")\n'
+    'greedy := widgets.Checkbox("greedy", false)\n'
+    'name := widgets.Text("name", "run")\n'
+    'start := widgets.Button("sample")\n'
+    'bar := widgets.Progress("done", 10)\n'
+    'words := widgets.HTML("<b>nothing yet</b>")\n'
+    'out := widgets.Output()\n'
+    'show := func() { words.Set(fmt.Sprintf("<b>k=%d t=%.1f %s greedy=%v %s</b>", k.Int(), t.Float(), proto.Text(), greedy.Ticked(), name.Text())) }\n'
+    'k.OnChange(func(v int) { fmt.Println("k is", v); show() })\n'
+    't.OnChange(func(float64) { show() })\n'
+    'proto.OnChange(func(string) { show() })\n'
+    'greedy.OnChange(func(bool) { show() })\n'
+    'name.OnChange(func(string) { show() })\n'
+    'start.OnClick(func() {\n\tout.Clear()\n\tout.Capture(func() { fmt.Println(strings.Repeat("=", k.Int())) })\n'
+    '\tfor i := range 10 {\n\t\tbar.Set(i + 1)\n\t}\n})\n'
+    'widgets.Column(widgets.Row(k, t), widgets.Row(proto, greedy), widgets.Row(name, start), bar, words, out)'
+)
 LINES = 'import "fmt"\nfor i := range 100000 {\n\tfmt.Println("line", i)\n}'
 
 

@@ -144,6 +144,22 @@ class TestManager(unittest.TestCase):
         self.assertIsNotNone(self.value('import "time"\ngo func() { panic("boom") }()\ntime.Sleep(2 * time.Second)'))
         self.assertEqual(self.value("1 + 1"), "2")
 
+    def test_late_output_is_its_cells(self):
+        first = self.kc.execute('import ("fmt"; "time"; "trafficgpt/lib/display")\n'
+                                'go func() { time.Sleep(600 * time.Millisecond); fmt.Println("late"); display.Show("later") }()')
+        second = self.kc.execute('for range 12 { time.Sleep(100 * time.Millisecond); fmt.Println("now") }')
+        seen = {first: "", second: ""}
+        while True:
+            msg = self.kc.get_iopub_msg(timeout=20)
+            parent, content = msg["parent_header"].get("msg_id"), msg["content"]
+            if msg["msg_type"] == "stream":
+                seen[parent] += content["text"]
+            elif msg["msg_type"] == "display_data":
+                seen[parent] += content["data"]["text/plain"]
+            elif content.get("execution_state") == "idle" and parent == second:
+                break
+        self.assertEqual(seen, {first: "late\nlater", second: "now\n" * 12})
+
     def test_nothing_is_left_behind(self):
         family = [psutil.Process(self.km.provisioner.pid)]
         family += family[0].children(recursive=True)

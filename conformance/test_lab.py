@@ -41,8 +41,8 @@ class TestLab(unittest.TestCase):
         self.addCleanup(self.shot)
         return self.book
 
-    def shot(self):
-        self.book.page.screenshot(path=SHOTS / f"{self.id().rsplit('.', 1)[-1]}.png")
+    def shot(self, suffix=""):
+        self.book.page.screenshot(path=SHOTS / f"{self.id().rsplit('.', 1)[-1]}{suffix}.png")
 
     def wait(self, condition, argument=None, timeout=20):
         self.book.page.wait_for_function(condition, arg=argument, timeout=timeout * 1000)
@@ -139,6 +139,89 @@ class TestLab(unittest.TestCase):
         book.wait_kernel()
         book.run(1)
         self.wait_output(1, "undefined: x")
+
+    # The real ipywidgets front end draws these.
+    def control(self, label):
+        box = self.book.output(0).locator(".jupyter-widgets", has=self.book.page.get_by_text(label, exact=True)).last
+        box.wait_for(state="visible")
+        return box
+
+    def words(self, text, timeout=10):
+        self.wait("t => [...document.querySelectorAll('.widget-html-content')].some(e => e.innerText.includes(t))", text, timeout)
+
+    def drag(self, label, steps):
+        handle = self.control(label).locator(".noUi-handle")
+        handle.focus()
+        for _ in range(abs(steps)):
+            handle.press("ArrowRight" if steps > 0 else "ArrowLeft")
+
+    def test_controls_call_back(self):
+        book = self.open(cells.PANEL, cells.FOREVER)
+        book.run(0)
+        page = book.page
+        self.words("nothing yet")
+        self.shot()
+        # A real drag with the mouse.
+        handle = self.control("top-k").locator(".noUi-handle").bounding_box()
+        page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(handle["x"] + 60, handle["y"] + handle["height"] / 2, steps=5)
+        page.mouse.up()
+        self.wait_output(0, "k is ")
+        k = int(re.search(r"k is (\d+)", book.output(0).inner_text())[1])
+        self.assertGreater(k, 10)
+        self.words(f"k={k} t=1.0 dns")
+        self.drag("temperature", 2)
+        self.words("t=1.2")
+        self.control("protocol").locator("select").select_option("tls")
+        self.words("tls")
+        self.control("greedy").locator("input").check()
+        self.words("greedy=true")
+        field = self.control("name").locator("input")
+        field.fill("second")
+        field.press("Enter")
+        self.words("greedy=true second")
+        page.get_by_role("button", name="sample").click()
+        self.wait_output(0, "=" * k)
+        self.wait("() => document.querySelector('.widget-hprogress .progress-bar').style.width === '100%'")
+        self.shot()
+        # While a cell runs a control waits; it does what it should when the cell is over.
+        book.run(1, wait=False)
+        page.wait_for_function(f"() => {book.KERNEL}.status === 'busy'")
+        self.control("protocol").locator("select").select_option("http")
+        page.wait_for_timeout(500)
+        self.assertFalse(any("http" in t for t in page.locator(".widget-html-content").all_inner_texts()))
+        book.command("notebook:interrupt-kernel")
+        self.words("http greedy=true second")
+
+    def test_controls_survive_a_reload(self):
+        book = self.open(cells.PANEL)
+        book.run(0)
+        self.words("nothing yet")
+        self.drag("temperature", 3)
+        self.words("t=1.3")
+        book.command("docmanager:save")
+        book.page.reload()
+        book.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        book.page.wait_for_function("() => window.jupyterapp !== undefined")
+        book.wait_kernel()
+        self.words("t=1.3", 30)
+        self.drag("temperature", 1)
+        self.words("t=1.4")
+        book.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
+        book.page.wait_for_timeout(1500)
+        self.shot("_dark")
+        book.command("apputils:change-theme", {"theme": "JupyterLab Light"})
+        book.page.wait_for_timeout(500)
+
+    def test_a_control_that_panics(self):
+        book = self.open('import "trafficgpt/lib/widgets"\nx := 41\nb := widgets.Button("break")\n'
+                         'b.OnClick(func() { panic("no good") })\nb', "x + 1")
+        book.run(0)
+        book.page.get_by_role("button", name="break").click()
+        self.wait_output(0, "no good")
+        book.run(1)
+        self.wait_output(1, "42")
 
     def test_run_all_stops_at_an_error(self):
         book = self.open("1", cells.ERROR, '"not reached"')

@@ -1,5 +1,5 @@
-"""Every committed notebook, by Jupyter's own client and the installed kernel
-and by `trafficgpt run`: the same outputs but for times, valid nbformat, and a
+"""Every committed notebook, by Jupyter's own client and by papermill with the
+installed kernel, and by `trafficgpt run`: the same outputs but for times, valid nbformat, and a
 file that Python would store byte for byte the same."""
 
 import json
@@ -10,8 +10,10 @@ import tempfile
 import unittest
 
 import nbformat
+import papermill
 from nbclient import NotebookClient
 
+import cells
 import program
 
 NOTEBOOKS = sorted((pathlib.Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
@@ -46,15 +48,15 @@ def comparable(output):
     return json.dumps([plain, kept], sort_keys=True)
 
 
-class TheSameInBoth(unittest.TestCase):
-    def run_both(self, path):
+class TheSameInAll(unittest.TestCase):
+    def run_all(self, path):
         source = path.read_text(encoding="utf-8")
         for old, new in SHORTER.get(path.name, []):
             self.assertIn(old, source, "the shorter settings no longer fit the notebook")
             source = source.replace(old, new)
         with tempfile.TemporaryDirectory() as work:
             work = pathlib.Path(work)
-            for name in ("client", "runner"):
+            for name in ("client", "runner", "papermill"):
                 (work / name).mkdir()
             file, out = work / "runner" / path.name, work / "out.ipynb"
             file.write_text(source, encoding="utf-8")
@@ -64,19 +66,38 @@ class TheSameInBoth(unittest.TestCase):
             self.assertEqual(nbformat.writes(mine) + "\n", out.read_text(encoding="utf-8"), "nbformat would store it otherwise")
             theirs = nbformat.reads(source, as_version=4)
             NotebookClient(theirs, timeout=300, kernel_name="trafficgpt", resources={"metadata": {"path": str(work / "client")}}).execute()
-        return mine, theirs
+            papermill.execute_notebook(str(file), str(work / "papermill.ipynb"), kernel_name="trafficgpt", progress_bar=False,
+                                       log_output=False, execution_timeout=300, cwd=str(work / "papermill"))
+            third = nbformat.read(work / "papermill.ipynb", as_version=4)
+        return mine, theirs, third
 
     def test_outputs(self):
         self.assertTrue(NOTEBOOKS)
         for path in NOTEBOOKS:
             with self.subTest(path.name):
-                mine, theirs = self.run_both(path)
+                mine, theirs, third = self.run_all(path)
                 self.assertEqual(mine.metadata.language_info, theirs.metadata.language_info)
-                for a, b in zip(mine.cells, theirs.cells, strict=True):
-                    if a.cell_type != "code":
-                        continue
-                    self.assertEqual(a.execution_count, b.execution_count, a.source)
-                    self.assertEqual([comparable(o) for o in a.outputs], [comparable(o) for o in b.outputs], a.source)
+                for a, *others in zip(mine.cells, theirs.cells, third.cells, strict=True):
+                    for b in others if a.cell_type == "code" else []:
+                        self.assertEqual(a.execution_count, b.execution_count, a.source)
+                        self.assertEqual([comparable(o) for o in a.outputs], [comparable(o) for o in b.outputs], a.source)
+
+    def test_states_of_controls(self):
+        """What a front end needs to draw controls, but for the names of models."""
+        def states(book):
+            stored = book.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"].values()
+            return sorted(json.dumps([m["model_name"], m["model_module"], re.sub(r"IPY_MODEL_\w+", "MODEL", json.dumps(m["state"], sort_keys=True))])
+                          for m in stored)
+
+        book = cells.notebook(cells.PANEL, "k.Set(7)\nname.Set(\"second\")")
+        with tempfile.TemporaryDirectory() as work:
+            file, out = f"{work}/in.ipynb", f"{work}/out.ipynb"
+            nbformat.write(book, file)
+            subprocess.run([program.binary(), "run", "--quiet", file, "-o", out], check=True, timeout=60)
+            mine = nbformat.read(out, as_version=4)
+        NotebookClient(book, timeout=60, kernel_name="trafficgpt").execute()
+        self.assertEqual(states(mine), states(book))
+        self.assertIn('\\"value\\": 7', "".join(states(mine)))
 
 
 if __name__ == "__main__":

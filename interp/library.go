@@ -10,9 +10,11 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"trafficgpt/interp/rt"
 	"trafficgpt/interp/symbols"
+	"trafficgpt/lib/display"
 )
 
 // sessionPath is the import path of the functions that only the engine calls.
@@ -202,13 +204,19 @@ func (s *Session) replacements() map[string]any {
 		"fmt.Printf":  func(f string, a ...any) (int, error) { return fprintf(stdoutOf{s.out}, f, a...) },
 		"fmt.Sprint":  func(a ...any) string { return fmt.Sprint(rt.PrepareOperands(a)...) },
 		"fmt.Sprintf": sprintf,
-		"fmt.Fprint":  func(w io.Writer, a ...any) (int, error) { return fmt.Fprint(w, rt.PrepareOperands(a)...) },
-		"fmt.Fprintf": fprintf,
-		"fmt.Errorf":  errorf,
-		"fmt.Appendf": func(b []byte, f string, a ...any) []byte { return append(b, sprintf(f, a...)...) },
-		"fmt.Append":  func(b []byte, a ...any) []byte { return fmt.Append(b, rt.PrepareOperands(a)...) },
-		"time.Sleep":  s.sleep,
-		"os.Exit":     func(code int) { panic(exitStatus(code)) },
+		"fmt.Fprint": func(w io.Writer, a ...any) (int, error) {
+			return fmt.Fprint(late(w), rt.PrepareOperands(a)...)
+		},
+		"fmt.Fprintln": func(w io.Writer, a ...any) (int, error) { return fmt.Fprintln(late(w), a...) },
+		"fmt.Fprintf": func(w io.Writer, f string, a ...any) (int, error) {
+			return fprintf(late(w), f, a...)
+		},
+		"time.AfterFunc": func(d time.Duration, f func()) *time.Timer { return time.AfterFunc(d, display.Bind(f)) },
+		"fmt.Errorf":     errorf,
+		"fmt.Appendf":    func(b []byte, f string, a ...any) []byte { return append(b, sprintf(f, a...)...) },
+		"fmt.Append":     func(b []byte, a ...any) []byte { return fmt.Append(b, rt.PrepareOperands(a)...) },
+		"time.Sleep":     s.sleep,
+		"os.Exit":        func(code int) { panic(exitStatus(code)) },
 	}
 }
 
@@ -220,6 +228,8 @@ func (s *Session) method(m *types.Func) reflect.Value {
 	}
 	recv := rt.TypeString(m.Signature().Recv().Type())
 	switch m.Pkg().Path() {
+	case "os":
+		return fileMethod(recv + "." + m.Name())
 	case "sync":
 	case "encoding/json":
 		return jsonMethod(recv + "." + m.Name())

@@ -5,6 +5,8 @@ import (
 	"go/token"
 	"go/types"
 	"strings"
+
+	"golang.org/x/tools/go/ssa"
 )
 
 // A declaration that depends on a name which a later cell declares anew is
@@ -272,4 +274,28 @@ func substitute(t types.Type, sub map[*types.TypeName]types.Type) types.Type {
 		}
 	}
 	return t
+}
+
+// followed reports whether fn is a function that a cell declared.
+func (s *Session) followed(fn *ssa.Function) bool {
+	return fn.Pkg != nil && strings.HasPrefix(s.fset.Position(fn.Pos()).Filename, "cell ")
+}
+
+// follow has closures and function values of earlier cells follow the
+// functions that a cell declares anew.
+func (s *Session) follow(p *plan) {
+	for _, o := range p.objects {
+		fn, ok := o.(*types.Func)
+		e := s.live[o.Name()]
+		if !ok || e == nil || fn.Signature().TypeParams() != nil {
+			continue
+		}
+		old, ok := e.obj.(*types.Func)
+		if !ok || old.Signature().TypeParams() != nil || !types.Identical(old.Signature(), fn.Signature()) {
+			continue
+		}
+		if a, b := s.prog.FuncValue(old), s.prog.FuncValue(fn); a != nil && b != nil {
+			s.lowerer.Follow(a, b)
+		}
+	}
 }

@@ -79,6 +79,7 @@ func (s *Session) reset() error {
 	s.lowerer = lower.New(s.world, s.prog, s.native)
 	s.lowerer.Refuse = s.refuse
 	s.lowerer.Method = s.method
+	s.lowerer.Followed = s.followed
 	s.starts = map[token.Pos]token.Pos{}
 	s.world.Control.Crash = s.goroutinePanic
 	var err error
@@ -101,7 +102,12 @@ func (r *router) set(s Sink) {
 	r.sink = s
 }
 
+// get is the sink of the cell that started the calling goroutine, or else of
+// the cell that runs.
 func (r *router) get() Sink {
+	if s, ok := display.Owner().(Sink); ok {
+		return s
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.sink
@@ -147,14 +153,8 @@ func (s *Session) Eval(ctx context.Context, cell Cell, sink Sink) Result {
 func (s *Session) eval(ctx context.Context, cell Cell, sink Sink) Result {
 	s.run.Lock()
 	defer s.run.Unlock()
-	if s.stuck != nil {
-		select {
-		case <-s.stuck:
-			s.stuck = nil
-			s.resume()
-		default:
-			return Result{Err: &Error{Name: "Interrupted", Message: "an interrupted cell is still inside compiled code that cannot be stopped: wait, or restart"}}
-		}
+	if err := s.unstick(); err != nil {
+		return Result{Err: err}
 	}
 	s.mu.Lock()
 	s.count++
@@ -221,6 +221,7 @@ func (s *Session) compile(p *plan) (err error) {
 		s.lowerer.Alias(s.globalOf(alias), s.globalOf(old))
 	}
 	s.noteCalls(p)
+	s.follow(p)
 	if p.entry, err = s.load(sp.Func(p.fn)); err != nil {
 		return err
 	}
@@ -301,6 +302,7 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 			}
 			done <- failed
 		}()
+		display.Own()
 		failed = nil
 		p.entry()
 		failed = fine

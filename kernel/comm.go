@@ -1,89 +1,107 @@
 package kernel
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"trafficgpt/interp"
 	"trafficgpt/lib/display"
 )
 
-// commEngine is an engine whose cells can own comms. Comm delivers what a
-// front end sent: an event of kind CommOpen, CommMsg or CommClose. What the
-// receiver prints and shows goes to sink.
-type commEngine interface {
-	Comm(ctx context.Context, e display.Event, sink interp.Sink) error
-}
-
-// comms are the open comms, by id, with their target names.
+// comms are the open comms, by id.
 type comms struct {
-	mu      sync.Mutex
-	targets map[string]string
+	mu   sync.Mutex
+	open map[string]*comm
 }
 
-func (c *comms) open(id, target string) {
+// comm is a channel between a widget's two halves.
+type comm struct {
+	target string
+	// origin is the cell that made it, or the front end's comm_open: what the
+	// receiver prints and shows goes there.
+	origin *request
+	// engine is the process that holds the other half. With another one the
+	// half is gone, which whoever still uses the control is told.
+	engine int
+}
+
+func (c *comms) add(id string, made *comm) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.targets == nil {
-		c.targets = make(map[string]string)
+	if c.open == nil {
+		c.open = make(map[string]*comm)
 	}
-	c.targets[id] = target
+	c.open[id] = made
 }
 
-// target is a comm's target name, empty when it is not open.
-func (c *comms) target(id string) string {
+// get is the comm of an id, nil when it is not open.
+func (c *comms) get(id string) *comm {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.targets[id]
+	return c.open[id]
 }
 
 // close forgets a comm; false says that there was none.
 func (c *comms) close(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.targets[id]
-	delete(c.targets, id)
+	_, ok := c.open[id]
+	delete(c.open, id)
 	return ok
 }
 
-// list gives the open comms of a target, of all with an empty one.
-func (c *comms) list(target string) map[string]any {
+// list gives the comms of a target, of all with an empty one, whose other half
+// is in that engine process.
+func (c *comms) list(target string, engine int) map[string]any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found := make(map[string]any)
-	for id, t := range c.targets {
-		if target == "" || t == target {
-			found[id] = map[string]string{"target_name": t}
+	for id, o := range c.open {
+		if (target == "" || o.target == target) && o.engine == engine {
+			found[id] = map[string]string{"target_name": o.target}
 		}
 	}
 	return found
 }
 
-// emitComm publishes what a cell does with a comm.
-func (s *server) emitComm(r *request, e display.Event) error {
+// enginePid is the engine's process, 0 when it is this one.
+func (s *server) enginePid() int {
+	if e, ok := s.engine.(interface{ Pid() int }); ok {
+		return e.Pid()
+	}
+	return 0
+}
+
+// emitComm publishes what a cell does with a comm. Parent is the request that
+// is being answered; origin owns what a new comm's receiver will show.
+func (s *server) emitComm(parent, origin *request, e display.Event) error {
 	data := e.Data[display.JSON]
 	if data == nil {
 		data = map[string]any{}
+	}
+	// An output widget that captures must know whose outputs to take.
+	if state, ok := data.(map[string]any); ok {
+		if state, ok := state["state"].(map[string]any); ok && state["msg_id"] == display.RequestID {
+			state["msg_id"] = origin.msg.Header.MsgID
+		}
 	}
 	content := map[string]any{"comm_id": e.ID, "data": data}
 	more := extras{metadata: e.Metadata, buffers: e.Buffers}
 	switch e.Kind {
 	case display.CommOpen:
 		content["target_name"] = e.Target
-		s.comms.open(e.ID, e.Target)
-		s.publish(r, "comm_open", content, more)
+		s.comms.add(e.ID, &comm{target: e.Target, origin: origin, engine: s.enginePid()})
+		s.publish(parent, "comm_open", content, more)
 	case display.CommMsg:
-		if s.comms.target(e.ID) == "" {
+		if s.comms.get(e.ID) == nil {
 			return fmt.Errorf("comm %s is not open", e.ID)
 		}
-		s.publish(r, "comm_msg", content, more)
+		s.publish(parent, "comm_msg", content, more)
 	case display.CommClose:
 		if s.comms.close(e.ID) {
-			s.publish(r, "comm_close", content, more)
+			s.publish(parent, "comm_close", content, more)
 		}
 	}
 	return nil
@@ -103,8 +121,9 @@ func (s *server) commOpen(r *request) any {
 		s.log.Warn("comm_open dropped", "error", err)
 		return nil
 	}
-	s.comms.open(content.ID, content.Target)
-	if err := s.deliver(r, display.CommOpen, content); err != nil {
+	opened := &comm{target: content.Target, origin: r, engine: s.enginePid()}
+	s.comms.add(content.ID, opened)
+	if err := s.deliver(r, display.CommOpen, content, opened); err != nil {
 		s.log.Info("comm refused", "target", content.Target, "error", err)
 		s.comms.close(content.ID)
 		s.publish(r, "comm_close", map[string]any{"comm_id": content.ID, "data": map[string]any{}})
@@ -118,13 +137,14 @@ func (s *server) commMsg(r *request) any {
 		s.log.Warn("comm_msg dropped", "error", err)
 		return nil
 	}
-	if content.Target = s.comms.target(content.ID); content.Target == "" {
+	to := s.comms.get(content.ID)
+	if to == nil {
 		s.log.Info("comm_msg for a comm that is not open", "comm", content.ID)
 		return nil
 	}
-	if err := s.deliver(r, display.CommMsg, content); err != nil {
-		// Nobody waits for a reply, so this is where the user can see it.
-		s.publish(r, "stream", map[string]any{"name": "stderr", "text": failureText(err) + "\n"})
+	if err := s.deliver(r, display.CommMsg, content, to); err != nil {
+		// Nobody waits for a reply: the user sees it where the control is.
+		s.publish(to.origin, "error", errorContent(asError(err)))
 	}
 	return nil
 }
@@ -135,9 +155,9 @@ func (s *server) commClose(r *request) any {
 		s.log.Warn("comm_close dropped", "error", err)
 		return nil
 	}
-	content.Target = s.comms.target(content.ID)
-	if s.comms.close(content.ID) {
-		if err := s.deliver(r, display.CommClose, content); err != nil {
+	closed := s.comms.get(content.ID)
+	if closed != nil && s.comms.close(content.ID) {
+		if err := s.deliver(r, display.CommClose, content, closed); err != nil {
 			s.log.Info("comm_close not delivered", "error", err)
 		}
 	}
@@ -151,23 +171,22 @@ func (s *server) commInfo(r *request) any {
 	if err := r.msg.Decode(&content); err != nil {
 		return errorReply("BadRequest", err.Error())
 	}
-	return map[string]any{"status": "ok", "comms": s.comms.list(content.Target)}
+	return map[string]any{"status": "ok", "comms": s.comms.list(content.Target, s.enginePid())}
 }
 
-// failureText is all that is known of an error.
-func failureText(err error) string {
+func asError(err error) *interp.Error {
 	var failed *interp.Error
-	if errors.As(err, &failed) && len(failed.Traceback) > 0 {
-		return strings.Join(failed.Traceback, "\n")
+	if errors.As(err, &failed) {
+		return failed
 	}
-	return err.Error()
+	return &interp.Error{Name: "CommError", Message: err.Error()}
 }
 
 // deliver hands a front end's comm message to the engine.
-func (s *server) deliver(r *request, kind display.Kind, content commContent) error {
-	engine, ok := s.engine.(commEngine)
+func (s *server) deliver(r *request, kind display.Kind, content commContent, to *comm) error {
+	engine, ok := s.engine.(interp.CommEngine)
 	if !ok {
-		return fmt.Errorf("nobody receives comms of target %q", content.Target)
+		return fmt.Errorf("nobody receives comms of target %q", to.target)
 	}
 	var metadata map[string]any
 	// Metadata of another shape is no metadata.
@@ -182,8 +201,11 @@ func (s *server) deliver(r *request, kind display.Kind, content commContent) err
 	}
 	ctx, cancel := s.begin(r)
 	defer cancel()
-	out := newCellSink(s, r, false, false)
+	out := newCellSink(s, to.origin, false, false)
+	// Front ends take comm messages for answers to theirs, but text and
+	// displays for the cell's.
+	out.comm = r
 	defer out.endCell()
-	return engine.Comm(ctx, display.Event{Kind: kind, ID: content.ID, Target: content.Target,
+	return engine.Comm(ctx, display.Event{Kind: kind, ID: content.ID, Target: to.target,
 		Data: display.Bundle{display.JSON: content.Data}, Metadata: metadata, Buffers: r.msg.Buffers}, out)
 }

@@ -37,6 +37,7 @@ type history struct {
 	path string
 	log  *slog.Logger
 
+	ready   chan struct{} // closed when session is known and path settled
 	mu      sync.Mutex
 	session int
 	own     []entry // of this session
@@ -45,16 +46,24 @@ type history struct {
 	file    sync.Mutex // one transaction at a time; taken before mu
 }
 
-// openHistory takes the next session number of the file. A path that is empty
-// or cannot be used means memory only, which is logged.
+// openHistory takes the next session number of the file, in the background: the
+// disk, or another kernel's turn at the file, may take their time. A path that
+// is empty or cannot be used means memory only, which is logged.
 func openHistory(path string, log *slog.Logger) *history {
-	h := &history{path: path, log: log, session: 1}
-	if path == "" {
-		return h
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	h := &history{path: path, log: log, session: 1, ready: make(chan struct{})}
+	go func() {
+		defer close(h.ready)
+		if path != "" {
+			h.open()
+		}
+	}()
+	return h
+}
+
+func (h *history) open() {
+	if err := os.MkdirAll(filepath.Dir(h.path), 0o700); err != nil {
 		h.giveUp(err)
-		return h
+		return
 	}
 	err := h.update(func(b *bolt.Bucket) error {
 		n, err := b.NextSequence()
@@ -64,7 +73,6 @@ func openHistory(path string, log *slog.Logger) *history {
 	if err != nil {
 		h.giveUp(err)
 	}
-	return h
 }
 
 func (h *history) giveUp(err error) {
@@ -92,6 +100,7 @@ func (h *history) update(do func(*bolt.Bucket) error) error {
 
 // add remembers a cell; the file gets it soon after.
 func (h *history) add(line int, input, output string) {
+	<-h.ready
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.own = append(h.own, entry{h.session, line, input, output})
@@ -102,6 +111,7 @@ func (h *history) add(line int, input, output string) {
 
 // save writes what the file does not have yet.
 func (h *history) save() {
+	<-h.ready
 	h.file.Lock()
 	defer h.file.Unlock()
 	h.mu.Lock()

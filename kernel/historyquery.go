@@ -27,7 +27,8 @@ func (s *server) historyRequest(r *request) any {
 	case "tail":
 		found = q.last(s.history.all())
 	case "range":
-		found = q.between(s.history.all(), s.history.session)
+		all := s.history.all() // which waits until the session has its number
+		found = q.between(all, s.history.session)
 	case "search":
 		found = q.matching(s.history.all())
 	default:

@@ -322,7 +322,10 @@ func TestSmallRequests(t *testing.T) {
 	if reply := ask(t, c, "complete_request", map[string]any{"code": 5}); reply["status"] != "error" {
 		t.Errorf("code of a wrong type: %v", reply)
 	}
-	reply := client.Content(execute(t, c, "page some text").Reply)
+	reply := client.Content(execute(t, c, "page some text\nnext x := 1").Reply)
+	if next := reply["payload"].([]any)[1].(map[string]any); next["source"] != "set_next_input" || next["text"] != "x := 1" || next["replace"] != false {
+		t.Errorf("payload %v", next)
+	}
 	payload := reply["payload"].([]any)[0].(map[string]any)
 	if payload["source"] != "page" || payload["data"].(map[string]any)["text/plain"] != "some text" {
 		t.Errorf("payload %v", payload)

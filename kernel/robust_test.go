@@ -107,9 +107,20 @@ func TestRunErrors(t *testing.T) {
 	}
 }
 
+// onBoth tests a kernel over TCP and one over IPC.
+func onBoth(t *testing.T, test func(t *testing.T, k *kerneltest.Kernel, c *client.Client)) {
+	for _, transport := range []string{"tcp", "ipc"} {
+		t.Run(transport, func(t *testing.T) {
+			k := kerneltest.Start(t, transport, kerneltest.NewEngine(), kernel.Options{})
+			test(t, k, k.Dial())
+		})
+	}
+}
+
 // Whatever these clients do, the good one notices nothing.
-func TestBadClients(t *testing.T) {
-	k, c := start(t)
+func TestBadClients(t *testing.T) { onBoth(t, testBadClients) }
+
+func testBadClients(t *testing.T, k *kerneltest.Kernel, c *client.Client) {
 	for _, port := range []int{k.File.ShellPort, k.File.IOPubPort, k.File.StdinPort, k.File.ControlPort, k.File.HBPort} {
 		silent, err := client.DialRaw(k.File, port)
 		if err != nil {
@@ -174,8 +185,9 @@ func TestBadClients(t *testing.T) {
 
 // A client that hangs up without a word while its cell runs, and comes back
 // under the same name, finds the kernel working.
-func TestVanishedClient(t *testing.T) {
-	k, c := start(t)
+func TestVanishedClient(t *testing.T) { onBoth(t, testVanishedClient) }
+
+func testVanishedClient(t *testing.T, k *kerneltest.Kernel, c *client.Client) {
 	if _, err := c.Request("execute_request", client.ExecuteRequest{Code: "sleep 100ms\nprint done"}); err != nil {
 		t.Fatal(err)
 	}
@@ -217,14 +229,12 @@ func TestWelcomeComesFirstForEveryone(t *testing.T) {
 	noise.Wait()
 }
 
-// TestStorm publishes a flood beside a stalled and a half-open subscriber:
-// the five that read get all of it, in order.
-func TestStorm(t *testing.T) {
-	shown := 20_000
-	if os.Getenv("TRAFFICGPT_LONG") != "" {
-		shown = 200_000
-	}
-	k, c := start(t)
+// TestStorm publishes 200,000 stream messages beside a stalled and a half-open
+// subscriber: the five that read get all of them, in order.
+func TestStorm(t *testing.T) { onBoth(t, testStorm) }
+
+func testStorm(t *testing.T, k *kerneltest.Kernel, c *client.Client) {
+	const shown = 200_000
 	halfOpen, err := client.DialRaw(k.File, k.File.IOPubPort)
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +257,7 @@ func TestStorm(t *testing.T) {
 				if !bytes.Contains(content, []byte(`"line `)) {
 					continue
 				}
-				if !bytes.Contains(content, []byte(`"line `+strconv.Itoa(i)+`"`)) {
+				if !bytes.Contains(content, []byte(`"line `+strconv.Itoa(i)+`\n"`)) {
 					t.Errorf("message %d is %s", i, content)
 					return
 				}
@@ -256,7 +266,7 @@ func TestStorm(t *testing.T) {
 		})
 	}
 	began := time.Now()
-	id, err := c.Request("execute_request", client.ExecuteRequest{Code: "show " + strconv.Itoa(shown)})
+	id, err := c.Request("execute_request", client.ExecuteRequest{Code: "storm " + strconv.Itoa(shown)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ const (
 type cellSink struct {
 	s      *server
 	r      *request
+	comm   *request // parent of comm messages; r but for what a control's function does
 	silent bool
 	stdin  bool
 
@@ -35,7 +36,7 @@ type cellSink struct {
 }
 
 func newCellSink(s *server, r *request, silent, stdin bool) *cellSink {
-	return &cellSink{s: s, r: r, silent: silent, stdin: stdin}
+	return &cellSink{s: s, r: r, comm: r, silent: silent, stdin: stdin}
 }
 
 func (k *cellSink) Stdout(p []byte) { k.print("stdout", p) }
@@ -121,7 +122,7 @@ func (k *cellSink) Emit(e display.Event) error {
 	case display.Clear:
 		k.s.publish(k.r, "clear_output", map[string]any{"wait": e.Wait})
 	default:
-		return k.s.emitComm(k.r, e)
+		return k.s.emitComm(k.comm, k.r, e)
 	}
 	return nil
 }

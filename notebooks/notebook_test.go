@@ -276,3 +276,29 @@ func TestScript(t *testing.T) {
 		}
 	}
 }
+
+// The states of controls are stored for the front end that opens the notebook.
+func TestWidgetStates(t *testing.T) {
+	rec := newRecorder(nil)
+	nb := &Notebook{Metadata: map[string]any{}, minor: 5}
+	rec.widgets.store(nb)
+	if len(nb.Metadata) != 0 {
+		t.Errorf("without controls: %v", nb.Metadata)
+	}
+	for _, e := range []display.Event{
+		{Kind: display.CommOpen, ID: "m", Target: "jupyter.widget", Data: display.Bundle{display.JSON: map[string]any{"state": map[string]any{"_model_name": "IntSliderModel", "value": 1}}}},
+		{Kind: display.CommOpen, ID: "other", Target: "else", Data: display.Bundle{}},
+		{Kind: display.CommMsg, ID: "m", Data: display.Bundle{display.JSON: map[string]any{"method": "update", "state": map[string]any{"value": 7}}}},
+		{Kind: display.CommMsg, ID: "m", Data: display.Bundle{display.JSON: map[string]any{"method": "echo_update", "state": map[string]any{"value": 9}}}},
+	} {
+		if err := rec.Emit(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec.widgets.store(nb)
+	stored := nb.Metadata["widgets"].(map[string]any)["application/vnd.jupyter.widget-state+json"].(map[string]any)["state"].(map[string]any)
+	model := stored["m"].(map[string]any)
+	if len(stored) != 1 || model["model_name"] != "IntSliderModel" || model["state"].(map[string]any)["value"] != 7.0 {
+		t.Errorf("stored %v", stored)
+	}
+}

@@ -26,10 +26,11 @@ type recorder struct {
 	live     io.Writer      // text form of what happens, for a terminal; may be nil
 	pending  []string       // display ids whose text is printed when the cell ends
 	latest   map[string]any // newest data by pending id
+	widgets  widgets
 }
 
 func newRecorder(live io.Writer) *recorder {
-	return &recorder{shown: map[string][]map[string]any{}, live: live, latest: map[string]any{}}
+	return &recorder{shown: map[string][]map[string]any{}, live: live, latest: map[string]any{}, widgets: widgets{}}
 }
 
 // begin makes c the cell that outputs go to.
@@ -93,8 +94,10 @@ func (r *recorder) Emit(e display.Event) error {
 		} else {
 			r.cell.Outputs = nil
 		}
+	default:
+		r.widgets.take(e)
 	}
-	return nil // comms have no front end here
+	return nil
 }
 
 // showLive prints the text form of a display; one that may still change is

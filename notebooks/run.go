@@ -69,6 +69,7 @@ func Run(ctx context.Context, nb *Notebook, engine interp.Engine, opts Options) 
 			break
 		}
 	}
+	rec.widgets.store(nb)
 	if len(failed) == 1 {
 		return failed[0]
 	}

@@ -101,7 +101,11 @@ func (g *gen) callText(c *ssa.CallCommon, in ssa.Instruction, frame string) stri
 			}
 			args = append(args, unparen(g.v(a)))
 		}
-		return f.name + "(" + strings.Join(args, ", ") + ")"
+		name := f.name
+		if g.fn.Parent() != nil {
+			name = g.l.via(fn)
+		}
+		return name + "(" + strings.Join(args, ", ") + ")"
 	}
 	args := g.args(c, c.Signature(), true)
 	if mc, ok := c.Value.(*ssa.MakeClosure); ok {

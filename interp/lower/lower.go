@@ -40,6 +40,9 @@ type Lowerer struct {
 	// Refuse says why a call of a compiled function is not possible, "" if it is.
 	Refuse func(fn *ssa.Function, call ssa.Instruction) string
 
+	// Followed reports whether a later cell may declare a function anew.
+	Followed func(fn *ssa.Function) bool
+
 	// Silent are the packages whose code records no positions.
 	Silent map[*ssa.Package]bool
 
@@ -50,10 +53,14 @@ type Lowerer struct {
 	tnames  map[reflect.Type]string
 	methods map[*rt.Desc]bool
 	names   map[string]*ssa.Function // lowered name -> function, for tracebacks
-	c       *Chunk
-	queue   []*ssa.Function
-	inits   []string
-	undo    []func()
+	vars    map[*ssa.Function]string // the variable through which closures reach a function
+
+	successors [][2]*ssa.Function
+
+	c     *Chunk
+	queue []*ssa.Function
+	inits []string
+	undo  []func()
 }
 
 type function struct {
@@ -77,6 +84,7 @@ func New(w *rt.World, prog *ssa.Program, native func(types.Object) reflect.Value
 		W: w, Prog: prog, Native: native, Silent: map[*ssa.Package]bool{},
 		funcs: map[*ssa.Function]*function{}, globals: map[*ssa.Global]string{}, syms: map[any]string{},
 		tnames: map[reflect.Type]string{}, methods: map[*rt.Desc]bool{}, names: map[string]*ssa.Function{},
+		vars: map[*ssa.Function]string{}, Followed: func(*ssa.Function) bool { return false },
 	}
 }
 
@@ -106,6 +114,7 @@ func (l *Lowerer) Lower(fn *ssa.Function) (c *Chunk, err error) {
 		}
 	}()
 	entry := l.function(fn).name
+	l.follow()
 	for len(l.queue) > 0 {
 		f := l.queue[0]
 		l.queue = l.queue[1:]
@@ -356,7 +365,7 @@ func (l *Lowerer) funcValue(fn *ssa.Function) string {
 	if results != "" {
 		ret = "return "
 	}
-	return fmt.Sprintf("func(%s)%s { %s%s(%s) }", strings.Join(in, ", "), results, ret, f.name, strings.Join(args, ", "))
+	return fmt.Sprintf("func(%s)%s { %s%s(%s) }", strings.Join(in, ", "), results, ret, l.via(fn), strings.Join(args, ", "))
 }
 
 func (l *Lowerer) nilFrame() string { return "x.NoFrame" }

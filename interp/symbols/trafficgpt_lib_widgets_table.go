@@ -21,6 +21,7 @@ var tab_trafficgpt_lib_widgets = [...]entry{
 	{"FloatSlider", widgets.FloatSlider},
 	{"HTML", widgets.HTML},
 	{"IntSlider", (*widgets.IntSlider)(nil)},
+	{"Interact", widgets.Interact},
 	{"Output", widgets.Output},
 	{"Page", (*widgets.Page)(nil)},
 	{"Panel", (*widgets.Panel)(nil)},

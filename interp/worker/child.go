@@ -39,6 +39,7 @@ type child struct {
 
 	mu     sync.Mutex
 	cell   uint64             // the running cell's request
+	last   uint64             // of the cell that began last
 	cancel context.CancelFunc // of the running cell
 	inputs map[uint64]chan *request
 	nextIn uint64
@@ -93,10 +94,10 @@ func (c *child) loop(dec *gob.Decoder) int {
 			return 1
 		}
 		switch r.Op {
-		case opEval:
+		case opEval, opComm:
 			ctx, cancel := context.WithCancel(context.Background())
 			c.mu.Lock()
-			c.cell, c.cancel = r.ID, cancel
+			c.cell, c.last, c.cancel = r.ID, r.ID, cancel
 			c.mu.Unlock()
 			go c.eval(ctx, r)
 		case opInterrupt:
@@ -123,8 +124,14 @@ func (c *child) interrupt(cell uint64) {
 func (c *child) eval(ctx context.Context, r *request) {
 	sink := &childSink{child: c, cell: r.ID}
 	c.restoreOutput()
+	c.out.send(&message{ID: r.ID, Kind: msgBegin})
 	stop := c.stdin.serve(ctx, sink)
-	result := c.engine.Eval(ctx, r.Cell, sink)
+	var result interp.Result
+	if r.Op == opComm {
+		result = c.comm(ctx, r, sink)
+	} else {
+		result = c.engine.Eval(ctx, r.Cell, sink)
+	}
 	stop()
 	c.mu.Lock()
 	if c.cell == r.ID {
@@ -253,8 +260,21 @@ type childSink struct {
 	cell  uint64
 }
 
-func (s *childSink) Stdout(p []byte) { _, _ = os.Stdout.Write(p) }
-func (s *childSink) Stderr(p []byte) { _, _ = os.Stderr.Write(p) }
+func (s *childSink) Stdout(p []byte) { s.print(os.Stdout, p) }
+func (s *childSink) Stderr(p []byte) { s.print(os.Stderr, p) }
+
+// print writes to the stream, which is that of the cell that began last; what
+// belongs to an earlier one goes as a message.
+func (s *childSink) print(f *os.File, p []byte) {
+	s.child.mu.Lock()
+	late := s.child.last != s.cell
+	s.child.mu.Unlock()
+	if late {
+		s.child.out.send(&message{ID: s.cell, Kind: msgPrint, Text: string(p), Stderr: f == os.Stderr})
+		return
+	}
+	_, _ = f.Write(p)
+}
 
 func (s *childSink) Emit(e display.Event) error {
 	s.child.out.send(&message{ID: s.cell, Kind: msgEvent, Event: packEvent(e)})

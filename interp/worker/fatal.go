@@ -16,7 +16,7 @@ import (
 )
 
 // fatalWords begin what Go's runtime says before it ends a process.
-var fatalWords = regexp.MustCompile(`(?m)^(panic: |fatal error: |runtime: |SIG[A-Z]+: |unexpected fault address |\[signal |signal arrived )`)
+var fatalWords = regexp.MustCompile(`(?m)^(panic: |fatal error: |runtime: |runtime/cgo: |SIG[A-Z]+: |unexpected fault address |\[signal |signal arrived )`)
 
 // rawStderr reads descriptor 2, to which only the runtime writes: os.Stderr of
 // the child is another. What it says may be the child's last words, so it is
@@ -126,9 +126,9 @@ func explain(wait error, last string, limit int64) string {
 	default:
 		return "fatal error: " + m[1]
 	}
-	// Where the limit leaves the runtime no memory even for its last words, it
-	// aborts itself: nothing else in a Go program does.
-	if strings.HasPrefix(last, "SIGABRT") && limit > 0 {
+	// Where the limit leaves no memory for another thread's stack, or for the
+	// runtime's last words, it aborts itself: nothing else in a Go program does.
+	if limit > 0 && (strings.HasPrefix(last, "SIGABRT") || strings.HasPrefix(last, "runtime/cgo: pthread_create failed")) {
 		return fmt.Sprintf("out of memory: the limit is %s (the runtime aborted)", bytesText(limit))
 	}
 	if m := panicLine.FindStringSubmatch(last); m != nil {

@@ -223,6 +223,17 @@ func (p *process) deliver(m *message) {
 		}
 	case msgInput:
 		go p.ask(m.ID, m.Input)
+	case msgBegin:
+		p.mu.Lock()
+		p.current = p.sinks[m.ID]
+		p.mu.Unlock()
+	case msgPrint:
+		sink := p.sink(m.ID)
+		if m.Stderr {
+			sink.Stderr([]byte(m.Text))
+		} else {
+			sink.Stdout([]byte(m.Text))
+		}
 	default:
 		p.reply(m)
 	}
@@ -305,14 +316,17 @@ func (p *process) call(ctx context.Context, r *request) (*message, error) {
 	}
 }
 
-// maxSinks is how many cells back a late update still finds its front end.
-const maxSinks = 64
+// maxSinks is how many cells and calls of controls back a late update still
+// finds its front end.
+const maxSinks = 1024
 
 // begin makes sink that of the cell of request id.
 func (p *process) begin(ctx context.Context, id uint64, sink interp.Sink) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.current = sink
+	if p.current == nil {
+		p.current = sink // until the child begins
+	}
 	p.sinks[id] = sink
 	p.asking[id] = ctx
 	if len(p.sinks) > maxSinks {

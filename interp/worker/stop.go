@@ -16,7 +16,7 @@ type stopper struct {
 	worker  *Worker
 	process *process
 	cell    uint64
-	number  int
+	what    string // in messages: "cell 3"
 	sink    interp.Sink
 
 	mu     sync.Mutex
@@ -47,7 +47,7 @@ func (s *stopper) interrupt(patience time.Duration) {
 }
 
 func (s *stopper) reason() string {
-	return fmt.Sprintf("cell %d did not stop when interrupted", s.number)
+	return s.what + " did not stop when interrupted"
 }
 
 func (s *stopper) kill() {
@@ -72,8 +72,8 @@ func (s *stopper) warn() {
 		return
 	}
 	s.warned = true
-	s.sink.Stderr(fmt.Appendf(nil, "cell %d does not stop: it is in %s. Interrupt again to restart the engine; all variables will be gone.\n",
-		s.number, where))
+	s.sink.Stderr(fmt.Appendf(nil, "%s does not stop: it is in %s. Interrupt again to restart the engine; all variables will be gone.\n",
+		s.what, where))
 }
 
 func (s *stopper) end() {

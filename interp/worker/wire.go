@@ -25,6 +25,7 @@ const (
 	opInput  // the answer to an msgInput
 	opWhere  // which compiled call the running cell is in
 	opFinish // close the session and exit
+	opComm   // deliver a comm event of the front end
 )
 
 // request travels from the parent to the child.
@@ -33,6 +34,7 @@ type request struct {
 	Op     op
 	Hello  hello
 	Cell   interp.Cell
+	Event  wireEvent // of an opComm
 	Code   string
 	Pos    int
 	Detail int
@@ -55,6 +57,8 @@ const (
 	msgResult             // a cell has ended
 	msgEvent              // of display
 	msgInput              // the cell asks for a line
+	msgBegin              // from here on, what is printed is the cell's
+	msgPrint              // a goroutine of an earlier cell prints Text
 )
 
 // message travels from the child to the parent. Those with a Seq have their
@@ -71,6 +75,7 @@ type message struct {
 	Event      wireEvent
 	Result     wireResult
 	Input      wireInput
+	Stderr     bool // of a msgPrint
 }
 
 type wireInput struct {

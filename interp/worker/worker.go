@@ -89,6 +89,16 @@ var _ interp.Engine = (*Worker)(nil)
 // Start runs a child and returns when it is ready for cells. Close ends it; it
 // also ends when this process does, however that happens.
 func Start(opts Options) (*Worker, error) {
+	w := Launch(opts)
+	if _, err := w.process(context.Background()); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Launch is Start that does not wait: who uses the worker does, and is told
+// then if the child does not start.
+func Launch(opts Options) *Worker {
 	if opts.Grace == 0 {
 		opts.Grace = time.Second
 	}
@@ -97,10 +107,7 @@ func Start(opts Options) (*Worker, error) {
 	}
 	w := &Worker{opts: opts, turn: make(chan struct{}, 1)}
 	w.launch()
-	if _, err := w.process(context.Background()); err != nil {
-		return nil, err
-	}
-	return w, nil
+	return w
 }
 
 // launch starts a child in the background, unless one is starting already.
@@ -216,8 +223,14 @@ func failed(err error) interp.Result {
 		Traceback: []string{red + "EngineDied" + reset + ": " + err.Error()}}}
 }
 
-// run runs one cell in the child and waits for its end or the child's.
+// run runs one cell in the child.
 func (w *Worker) run(ctx context.Context, cell interp.Cell, sink interp.Sink) interp.Result {
+	return w.perform(ctx, &request{Op: opEval, Cell: cell}, fmt.Sprintf("cell %d", cell.Number), sink)
+}
+
+// perform has the child do what prints and shows to sink, and waits for its
+// end or the child's. What is its name in messages to the user.
+func (w *Worker) perform(ctx context.Context, req *request, what string, sink interp.Sink) interp.Result {
 	p, err := w.process(ctx)
 	if err != nil {
 		return failed(err)
@@ -233,14 +246,13 @@ func (w *Worker) run(ctx context.Context, cell interp.Cell, sink interp.Sink) in
 		w.interrupt = nil
 		w.mu.Unlock()
 	}()
-	req := &request{Op: opEval, Cell: cell}
 	result := p.expect(req)
 	p.begin(inputs, req.ID, sink)
 	defer p.end(req.ID)
 	defer p.forget(req.ID)
 	_ = p.send.send(req) // a child that died meanwhile is noticed below
 
-	stop := stopper{worker: w, process: p, cell: req.ID, number: cell.Number, sink: sink}
+	stop := stopper{worker: w, process: p, cell: req.ID, what: what, sink: sink}
 	defer stop.end()
 	done := ctx.Done()
 	for {

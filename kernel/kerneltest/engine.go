@@ -22,6 +22,7 @@ import (
 //	warn TEXT          to stderr
 //	lines N            prints N numbered lines
 //	show N             displays N numbered texts
+//	storm N            prints N numbered lines to stdout and stderr in turn, each a stream message
 //	value TEXT         the cell's value
 //	display ID TEXT    shows text under an id
 //	update ID TEXT     replaces it
@@ -35,6 +36,7 @@ import (
 //	set NAME           keeps a name, which get NAME requires
 //	get NAME
 //	page TEXT          a pager payload
+//	next TEXT          a payload that sets the next input
 //	comm ID TARGET     opens a comm; what is sent to it is echoed
 type Engine struct {
 	mu     sync.Mutex
@@ -87,7 +89,7 @@ func (e *Engine) command(ctx context.Context, stop chan struct{}, sink interp.Si
 		sink.Stdout([]byte(unescape(rest) + "\n"))
 	case "warn":
 		sink.Stderr([]byte(rest + "\n"))
-	case "lines", "show":
+	case "lines", "show", "storm":
 		return repeat(sink, verb, rest)
 	case "value":
 		res.Value = display.Bundle{display.Text: rest}
@@ -119,6 +121,8 @@ func (e *Engine) command(ctx context.Context, stop chan struct{}, sink interp.Si
 		return e.name(verb, rest)
 	case "page":
 		res.Payloads = append(res.Payloads, map[string]any{"source": "page", "data": display.Bundle{display.Text: rest}, "start": 0})
+	case "next":
+		res.Payloads = append(res.Payloads, map[string]any{"source": "set_next_input", "text": rest, "replace": false})
 	case "comm":
 		e.mu.Lock()
 		e.owner[id] = sink
@@ -144,8 +148,10 @@ func repeat(sink interp.Sink, verb, times string) error {
 	}
 	for i := range n {
 		text := "line " + strconv.Itoa(i)
-		if verb == "lines" {
+		if verb == "lines" || verb == "storm" && i%2 == 0 {
 			sink.Stdout([]byte(text + "\n"))
+		} else if verb == "storm" {
+			sink.Stderr([]byte(text + "\n"))
 		} else if err := sink.Emit(display.Event{Kind: display.Display, Data: display.Bundle{display.Text: text}}); err != nil {
 			return err
 		}

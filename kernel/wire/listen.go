@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"ahead"
 	"fmt"
 	"log/slog"
 	"net"
@@ -34,13 +35,20 @@ func Bind(transport, ip string, port int) (net.Listener, error) {
 		if ip == "*" {
 			ip = ""
 		}
-		ln, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+		address := net.JoinHostPort(ip, strconv.Itoa(port))
+		if ln := bound("tcp", address); ln != nil {
+			return ln, nil
+		}
+		ln, err := net.Listen("tcp", address)
 		if err != nil {
 			return nil, fmt.Errorf("failed to bind: %w", err)
 		}
 		return ln, nil
 	case "ipc":
 		path := ip + "-" + strconv.Itoa(port)
+		if ln := bound("unix", path); ln != nil {
+			return ln, nil
+		}
 		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 			c.Close()
 			return nil, fmt.Errorf("failed to bind: %s is in use by another process", path)
@@ -56,6 +64,25 @@ func Bind(transport, ip string, port int) (net.Listener, error) {
 		return ln, nil
 	}
 	return nil, fmt.Errorf("failed to bind: transport %q is neither tcp nor ipc", transport)
+}
+
+// bound is the listener of a socket that was bound when the program began, nil
+// when there is none.
+func bound(network, address string) net.Listener {
+	fd, ok := ahead.Take(network, address)
+	if !ok {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), address)
+	defer f.Close() // the listener has a descriptor of its own
+	ln, err := net.FileListener(f)
+	if err != nil {
+		return nil // bound anew by the caller
+	}
+	if u, ok := ln.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(true)
+	}
+	return ln
 }
 
 func listen(ln net.Listener, typ SocketType, log *slog.Logger, serve func(*Conn)) *listener {

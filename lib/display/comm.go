@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
+	"time"
 )
 
 // Comm is a two-way channel to the front end, named by a target: what Jupyter
@@ -15,6 +17,12 @@ type Comm struct {
 	target  string
 	sink    Sink // of the cell that opened it
 	receive func(data []byte, buffers [][]byte)
+
+	mu      sync.Mutex
+	pending map[string]any // values of an update held back
+	to      Sink           // where that belongs
+	last    time.Time
+	timer   *time.Timer
 }
 
 var comms struct {
@@ -58,11 +66,54 @@ func (c *Comm) ID() string { return c.id }
 
 // Send sends data, any value encoding/json takes, and binary buffers.
 func (c *Comm) Send(data any, buffers ...[]byte) {
+	c.Flush()
 	emit(c.where(), Event{Kind: CommMsg, ID: c.id, Data: Bundle{JSON: data}, Buffers: buffers})
+}
+
+// Update sends new values of a widget's state, in ipywidgets' protocol. At most
+// one update in 100 ms goes out; those between are joined, and the last value
+// of each name always arrives, at the end of the cell at the latest.
+func (c *Comm) Update(state map[string]any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending == nil {
+		c.pending = map[string]any{}
+	}
+	maps.Copy(c.pending, state)
+	c.to = c.where()
+	if wait := Interval - time.Since(c.last); wait <= 0 {
+		c.flush()
+	} else if c.timer == nil {
+		c.timer = time.AfterFunc(wait, c.Flush)
+		holdBack(c)
+	}
+}
+
+// Flush delivers the update held back, if there is one.
+func (c *Comm) Flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flush()
+}
+
+func (c *Comm) flush() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+		letGo(c)
+	}
+	if len(c.pending) == 0 {
+		return
+	}
+	state := c.pending
+	c.pending, c.last = nil, time.Now()
+	emit(c.to, Event{Kind: CommMsg, ID: c.id, Data: Bundle{JSON: map[string]any{
+		"method": "update", "state": state, "buffer_paths": []any{}}}})
 }
 
 // Close ends the comm.
 func (c *Comm) Close() {
+	c.Flush()
 	comms.Lock()
 	_, open := comms.open[c.id]
 	delete(comms.open, c.id)
@@ -79,6 +130,10 @@ func (c *Comm) where() Sink {
 	}
 	return c.sink
 }
+
+// RequestID in the data of a comm event stands for the id of the request whose
+// outputs the running cell's are. Only the front end's side knows it.
+const RequestID = "\x00request id\x00"
 
 // Deliver hands a comm event of the front end to whom it is for. Data[JSON] is
 // json.RawMessage, or anything encoding/json takes. The error says that nobody

@@ -70,10 +70,12 @@ type Sink interface{ Emit(Event) error }
 
 var cell struct {
 	sync.Mutex
-	ctx     context.Context
-	sink    Sink
-	waiting map[*Handle]bool // handles that hold back an update
+	now     *running
+	waiting map[flusher]bool // what holds back an update
 }
+
+// flusher holds back an update that came too soon after the last.
+type flusher interface{ Flush() }
 
 // Enter makes ctx and sink those of the running cell and returns the function
 // that delivers updates still held back and restores what was there before.
@@ -85,31 +87,44 @@ var cell struct {
 func Enter(ctx context.Context, sink Sink) (leave func()) {
 	cell.Lock()
 	defer cell.Unlock()
-	oldCtx, oldSink := cell.ctx, cell.sink
-	cell.ctx, cell.sink = ctx, sink
+	old, entered := cell.now, &running{ctx: ctx, sink: sink}
+	cell.now = entered
 	return func() {
 		flushAll()
 		cell.Lock()
 		defer cell.Unlock()
-		cell.ctx, cell.sink = oldCtx, oldSink
+		cell.now, entered.over = old, true
 	}
 }
 
 // Context is done when the running cell is interrupted. Library calls that
-// take long stop at their next step boundary and return what they have.
+// take long stop at their next step boundary and return what they have. What a
+// cell has left running in the background after its end goes on.
 func Context() context.Context {
+	r := owner()
 	cell.Lock()
 	defer cell.Unlock()
-	if cell.ctx == nil {
+	if r == nil {
+		r = cell.now
+	}
+	if r == nil || r.over {
 		return context.Background()
 	}
-	return cell.ctx
+	return r.ctx
 }
 
+// current is where the calling goroutine shows things: at the cell that
+// started it, or else the running one.
 func current() Sink {
+	if r := owner(); r != nil {
+		return r.sink
+	}
 	cell.Lock()
 	defer cell.Unlock()
-	return cell.sink
+	if cell.now == nil {
+		return nil
+	}
+	return cell.now.sink
 }
 
 // emit hands e to sink; without one, what is displayed is printed as text and

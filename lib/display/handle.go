@@ -3,6 +3,8 @@ package display
 import (
 	"crypto/rand"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,21 +87,31 @@ func (h *Handle) hold(wait time.Duration) {
 		return
 	}
 	h.timer = time.AfterFunc(wait, h.Flush)
+	holdBack(h)
+}
+
+// holdBack has f flushed at the end of the cell at the latest; letGo takes
+// that back.
+func holdBack(f flusher) {
 	cell.Lock()
 	defer cell.Unlock()
 	if cell.waiting == nil {
-		cell.waiting = map[*Handle]bool{}
+		cell.waiting = map[flusher]bool{}
 	}
-	cell.waiting[h] = true
+	cell.waiting[f] = true
+}
+
+func letGo(f flusher) {
+	cell.Lock()
+	defer cell.Unlock()
+	delete(cell.waiting, f)
 }
 
 func (h *Handle) send() {
 	if h.timer != nil {
 		h.timer.Stop()
 		h.timer = nil
-		cell.Lock()
-		delete(cell.waiting, h)
-		cell.Unlock()
+		letGo(h)
 	}
 	if h.pending == nil {
 		return
@@ -110,12 +122,9 @@ func (h *Handle) send() {
 
 func flushAll() {
 	cell.Lock()
-	waiting := make([]*Handle, 0, len(cell.waiting))
-	for h := range cell.waiting {
-		waiting = append(waiting, h)
-	}
+	waiting := slices.Collect(maps.Keys(cell.waiting))
 	cell.Unlock()
-	for _, h := range waiting {
-		h.Flush()
+	for _, f := range waiting {
+		f.Flush()
 	}
 }

@@ -39,13 +39,15 @@ func Slider(label string, min, max, value int) *IntSlider {
 		"continuous_update": false, "disabled": false, "behavior": "drag-tap"})}
 }
 
-func clamp(v, lo, hi int) int { return max(lo, min(v, hi)) }
+func clamp[T int | float64](v, lo, hi T) T { return max(lo, min(v, hi)) }
 
 // Int is the number chosen.
 func (s *IntSlider) Int() int { return int(number(s.get("value"))) }
 
-// Set moves the slider.
-func (s *IntSlider) Set(value int) { s.set("value", value) }
+// Set moves the slider, to its end at most.
+func (s *IntSlider) Set(value int) {
+	s.set("value", clamp(value, int(number(s.get("min"))), int(number(s.get("max")))))
+}
 
 // OnChange has f called when the user moves the slider.
 func (s *IntSlider) OnChange(f func(value int)) { s.on("value", func() { f(s.Int()) }) }
@@ -56,7 +58,7 @@ type RealSlider struct{ *model }
 // FloatSlider makes a slider from min to max in steps.
 func FloatSlider(label string, min, max, step, value float64) *RealSlider {
 	return &RealSlider{control("FloatSlider", "SliderStyleModel", map[string]any{
-		"description": label, "min": min, "max": max, "value": value, "step": step,
+		"description": label, "min": min, "max": max, "value": clamp(value, min, max), "step": step,
 		"orientation": "horizontal", "readout": true, "readout_format": ".2f",
 		"continuous_update": false, "disabled": false, "behavior": "drag-tap"})}
 }
@@ -64,8 +66,10 @@ func FloatSlider(label string, min, max, step, value float64) *RealSlider {
 // Float is the number chosen.
 func (s *RealSlider) Float() float64 { return number(s.get("value")) }
 
-// Set moves the slider.
-func (s *RealSlider) Set(value float64) { s.set("value", value) }
+// Set moves the slider, to its end at most.
+func (s *RealSlider) Set(value float64) {
+	s.set("value", clamp(value, number(s.get("min")), number(s.get("max"))))
+}
 
 // OnChange has f called when the user moves the slider.
 func (s *RealSlider) OnChange(f func(value float64)) { s.on("value", func() { f(s.Float()) }) }

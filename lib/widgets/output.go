@@ -3,6 +3,7 @@ package widgets
 import (
 	"fmt"
 	"html"
+	"strings"
 	"sync"
 
 	"trafficgpt/lib/display"
@@ -21,8 +22,29 @@ func Output() *Area {
 	layout := newModel(baseModule, baseVersion, "LayoutModel", "LayoutView", nil)
 	a := &Area{model: newModel(outputModule, outputVersion, "OutputModel", "OutputView", map[string]any{
 		"_dom_classes": []string{}, "layout": ref(layout), "msg_id": "", "outputs": []any{}, "tabbable": nil, "tooltip": nil})}
-	a.text = func(map[string]any) string { return "" }
+	a.text = func(map[string]any) string { return a.plain() }
+	// The front end tells what it has captured.
+	a.on("outputs", func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.items, _ = a.get("outputs").([]any)
+	})
 	return a
+}
+
+// plain is the text of what the area shows.
+func (a *Area) plain() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var lines []string
+	for _, item := range a.items {
+		output, _ := item.(map[string]any)
+		data, _ := output["data"].(display.Bundle)
+		if text, ok := data[display.Text].(string); ok {
+			lines = append(lines, text)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Show replaces what the area shows by v, in the richest form it has.
@@ -52,6 +74,19 @@ func (a *Area) Clear() {
 	defer a.mu.Unlock()
 	a.items = nil
 	a.set("outputs", []any{})
+}
+
+// Capture calls f with everything it prints and shows going into the area, as
+// it happens.
+func (a *Area) Capture(f func()) {
+	a.comm.Send(capture(display.RequestID))
+	defer a.comm.Send(capture(""))
+	f()
+}
+
+// capture tells the front end whose outputs the area takes.
+func capture(request string) map[string]any {
+	return map[string]any{"method": "update", "state": map[string]any{"msg_id": request}, "buffer_paths": []any{}}
 }
 
 // shown is v as an output of the notebook format.

@@ -7,14 +7,24 @@
 //	go_.OnClick(func() { fmt.Println(k.Int()) })
 //	widgets.Column(k, go_)
 //
-// A control's functions run between cells: while a cell runs, they wait.
+// A control's functions run between cells: while a cell runs, they wait. What
+// they print and show goes below the cell that made the control, or into an
+// Output by its Show, Add and Capture. They can be interrupted like a cell, and
+// one that panics shows its error there. Interact draws anew whenever the user
+// moves something:
+//
+//	widgets.Interact(func() any { return histogram(k.Int()) }, k)
+//
+// Controls belong to the session: after a restart their cells must run again.
 package widgets
 
 import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
+	"unicode/utf8"
 
 	"trafficgpt/lib/display"
 )
@@ -46,6 +56,7 @@ type model struct {
 	mu      sync.Mutex
 	state   map[string]any
 	changed map[string]func()   // by name of state, called when the front end changes it
+	watched []func()            // called after those
 	custom  func(content event) // for messages that are no state
 	text    func(state map[string]any) string
 }
@@ -111,8 +122,12 @@ func newControl(name, styleName string, state map[string]any) *model {
 	layout := newModel(baseModule, baseVersion, "LayoutModel", "LayoutView", nil)
 	full := map[string]any{"_dom_classes": []string{}, "layout": ref(layout), "tabbable": nil, "tooltip": nil}
 	if styleName != "" {
-		style := newModel(controlsModule, controlsVersion, styleName, "StyleView", map[string]any{
-			"_view_module": baseModule, "_view_module_version": baseVersion})
+		looks := map[string]any{"_view_module": baseModule, "_view_module_version": baseVersion}
+		// Front ends cut labels off after some ten letters unless told not to.
+		if label, _ := state["description"].(string); utf8.RuneCountInString(label) > 10 && styleName != "ButtonStyleModel" {
+			looks["description_width"] = "initial"
+		}
+		style := newModel(controlsModule, controlsVersion, styleName, "StyleView", looks)
 		full["style"] = ref(style)
 	}
 	maps.Copy(full, state)
@@ -141,13 +156,20 @@ func (m *model) set(name string, value any) {
 	m.mu.Lock()
 	m.state[name] = value
 	m.mu.Unlock()
-	m.comm.Send(map[string]any{"method": "update", "state": map[string]any{name: value}, "buffer_paths": []any{}})
+	m.comm.Update(map[string]any{name: value})
 }
 
 func (m *model) on(name string, f func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.changed[name] = f
+}
+
+// watch has f called whenever the front end has changed anything.
+func (m *model) watch(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watched = append(m.watched, f)
 }
 
 // receive takes a message of the front end.
@@ -174,17 +196,25 @@ func (m *model) receive(data []byte, _ [][]byte) {
 
 func (m *model) update(state map[string]any) {
 	var calls []func()
+	taken := map[string]any{}
 	m.mu.Lock()
-	for name, value := range state {
+	for _, name := range slices.Sorted(maps.Keys(state)) {
 		if _, known := m.state[name]; !known {
 			continue
 		}
-		m.state[name] = value
+		m.state[name], taken[name] = state[name], state[name]
 		if f := m.changed[name]; f != nil {
 			calls = append(calls, f)
 		}
 	}
+	calls = append(calls, m.watched...)
 	m.mu.Unlock()
+	if len(taken) == 0 {
+		return
+	}
+	// Other pages that show the same control follow; the one that sent this
+	// knows its own message again.
+	m.comm.Send(map[string]any{"method": "echo_update", "state": taken, "buffer_paths": []any{}})
 	for _, f := range calls {
 		f()
 	}

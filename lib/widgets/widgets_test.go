@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"trafficgpt/lib/display"
 	"trafficgpt/lib/widgets"
@@ -39,6 +40,11 @@ func enter(t *testing.T) *recorder {
 	r := &recorder{}
 	t.Cleanup(display.Enter(context.Background(), r))
 	return r
+}
+
+// endCell delivers what is held back, as the end of a cell does.
+func endCell(r *recorder) {
+	display.Enter(context.Background(), r)()
 }
 
 // content is what goes over the wire.
@@ -141,6 +147,9 @@ func TestChangesGoBothWays(t *testing.T) {
 	if k.Int() != 5 || f.Float() != 0.5 || d.Text() != "b" || !c.Ticked() || n.Text() != "x" {
 		t.Errorf("values %v %v %v %v %v", k.Int(), f.Float(), d.Text(), c.Ticked(), n.Text())
 	}
+	if f.Set(5); f.Float() != 1 {
+		t.Errorf("set beyond its end the slider stands at %v", f.Float())
+	}
 	r.take()
 	k.Set(7)
 	d.Set("a")
@@ -170,14 +179,20 @@ func TestPanelAndOutput(t *testing.T) {
 	r.take()
 	out.Print("a", 1)
 	out.Print("<b>")
+	endCell(r)
 	sent := r.take()
 	outputs := content(t, sent[1])["state"].(map[string]any)["outputs"].([]any)
+	if n := len(outputs); n != 2 || len(sent) != 2 {
+		t.Fatalf("%d outputs in the last of %d updates", n, len(sent))
+	}
 	second := outputs[1].(map[string]any)["data"].(map[string]any)["text/html"].(string)
-	if len(outputs) != 2 || !strings.Contains(second, "&lt;b&gt;") {
+	if !strings.Contains(second, "&lt;b&gt;") {
 		t.Errorf("outputs %v", outputs)
 	}
 	out.Show("only")
+	endCell(r)
 	out.Clear()
+	endCell(r)
 	sent = r.take()
 	if n := len(content(t, sent[0])["state"].(map[string]any)["outputs"].([]any)); n != 1 {
 		t.Errorf("Show leaves %d outputs", n)
@@ -215,5 +230,81 @@ func TestAFrontEndThatComesLater(t *testing.T) {
 	}
 	if err := display.Deliver(display.Event{Kind: display.CommMsg, ID: "ctl", Data: display.Bundle{display.JSON: func() {}}}); err == nil || errors.Unwrap(err) == nil {
 		t.Errorf("data that is no JSON: %v", err)
+	}
+}
+
+// A front end that sends a change has it echoed, so that other pages follow.
+func TestChangesAreEchoed(t *testing.T) {
+	r := enter(t)
+	k := widgets.Slider("k", 0, 9, 1)
+	k.OnChange(func(v int) { k.Set(v + 1) })
+	r.take()
+	deliver(t, k, `{"method":"update","state":{"value":5,"nothing":1}}`)
+	endCell(r)
+	sent := r.take()
+	if len(sent) != 2 {
+		t.Fatalf("sent %+v", sent)
+	}
+	echo, set := content(t, sent[0]), content(t, sent[1])
+	if echo["method"] != "echo_update" || len(echo["state"].(map[string]any)) != 1 || echo["state"].(map[string]any)["value"] != 5.0 {
+		t.Errorf("echo %v", echo)
+	}
+	if set["method"] != "update" || set["state"].(map[string]any)["value"] != 6.0 {
+		t.Errorf("set %v", set)
+	}
+}
+
+// A loop that sets a value sends no more than ten updates a second, and the
+// last one always.
+func TestUpdatesAreJoined(t *testing.T) {
+	r := enter(t)
+	bar := widgets.Progress("w", 1000)
+	r.take()
+	began := time.Now()
+	for i := range 1001 {
+		bar.Set(i)
+		if i%100 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	endCell(r)
+	sent := r.take()
+	if most := 2 + int(time.Since(began)/display.Interval); len(sent) > most {
+		t.Errorf("%d updates, want at most %d", len(sent), most)
+	}
+	if v := content(t, sent[len(sent)-1])["state"].(map[string]any)["value"]; v != 1000.0 {
+		t.Errorf("the last update says %v", v)
+	}
+}
+
+func TestInteractDrawsAnew(t *testing.T) {
+	r := enter(t)
+	k, c := widgets.Slider("k", 0, 9, 1), widgets.Checkbox("c", false)
+	drawn := 0
+	p := widgets.Interact(func() any { drawn++; return k.Int() * 10 }, k, c)
+	if text := p.MIME()[display.Text]; drawn != 1 || text != "k: 1\nc: false\n10" {
+		t.Errorf("drawn %d times, text %q", drawn, text)
+	}
+	r.take()
+	deliver(t, k, `{"method":"update","state":{"value":5}}`)
+	deliver(t, c, `{"method":"update","state":{"value":true}}`)
+	endCell(r)
+	sent := r.take()
+	outputs := content(t, sent[len(sent)-1])["state"].(map[string]any)["outputs"].([]any)
+	if text := outputs[0].(map[string]any)["data"].(map[string]any)["text/plain"]; drawn != 3 || text != "50" {
+		t.Errorf("drawn %d times, last %v", drawn, text)
+	}
+}
+
+// What is captured is taken by the front end between two messages.
+func TestCapture(t *testing.T) {
+	r := enter(t)
+	out := widgets.Output()
+	r.take()
+	out.Capture(func() { display.ShowText("inside") })
+	sent := r.take()
+	if len(sent) != 3 || content(t, sent[0])["state"].(map[string]any)["msg_id"] != display.RequestID ||
+		sent[1].Data[display.Text] != "inside" || content(t, sent[2])["state"].(map[string]any)["msg_id"] != "" {
+		t.Errorf("sent %+v", sent)
 	}
 }
