@@ -128,33 +128,24 @@ func (j job) run(ctx context.Context) int {
 			return fail(err)
 		}
 	}
-	if runErr == nil {
+	var failure *Failure
+	switch {
+	case runErr == nil:
 		if j.opts.Progress != nil {
 			fmt.Fprintf(j.opts.Progress, "done in %s%s\n", time.Since(began).Round(100*time.Millisecond), wrote(j.out))
 		}
 		return 0
-	}
-	for _, err := range parts(runErr) {
-		var failure *Failure
-		if errors.As(err, &failure) {
-			for _, line := range failure.Cause.Traceback {
-				fmt.Fprintln(j.stderr, line)
-			}
+	case errors.As(runErr, &failure):
+		for _, line := range failure.Cause.Traceback {
+			fmt.Fprintln(j.stderr, line)
 		}
-		fail(err)
+		fail(runErr)
+		if ctx.Err() != nil {
+			return 130
+		}
+		return 1
 	}
-	if ctx.Err() != nil {
-		return 130
-	}
-	return 1
-}
-
-// parts are the errors that Run joined.
-func parts(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
+	return fail(runErr)
 }
 
 func wrote(path string) string {

@@ -2,7 +2,6 @@ package notebooks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -31,9 +30,8 @@ func (f *Failure) Error() string {
 }
 
 // Run executes the code cells in order and stores their outputs in nb. At the
-// first failing cell it stops with a *Failure, or goes on and joins the failures
-// if opts say so; the outputs up to there, the errors included, are in nb.
-// Cancelling ctx interrupts the cell.
+// first failing cell it stops with a *Failure; the outputs up to there,
+// the error's included, are in nb. Cancelling ctx interrupts the cell.
 func Run(ctx context.Context, nb *Notebook, engine interp.Engine, opts Options) error {
 	if err := nb.inject(opts.Parameters); err != nil {
 		return err
@@ -47,7 +45,7 @@ func Run(ctx context.Context, nb *Notebook, engine interp.Engine, opts Options) 
 		}
 	}
 	rec := newRecorder(opts.Live)
-	var failed []error
+	var failed error
 	n, count := 0, 0
 	for _, c := range nb.Cells {
 		if c.Type != "code" {
@@ -64,16 +62,15 @@ func Run(ctx context.Context, nb *Notebook, engine interp.Engine, opts Options) 
 		if res.Err == nil {
 			continue
 		}
-		failed = append(failed, &Failure{n, res.Err})
+		if failed == nil {
+			failed = &Failure{n, res.Err}
+		}
 		if !opts.KeepGoing || ctx.Err() != nil {
 			break
 		}
 	}
 	rec.widgets.store(nb)
-	if len(failed) == 1 {
-		return failed[0]
-	}
-	return errors.Join(failed...)
+	return failed
 }
 
 func runCell(ctx context.Context, rec *recorder, engine interp.Engine, c *Cell, count int, timeout time.Duration) interp.Result {
