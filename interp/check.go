@@ -8,6 +8,7 @@ import (
 	"go/scanner"
 	"go/token"
 	"go/types"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,7 +48,7 @@ func (s *Session) check(cell Cell) (p *plan, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{s: s, cell: cell, pc: pc}
+	c := &checker{s: s, cell: cell, pc: pc, unknown: map[string]bool{}}
 	return c.plan()
 }
 
@@ -62,7 +63,11 @@ type checker struct {
 	reissued  []*decl        // earlier declarations that are checked again
 	dropped   map[*decl]bool // those that do not check with what this cell declares
 	declsOnly bool
-	first     *plan // the declarations, when they are checked on their own
+	first     *plan                 // the declarations, when they are checked on their own
+	bodiless  bool                  // leave out the bodies of the declared functions
+	hoisted   []ast.Decl            // variables of the statements that the declarations use
+	hidden    map[string]types.Type // what their types are made of
+	unknown   map[string]bool       // such variables whose types are not known
 }
 
 func (c *checker) plan() (*plan, error) {
@@ -75,25 +80,26 @@ func (c *checker) plan() (*plan, error) {
 	c.dropped = map[*decl]bool{}
 	c.reissue()
 	c.wrapNonCall()
+	c.hoist()
 	if c.usesMust() {
 		c.resolveMust()
 	}
-	pass, errs := c.pass(nil)
+	pass, errs := c.checkBoth()
 	if c.keyLiterals(pass, errs) {
-		pass, errs = c.pass(nil)
+		pass, errs = c.checkBoth()
 	}
 	for len(errs) > 0 && c.retract(errs) {
-		pass, errs = c.pass(nil)
+		pass, errs = c.checkBoth()
 	}
 	if n := len(errs); n > 0 && c.wrapUnused(errs) {
-		pass, errs = c.pass(nil)
+		pass, errs = c.checkBoth()
 	}
 	if len(errs) > 0 {
 		return nil, typeErrors(errs)
 	}
 	again := c.wrapCall(pass.info)
 	vars := c.newVars(pass)
-	if len(vars) > 0 && len(c.pc.decls.Decls) > 0 {
+	if c.first == nil && len(vars) > 0 && len(c.pc.decls.Decls) > 0 {
 		// The types that the cell declares must exist before the variables of
 		// these types do: declarations first, as a package of their own.
 		if errs := c.declareFirst(); len(errs) > 0 {
@@ -118,7 +124,7 @@ func (c *checker) plan() (*plan, error) {
 		pass2.newVars = map[string]*types.Var{}
 		for _, v := range fresh {
 			pass2.newVars[v.Name()] = v
-			if c.s.prog.Package(v.Pkg()) == nil {
+			if c.s.prog.Package(v.Pkg()) == nil && !c.isHoisted(v) {
 				pass2.vars = v.Pkg()
 			}
 		}
@@ -136,7 +142,7 @@ func (c *checker) plan() (*plan, error) {
 
 // declareFirst checks the declarations of the cell without its statements.
 func (c *checker) declareFirst() []types.Error {
-	c.declsOnly = true
+	c.first, c.declsOnly = nil, true
 	p, errs := c.pass(nil)
 	c.declsOnly = false
 	if len(errs) > 0 {
@@ -225,7 +231,9 @@ func (c *checker) pass(add *second) (*plan, []types.Error) {
 	}
 	if c.first != nil {
 		for _, o := range c.first.objects {
-			if !declared[o.Name()] {
+			// a statement declares a hoisted variable anew, after it may have
+			// used an older one of this name
+			if !declared[o.Name()] && !c.isHoisted(o) {
 				declared[o.Name()] = true
 				scope.Insert(o)
 			}
@@ -242,7 +250,10 @@ func (c *checker) pass(add *second) (*plan, []types.Error) {
 		}
 	}
 	if c.first == nil {
-		p.files = append(p.files, c.withImports(c.pc.decls, declared))
+		p.files = append(p.files, c.declarations(declared))
+		for name, t := range c.hidden {
+			scope.Insert(types.NewTypeName(token.NoPos, nil, name, t))
+		}
 	}
 	if !c.declsOnly {
 		p.files = append(p.files, c.withImports(c.pc.stmts, declared))
@@ -258,6 +269,24 @@ func (c *checker) pass(add *second) (*plan, []types.Error) {
 	}
 	_ = types.NewChecker(&conf, c.s.fset, p.pkg, p.info).Files(p.files)
 	return p, c.keep(errs)
+}
+
+// declarations is the file of what the cell declares at package level.
+func (c *checker) declarations(declared map[string]bool) *ast.File {
+	f := c.withImports(c.pc.decls, declared)
+	if c.bodiless {
+		return withoutBodies(f)
+	}
+	f.Decls = append(f.Decls[:len(f.Decls):len(f.Decls)], c.hoisted...)
+	return f
+}
+
+// isHoisted reports whether o is a variable that a statement sets.
+func (c *checker) isHoisted(o types.Object) bool {
+	_, ok := o.(*types.Var)
+	return ok && slices.ContainsFunc(c.hoisted, func(d ast.Decl) bool {
+		return d.(*ast.GenDecl).Specs[0].(*ast.ValueSpec).Names[0].Name == o.Name()
+	})
 }
 
 // keep drops the complaints that Go makes of a cell but a notebook should not:

@@ -46,7 +46,7 @@ func (c *checker) declared() map[string]bool {
 	if c.first != nil {
 		return names
 	}
-	for _, d := range c.pc.decls.Decls {
+	for _, d := range append(c.pc.decls.Decls[:len(c.pc.decls.Decls):len(c.pc.decls.Decls)], c.hoisted...) {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
 			if d.Recv == nil {

@@ -39,6 +39,16 @@ func (c *checker) rewrite(p *plan, vars []*types.Var) (fresh []*types.Var, alias
 	byName := map[string]*types.Var{}
 	replaced := map[types.Object]bool{}
 	for _, v := range vars {
+		if mine := c.hoistedVar(v.Name()); mine != nil {
+			if e := c.s.live[v.Name()]; e != nil {
+				if old, ok := e.obj.(*types.Var); ok {
+					replaced[old] = true
+				}
+			}
+			byName[v.Name()] = mine
+			fresh = append(fresh, mine)
+			continue
+		}
 		if e := c.s.live[v.Name()]; e != nil {
 			if old, ok := e.obj.(*types.Var); ok {
 				if types.Identical(old.Type(), v.Type()) {
@@ -79,6 +89,19 @@ func (c *checker) rewrite(p *plan, vars []*types.Var) (fresh []*types.Var, alias
 	}
 	c.pc.body.List = list
 	return fresh, aliases
+}
+
+// hoistedVar is the variable that stands among the declarations for one of the
+// statements, nil if there is none.
+func (c *checker) hoistedVar(name string) *types.Var {
+	if c.first != nil {
+		for _, o := range c.first.objects {
+			if o.Name() == name && c.isHoisted(o) {
+				return o.(*types.Var)
+			}
+		}
+	}
+	return nil
 }
 
 // assignments rewrites one statement.
