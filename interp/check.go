@@ -25,6 +25,10 @@ func newInfo() *types.Info {
 	}
 }
 
+func parseLocalFile(fset *token.FileSet, name string, src any) (*ast.File, error) {
+	return parser.ParseFile(fset, name, src, parser.SkipObjectResolution|parser.ParseComments|parser.AllErrors)
+}
+
 func parseSource(fset *token.FileSet, name string, src any) (*ast.File, error) {
 	return parser.ParseFile(fset, name, src, parser.SkipObjectResolution)
 }
@@ -48,7 +52,7 @@ func (s *Session) check(cell Cell) (p *plan, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{s: s, cell: cell, pc: pc, unknown: map[string]bool{}}
+	c := &checker{s: s, cell: cell, pc: pc, unknown: map[string]bool{}, reread: map[string]bool{}, changed: map[string]bool{}}
 	return c.plan()
 }
 
@@ -68,6 +72,9 @@ type checker struct {
 	hoisted   []ast.Decl            // variables of the statements that the declarations use
 	hidden    map[string]types.Type // what their types are made of
 	unknown   map[string]bool       // such variables whose types are not known
+	reread    map[string]bool       // paths of packages that have changed on disk
+	changed   map[string]bool       // their names in cells
+	replaced  []replacedType        // their types
 }
 
 func (c *checker) plan() (*plan, error) {
@@ -134,7 +141,7 @@ func (c *checker) plan() (*plan, error) {
 	if c.first != nil {
 		pass.objects = append(pass.objects, c.first.objects...)
 	}
-	pass.imports = c.imports
+	pass.imports, pass.replaced = c.imports, c.replaced
 	pass.parsed = c.pc
 	pass.objects = append(pass.objects, packageObjects(pass.pkg, c.pc.funcN)...)
 	return pass, nil
@@ -179,13 +186,11 @@ func (c *checker) takeImports() error {
 			if err != nil {
 				return c.errorAt(is.Pos(), "invalid import path")
 			}
-			if !symbols.Has(path) {
-				return c.errorAt(is.Path.Pos(), unknownImport(path))
-			}
-			pkg, err := c.s.importer.Import(path)
+			pkg, err := c.importPath(is.Path, path)
 			if err != nil {
-				return c.errorAt(is.Path.Pos(), "failed to import "+path+": "+err.Error())
+				return err
 			}
+			path = pkg.Path()
 			name := pkg.Name()
 			if is.Name != nil {
 				name = is.Name.Name
@@ -197,11 +202,41 @@ func (c *checker) takeImports() error {
 				name = "." + path
 			}
 			c.imports[name] = path
+			if c.reread[path] {
+				c.changed[name] = true
+			}
 		}
 	}
 	c.pc.decls.Decls = rest
 	c.pc.decls.Imports = nil
 	return nil
+}
+
+// importPath finds the package of a path.
+func (c *checker) importPath(at *ast.BasicLit, path string) (*types.Package, error) {
+	im := c.s.importer
+	if dir, ok := im.folder(path, ""); ok && !symbols.Has(path) {
+		was := im.local[dir]
+		p, err := im.readLocal(dir)
+		if f, ok := err.(*localFailure); ok {
+			return nil, f.err
+		} else if err != nil {
+			return nil, c.errorAt(at.Pos(), "failed to import "+path+": "+err.Error())
+		}
+		if was != nil && was != p {
+			c.reread[p.path] = true
+			c.retypeLocal(was.pkg, p.pkg)
+		}
+		return p.pkg, nil
+	}
+	if !symbols.Has(path) {
+		return nil, c.errorAt(at.Pos(), unknownImport(path))
+	}
+	pkg, err := im.Import(path)
+	if err != nil {
+		return nil, c.errorAt(at.Pos(), "failed to import "+path+": "+err.Error())
+	}
+	return pkg, nil
 }
 
 func (c *checker) errorAt(pos token.Pos, msg string) error {

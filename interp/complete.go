@@ -27,9 +27,9 @@ func complete(code string, pos int, known names) Completion {
 	before := goBefore(code[:pos])
 	if text, imports, ok := openString(before); ok {
 		if imports {
-			return completeImport(text, pos)
+			return completeImport(text, pos, known.dir)
 		}
-		return completePath(text, pos)
+		return completePath(text, pos, "")
 	}
 	prefix := identifierBefore(before)
 	if r, _ := utf8.DecodeRuneInString(prefix); prefix != "" && unicode.IsDigit(r) {

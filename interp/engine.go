@@ -67,6 +67,7 @@ type Diagnostic struct {
 	Cell, Line, Column int
 	Message            string
 	Source             string // the text of the line
+	File               string // of a package of the user's, "" for a cell
 }
 
 // Completion lists what may replace code[Start:End].

@@ -20,12 +20,10 @@ func (s *Session) compileError(cell Cell, err error) *Error {
 	add := func(p token.Position, msg string) {
 		d := Diagnostic{Cell: cell.Number, Line: p.Line, Column: p.Column, Message: msg}
 		src := cell.Code
-		if name := strings.TrimPrefix(p.Filename, "cell "); name != p.Filename {
-			var n int
-			if _, err := fmt.Sscan(name, &n); err == nil {
-				d.Cell = n
-				src = s.cells[p.Filename]
-			}
+		if n, ok := cellNumber(p.Filename); ok {
+			d.Cell, src = n, s.cells[p.Filename]
+		} else if text, ok := s.cells[p.Filename]; ok {
+			d.Cell, d.File, src = 0, p.Filename, text
 		}
 		if lines := strings.Split(src, "\n"); p.Line >= 1 && p.Line <= len(lines) {
 			d.Source = lines[p.Line-1]
@@ -59,10 +57,24 @@ func (s *Session) compileError(cell Cell, err error) *Error {
 	}
 	e.Message = e.Diagnostics[0].Message
 	for _, d := range e.Diagnostics {
-		e.Traceback = append(e.Traceback, fmt.Sprintf("%s cell %d:%d:%d: %s", red("error"), d.Cell, d.Line, d.Column, d.Message))
+		e.Traceback = append(e.Traceback, fmt.Sprintf("%s %s: %s", red("error"), d.place(), d.Message))
 		e.Traceback = append(e.Traceback, caret(d)...)
 	}
 	return e
+}
+
+// cellNumber takes "cell 3" apart.
+func cellNumber(file string) (n int, ok bool) {
+	_, err := fmt.Sscanf(file, "cell %d", &n)
+	return n, err == nil
+}
+
+// place names the position of a diagnostic.
+func (d Diagnostic) place() string {
+	if d.File != "" {
+		return fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)
+	}
+	return fmt.Sprintf("cell %d:%d:%d", d.Cell, d.Line, d.Column)
 }
 
 func red(s string) string { return "\x1b[31;1m" + s + "\x1b[0m" }
@@ -123,12 +135,16 @@ func (s *Session) place(e *Error, goroutine bool) {
 	if pos.IsValid() {
 		p := s.fset.Position(pos)
 		d := Diagnostic{Line: p.Line, Column: p.Column, Message: e.Message}
-		if _, err := fmt.Sscanf(p.Filename, "cell %d", &d.Cell); err == nil {
-			if lines := strings.Split(s.cells[p.Filename], "\n"); p.Line >= 1 && p.Line <= len(lines) {
+		n, isCell := cellNumber(p.Filename)
+		if text, ok := s.cells[p.Filename]; ok {
+			if d.Cell = n; !isCell {
+				d.File = p.Filename
+			}
+			if lines := strings.Split(text, "\n"); p.Line >= 1 && p.Line <= len(lines) {
 				d.Source = lines[p.Line-1]
 			}
 			e.Diagnostics = append(e.Diagnostics, d)
-			e.Traceback = append(e.Traceback, fmt.Sprintf("cell %d:%d:%d", d.Cell, d.Line, d.Column))
+			e.Traceback = append(e.Traceback, d.place())
 			e.Traceback = append(e.Traceback, caret(d)...)
 		}
 	}

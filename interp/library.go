@@ -69,6 +69,10 @@ type importer struct {
 	s      *Session
 	source map[string]*types.Package
 	asts   map[string]sourcePackage
+
+	local   map[string]*localPackage // by folder
+	byTypes map[*types.Package]*localPackage
+	reading []string // folders that are being read
 }
 
 type sourcePackage struct {
@@ -80,7 +84,8 @@ type sourcePackage struct {
 var fromSource = map[string]bool{"slices": true, "maps": true, "cmp": true, "iter": true}
 
 func newImporter(s *Session) *importer {
-	return &importer{s: s, source: map[string]*types.Package{}, asts: map[string]sourcePackage{}}
+	return &importer{s: s, source: map[string]*types.Package{}, asts: map[string]sourcePackage{},
+		local: map[string]*localPackage{}, byTypes: map[*types.Package]*localPackage{}}
 }
 
 // Import implements types.Importer.
@@ -93,6 +98,16 @@ func (im *importer) Import(path string) (*types.Package, error) {
 	}
 	if fromSource[path] {
 		return im.fromSource(path)
+	}
+	if dir, ok := im.folder(path, ""); ok && !symbols.Has(path) {
+		if p := im.local[dir]; p != nil {
+			return p.pkg, nil
+		}
+		p, err := im.readLocal(dir)
+		if err != nil {
+			return nil, err
+		}
+		return p.pkg, nil
 	}
 	return symbols.Types(path)
 }
@@ -154,6 +169,10 @@ func (s *Session) addPackage(p *types.Package) {
 			s.addPackage(imp)
 		}
 		s.prog.CreatePackage(p, sp.files, sp.info, true).Build()
+		return
+	}
+	if lp := s.importer.byTypes[p]; lp != nil {
+		s.addLocal(lp)
 		return
 	}
 	s.prog.CreatePackage(p, nil, nil, true)

@@ -7,6 +7,8 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"maps"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -22,13 +24,15 @@ import (
 
 // Options of a session.
 type Options struct {
-	// Dir is where import "./dir" looks; empty means the working directory.
+	// Dir is where import "./dir" looks; empty means the working directory at
+	// the start.
 	Dir string
 }
 
 // Session is the engine in this process.
 type Session struct {
 	opts Options
+	base string     // the folder of the notebook, absolute
 	run  sync.Mutex // held while a cell runs
 
 	mu       sync.Mutex // guards all below
@@ -62,7 +66,11 @@ type entity struct {
 
 // NewSession starts an empty session.
 func NewSession(opts Options) (*Session, error) {
-	s := &Session{opts: opts}
+	base, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("failed to find the folder of the notebook: %w", err)
+	}
+	s := &Session{opts: opts, base: base}
 	if err := s.reset(); err != nil {
 		return nil, err
 	}
@@ -165,9 +173,13 @@ func (s *Session) eval(ctx context.Context, cell Cell, sink Sink) Result {
 	defer cancel()
 	s.cancel = cancel
 	s.cells[cellName(cell.Number)] = cell.Code
+	packages := maps.Clone(s.importer.local)
 	plan, err := s.check(cell)
 	if err == nil && plan != nil {
 		err = s.compile(plan)
+	}
+	if err != nil {
+		s.importer.local = packages // a cell that fails changes nothing
 	}
 	s.mu.Unlock()
 	if err != nil {
@@ -195,6 +207,8 @@ type plan struct {
 	entry   func()
 	parsed  *parsedCell
 	program bool // an ordinary package main
+
+	replaced []replacedType // of packages that were read again
 }
 
 // compile lowers a checked cell and hands it to the executor; only then do its
@@ -221,7 +235,7 @@ func (s *Session) compile(p *plan) (err error) {
 		s.lowerer.Alias(s.globalOf(alias), s.globalOf(old))
 	}
 	s.noteCalls(p)
-	if p.entry, err = s.load(sp.Func(p.fn)); err != nil {
+	if p.entry, err = s.entryOf(p, sp.Func(p.fn)); err != nil {
 		return err
 	}
 	for name, path := range p.imports {
@@ -241,8 +255,42 @@ func (s *Session) compile(p *plan) (err error) {
 		delete(s.imports, name)
 	}
 	s.remember(p)
-	s.retype(old)
+	s.retype(old, p.replaced)
 	return nil
+}
+
+// entryOf loads the cell's function and what must run before it: the
+// initialisation of packages that it imports.
+func (s *Session) entryOf(p *plan, fn *ssa.Function) (func(), error) {
+	packages := p.pkg.Imports()
+	if p.before != nil {
+		packages = append(packages, p.before.pkg.Imports()...)
+	}
+	for _, path := range p.imports { // one that no code mentions is run too
+		if pkg, err := s.importer.Import(path); err == nil {
+			packages = append(packages, pkg)
+		}
+	}
+	var steps []func()
+	for _, pkg := range packages {
+		first, err := s.initLocal(pkg)
+		if err != nil {
+			return nil, err
+		}
+		if first != nil {
+			steps = append(steps, first)
+		}
+	}
+	entry, err := s.load(fn)
+	if err != nil || len(steps) == 0 {
+		return entry, err
+	}
+	return func() {
+		for _, step := range steps {
+			step()
+		}
+		entry()
+	}, nil
 }
 
 func (s *Session) addImports(pkg *types.Package) {
