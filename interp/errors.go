@@ -3,10 +3,8 @@ package interp
 import (
 	"fmt"
 	"go/token"
-	"go/types"
 	"sort"
 	"strings"
-	"time"
 
 	"trafficgpt/interp/lower"
 	"trafficgpt/interp/rt"
@@ -99,9 +97,9 @@ func caret(d Diagnostic) []string {
 }
 
 // panicError makes the error of a cell that panicked.
-func (s *Session) panicError(p *plan, v any, goroutine bool) *Error {
+func (s *Session) panicError(f fault, goroutine bool) *Error {
 	e := &Error{Name: "Panic"}
-	v = rt.MapPanic(v)
+	v := f.value
 	switch x := v.(type) {
 	case mustFailure:
 		e.Name, e.Message = "Error", x.err.Error()
@@ -121,18 +119,15 @@ func (s *Session) panicError(p *plan, v any, goroutine bool) *Error {
 	if goroutine {
 		e.Message += " (in a goroutine)"
 	}
-	s.place(e, goroutine)
+	s.place(e, f.way)
 	e.Traceback = append([]string{red(e.Name) + ": " + e.Message}, e.Traceback...)
 	return e
 }
 
 // place adds the position of the fault and the stack of cell functions.
-func (s *Session) place(e *Error, goroutine bool) {
-	pos := token.Pos(s.exec.line())
-	if start, ok := s.starts[pos]; ok {
-		pos = start
-	}
-	if pos.IsValid() {
+func (s *Session) place(e *Error, way passage) {
+	frames, at := s.stack(way)
+	if pos := s.startOf(at); pos.IsValid() {
 		p := s.fset.Position(pos)
 		d := Diagnostic{Line: p.Line, Column: p.Column, Message: e.Message}
 		n, isCell := cellNumber(p.Filename)
@@ -148,35 +143,40 @@ func (s *Session) place(e *Error, goroutine bool) {
 			e.Traceback = append(e.Traceback, caret(d)...)
 		}
 	}
-	for _, name := range s.exec.calls() {
-		fn := s.lowerer.FuncOf(name)
-		if fn == nil || strings.Contains(fn.Name(), "·") {
-			continue
-		}
-		p := s.fset.Position(fn.Pos())
-		e.Traceback = append(e.Traceback, fmt.Sprintf("  in %s (%s:%d)", rt.FuncName(fn.Name(), fn.Signature), p.Filename, p.Line))
+	e.Stack = frames
+	for _, f := range e.Stack {
+		e.Traceback = append(e.Traceback, "  in "+f.String())
 	}
+}
+
+// startOf is where the call with this parenthesis starts.
+func (s *Session) startOf(pos token.Pos) token.Pos {
+	if start, ok := s.starts[pos]; ok {
+		return start
+	}
+	return pos
+}
+
+// fault is a panic and its way.
+type fault struct {
+	value any // as Go has it
+	way   passage
 }
 
 // goroutinePanic ends the running cell with the panic of a goroutine.
 func (s *Session) goroutinePanic(v any, _ string) {
 	select {
-	case s.crashes() <- v:
+	case s.crashes <- fault{v, s.exec.passed()}:
 	default:
 	}
 }
 
-var crashChannels = make(chan any, 1)
-
-func (s *Session) crashes() chan any { return crashChannels }
-
-func (s *Session) watchCrash() <-chan any {
+// watchCrash returns the channel of the panics of goroutines, without those
+// that came when no cell ran.
+func (s *Session) watchCrash() <-chan fault {
 	select {
-	case <-s.crashes():
+	case <-s.crashes:
 	default:
 	}
-	return s.crashes()
+	return s.crashes
 }
-
-var _ = time.Now
-var _ types.Type

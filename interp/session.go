@@ -50,7 +50,7 @@ type Session struct {
 	cancel   context.CancelFunc
 	out      *router
 	stuck    chan struct{} // closed when an interrupted cell that went on has ended
-	crash    error
+	crashes  chan fault    // of goroutines
 	shown    []any
 	exitCode int
 	prelude  map[string]types.Object
@@ -93,7 +93,8 @@ func (s *Session) reset() error {
 	if s.exec, err = newYaegi(s.world, stderrOf{s.out}, func(any) {}); err != nil {
 		return fmt.Errorf("failed to start the executor: %w", err)
 	}
-	s.count, s.crash, s.stuck, s.decls = 0, nil, nil, nil
+	s.count, s.stuck, s.decls = 0, nil, nil
+	s.crashes = make(chan fault, 1)
 	return s.loadPrelude()
 }
 
@@ -343,7 +344,7 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 		var failed any = fine
 		defer func() {
 			if v := recover(); v != nil {
-				failed = v
+				failed = fault{rt.MapPanic(v), s.exec.passed()}
 			} else if failed == nil {
 				failed = goexit{}
 			}
@@ -363,14 +364,14 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 			select {
 			case c := <-crashed:
 				s.halt()
-				return Result{Err: s.panicError(p, c, true)}
+				return Result{Err: s.panicError(c, true)}
 			case <-ctx.Done():
 			}
 		}
 	case c := <-crashed:
 		s.halt()
 		s.drain(done)
-		return Result{Err: s.panicError(p, c, true)}
+		return Result{Err: s.panicError(c, true)}
 	case <-ctx.Done():
 		interrupted = true
 		s.halt()
@@ -380,13 +381,15 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 			return Result{Err: &Error{Name: "Interrupted", Message: "interrupted; the cell is still inside compiled code that cannot be stopped: restart to be rid of it"}}
 		}
 	}
-	if interrupted || end == any(rt.ErrInterrupted) {
-		if ctx.Err() != nil || end == any(rt.ErrInterrupted) {
-			return Result{Err: &Error{Name: "Interrupted", Message: "interrupted"}}
-		}
+	f, failed := end.(fault)
+	if unwound := f.value == any(rt.ErrInterrupted); unwound || interrupted && ctx.Err() != nil {
+		return Result{Err: &Error{Name: "Interrupted", Message: "interrupted"}}
 	}
-	if end != fine {
-		return Result{Err: s.panicError(p, end, false)}
+	switch {
+	case failed:
+		return Result{Err: s.panicError(f, false)}
+	case end != fine:
+		return Result{Err: s.panicError(fault{value: end}, false)}
 	}
 	return Result{Value: s.value()}
 }

@@ -79,6 +79,7 @@ func (f *Frame) unwind() {
 		f.guard(call)
 		if f.recovered {
 			f.panicking, f.recovered = false, false
+			_ = f.mark()
 		}
 	}
 	if f.panicking {
@@ -89,12 +90,23 @@ func (f *Frame) unwind() {
 // guard runs a deferred call while the function unwinds; a panic of its own
 // replaces the one in progress.
 func (f *Frame) guard(call func()) {
+	mark := f.mark()
 	defer func() {
 		if v := recover(); v != nil {
 			f.panicking, f.recovered, f.value = true, false, MapPanic(v)
+		} else if f.c.Trace != nil {
+			f.c.Trace.Back(mark)
 		}
 	}()
 	call()
+}
+
+// mark lays aside what is known of the panic that unwinds this function.
+func (f *Frame) mark() any {
+	if f.c.Trace == nil {
+		return nil
+	}
+	return f.c.Trace.Mark()
 }
 
 // Recover is the builtin recover called by a function that this frame

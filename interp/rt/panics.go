@@ -134,7 +134,9 @@ func PanicText(v any) string {
 			return "nil"
 		}
 		if rv.Kind() <= reflect.Complex128 && rv.Type().PkgPath() == "" {
-			return fmt.Sprintf("%v(%v)", rv.Type(), v)
+			var b strings.Builder
+			Print(&b, false, v)
+			return b.String()
 		}
 		return fmt.Sprintf("(%v) %v", rv.Type(), v)
 	}
