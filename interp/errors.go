@@ -12,6 +12,8 @@ import (
 
 const maxErrors = 10
 
+const inAGoroutine = " (in a goroutine)"
+
 // compileError makes the error of a cell that failed its check.
 func (s *Session) compileError(cell Cell, err error) *Error {
 	e := &Error{Name: "CompileError"}
@@ -117,7 +119,7 @@ func (s *Session) panicError(f fault, goroutine bool) *Error {
 		e.Message = rt.PanicText(v)
 	}
 	if goroutine {
-		e.Message += " (in a goroutine)"
+		e.Message += inAGoroutine
 	}
 	s.place(e, f.way)
 	e.Traceback = append([]string{red(e.Name) + ": " + e.Message}, e.Traceback...)

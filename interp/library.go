@@ -227,7 +227,7 @@ func (s *Session) replacements() map[string]any {
 		"fmt.Appendf": func(b []byte, f string, a ...any) []byte { return append(b, sprintf(f, a...)...) },
 		"fmt.Append":  func(b []byte, a ...any) []byte { return fmt.Append(b, rt.PrepareOperands(a)...) },
 		"time.Sleep":  s.sleep,
-		"os.Exit":     func(code int) { panic(exitStatus(code)) },
+		"os.Exit":     s.exit,
 	}
 }
 
@@ -289,6 +289,14 @@ func (s *Session) guardedMethod(m *types.Func) reflect.Value {
 		return reflect.Value{}
 	}
 	return guarded(path, m.Name(), rm.Func)
+}
+
+// exit is os.Exit.
+func (s *Session) exit(code int) {
+	if s.opts.Exit != nil {
+		s.opts.Exit(code)
+	}
+	panic(exitStatus(code))
 }
 
 // exitStatus is the panic of os.Exit in a session.

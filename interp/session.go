@@ -27,6 +27,8 @@ type Options struct {
 	// Dir is where import "./dir" looks; empty means the working directory at
 	// the start.
 	Dir string
+	// Exit is what os.Exit calls; by default it ends the cell.
+	Exit func(code int) `json:"-"`
 }
 
 // Session is the engine in this process.
@@ -370,7 +372,9 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 		}
 	case c := <-crashed:
 		s.halt()
-		s.drain(done)
+		if !p.program { // which ends at once, without its deferred calls
+			s.drain(done)
+		}
 		return Result{Err: s.panicError(c, true)}
 	case <-ctx.Done():
 		interrupted = true

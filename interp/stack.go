@@ -31,6 +31,13 @@ func (s *Session) stack(way passage) (out []StackFrame, began token.Pos) {
 		if fn == nil || isWrapper(fn) {
 			continue // a wrapper
 		}
+		if g.whole { // the function itself and its frame are no literals
+			own := 1
+			if s.lowerer.Framed(fn) {
+				own++
+			}
+			g.literal = g.steps > own
+		}
 		f, lines := s.inmost(fn, inner, g.literal, at)
 		if f == fn && inner != nil && g.literal && !g.whole {
 			continue // what makes a value of a function, not one of the source
@@ -220,13 +227,13 @@ func (s *Session) frame(f *ssa.Function, at []token.Pos, way passage) (frame Sta
 	}
 	frame.Func = rt.FuncName(f.Name(), f.Signature)
 	if strings.HasPrefix(f.Name(), "cell·") {
-		name, literal, isLiteral := strings.Cut(f.Name(), "$")
-		_ = name
+		_, literal, isLiteral := strings.Cut(f.Name(), "$")
 		if frame.Func = "the cell"; isLiteral {
 			frame.Func = "func literal " + literal
-		} else if len(at) > 1 && way.cell != 0 {
-			at = []token.Pos{token.Pos(way.cell)}
 		}
+	}
+	if cell := token.Pos(way.cell); len(at) > 1 && slices.Contains(at, cell) {
+		at = []token.Pos{cell}
 	}
 	if len(at) == 0 {
 		at = []token.Pos{f.Pos()}

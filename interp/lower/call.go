@@ -125,10 +125,11 @@ func (g *gen) callText(c *ssa.CallCommon, in ssa.Instruction, frame string) stri
 	return f + "(" + args + ")"
 }
 
-// inCell reports whether this is the function of a cell itself, which runs
-// once and says what it calls, and whether it calls on several lines.
+// inCell reports whether this is the function of a cell itself, or main, which
+// runs once and says what it calls, and whether it calls on several lines.
 func (g *gen) inCell() bool {
-	if g.parent != nil || g.fn.Parent() != nil || !strings.HasPrefix(g.fn.Name(), "cell·") {
+	main := g.fn.Name() == "main" && g.fn.Signature.Recv() == nil && g.fn.Pkg != nil && g.fn.Pkg.Pkg.Path() == "main"
+	if g.parent != nil || g.fn.Parent() != nil || !main && !strings.HasPrefix(g.fn.Name(), "cell·") {
 		return false
 	}
 	lines := map[int]bool{}
