@@ -105,7 +105,7 @@ func (s *Session) panicError(f fault, goroutine bool) *Error {
 	switch x := v.(type) {
 	case mustFailure:
 		e.Name, e.Message = "Error", x.err.Error()
-	case exitStatus:
+	case rt.Exit:
 		e.Name, e.Message = "Exit", fmt.Sprintf("os.Exit(%d)", int(x))
 		s.exitCode = int(x)
 	case rt.Refusal:

@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -10,6 +11,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"trafficgpt/interp/rt"
 	"trafficgpt/interp/symbols"
@@ -227,7 +229,13 @@ func (s *Session) replacements() map[string]any {
 		"fmt.Appendf": func(b []byte, f string, a ...any) []byte { return append(b, sprintf(f, a...)...) },
 		"fmt.Append":  func(b []byte, a ...any) []byte { return fmt.Append(b, rt.PrepareOperands(a)...) },
 		"time.Sleep":  s.sleep,
-		"os.Exit":     s.exit,
+		"time.AfterFunc": func(d time.Duration, f func()) *time.Timer {
+			return time.AfterFunc(d, func() { s.world.Guard(f) })
+		},
+		"context.AfterFunc": func(ctx context.Context, f func()) func() bool {
+			return context.AfterFunc(ctx, func() { s.world.Guard(f) })
+		},
+		"os.Exit": s.exit,
 	}
 }
 
@@ -296,8 +304,5 @@ func (s *Session) exit(code int) {
 	if s.opts.Exit != nil {
 		s.opts.Exit(code)
 	}
-	panic(exitStatus(code))
+	panic(rt.Exit(code))
 }
-
-// exitStatus is the panic of os.Exit in a session.
-type exitStatus int

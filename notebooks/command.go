@@ -94,7 +94,7 @@ func RunCommand(ctx context.Context, args []string, register func(*flag.FlagSet)
 		return 2
 	}
 	job := job{in: files[0], out: *out, dir: *cwd, start: start, stderr: stderr,
-		opts: Options{Parameters: params, Timeout: *timeout, KeepGoing: *keepGoing}}
+		opts: Options{Parameters: params, Timeout: *timeout, KeepGoing: *keepGoing, Errors: stderr}}
 	if *inplace {
 		job.out = job.in
 	}
@@ -152,9 +152,6 @@ func (j job) run(ctx context.Context) int {
 		}
 		return 0
 	case errors.As(runErr, &failure):
-		for _, line := range failure.Cause.Traceback {
-			fmt.Fprintln(j.stderr, line)
-		}
 		fail(runErr)
 		if ctx.Err() != nil {
 			return 130

@@ -69,6 +69,9 @@ func (f *Frame) unwind() {
 		}
 		panic(v)
 	}
+	if _, ends := v.(Exit); ends {
+		panic(v) // os.Exit runs no deferred calls
+	}
 	if v != nil {
 		f.panicking, f.value = true, MapPanic(v)
 	}
@@ -92,7 +95,11 @@ func (f *Frame) unwind() {
 func (f *Frame) guard(call func()) {
 	mark := f.mark()
 	defer func() {
-		if v := recover(); v != nil {
+		v := recover()
+		if _, ends := v.(Exit); ends {
+			panic(v)
+		}
+		if v != nil {
 			f.panicking, f.recovered, f.value = true, false, MapPanic(v)
 		} else if f.c.Trace != nil {
 			f.c.Trace.Back(mark)
@@ -135,16 +142,21 @@ func RecoverCall(outer, inner *Frame) func() {
 // Go starts a goroutine whose panic ends the cell instead of the process.
 func (w *World) Go(call func()) {
 	go func() {
-		defer func() {
-			if v := recover(); v != nil && v != error(ErrInterrupted) {
-				if w.Control.Crash != nil {
-					w.Control.Crash(MapPanic(v), "")
-				}
-			}
-		}()
 		if call == nil {
-			panic("go of nil func value")
+			call = func() { panic("go of nil func value") }
 		}
-		call()
+		w.Guard(call)
 	}()
+}
+
+// Guard runs a call on a goroutine that is no one's: its panic ends the cell.
+func (w *World) Guard(call func()) {
+	defer func() {
+		if v := recover(); v != nil && v != error(ErrInterrupted) {
+			if w.Control.Crash != nil {
+				w.Control.Crash(MapPanic(v), "")
+			}
+		}
+	}()
+	call()
 }

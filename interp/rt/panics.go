@@ -111,6 +111,10 @@ type Refusal struct{ Text string }
 
 func (r Refusal) Error() string { return r.Text }
 
+// Exit is the panic of os.Exit in a cell. Nothing recovers from it and no
+// deferred call sees it.
+type Exit int
+
 // ErrInterrupted is what interrupted code unwinds with.
 var ErrInterrupted = errors.New("interrupted")
 
