@@ -44,10 +44,6 @@ func (p *piece) at(offset int, msg string) error {
 // split cuts a cell at its top-level semicolons, written or implied, and
 // tells the pieces apart by how they begin.
 func split(cell int, src string) ([]*piece, error) {
-	if t := strings.TrimSpace(src); strings.HasPrefix(t, "%") || strings.HasPrefix(t, "!") {
-		first, _, _ := strings.Cut(t, "\n")
-		return nil, &Error{cell, 1, 1, fmt.Sprintf("%q is a command of the notebook, not Go: a program has no such thing", first)}
-	}
 	file := token.NewFileSet().AddFile("cell", -1, len(src))
 	var s scanner.Scanner
 	var broken error

@@ -47,6 +47,12 @@ func (p *program) write(cells []Cell) ([]byte, error) {
 	for _, name := range names {
 		fmt.Fprintf(&body, "// %s is the version of the latest cell that defined it.\nvar %s %s\n\n", name, name, p.swaps[name].signature)
 	}
+	for _, d := range p.dispatched {
+		body.WriteString(d.text)
+	}
+	for _, l := range p.left {
+		body.WriteString("// Left out, since it is a command of the notebook: " + l + "\n")
+	}
 	var out bytes.Buffer
 	out.WriteString("// Exported from a notebook: each cell is a function, main runs them in order.\npackage main\n\nimport (\n")
 	out.WriteString(p.importList())
@@ -63,7 +69,11 @@ func (p *program) write(cells []Cell) ([]byte, error) {
 func (p *program) importList() string {
 	var lines []string
 	for path := range p.used {
-		lines = append(lines, importSpec(path, p.imports[path]))
+		name := p.imports[path]
+		if p.own[path] != nil {
+			path = modulePath(path)
+		}
+		lines = append(lines, importSpec(path, name))
 	}
 	if p.needs["show"] {
 		lines = append(lines, `_display "trafficgpt/lib/display"`)
@@ -86,15 +96,14 @@ func commented(text string) string {
 
 // cell writes the declarations of a cell and returns what it does.
 func (p *program) cell(decls *bytes.Buffer, pieces []*renamed) (string, error) {
-	var body strings.Builder
+	var first, body strings.Builder // what a cell defines is there before its statements run
 	for i, pc := range pieces {
 		text := p.final(pc)
 		switch pc.kind {
 		case isFunc:
 			decls.WriteString(text + "\n\n")
 			if pc.swapped != "" {
-				name := pc.swapped[:strings.LastIndexByte(pc.swapped, '_')]
-				fmt.Fprintf(&body, "%s = %s\n", name, pc.swapped)
+				fmt.Fprintf(&first, "%s = %s\n", pc.swaps, pc.swapped)
 			}
 		case isType:
 			decls.WriteString(text + "\n\n")
@@ -115,7 +124,7 @@ func (p *program) cell(decls *bytes.Buffer, pieces []*renamed) (string, error) {
 			}
 		}
 	}
-	return body.String(), nil
+	return first.String() + body.String(), nil
 }
 
 // final is a piece's text with its calls of must named.
@@ -156,7 +165,7 @@ func (p *program) typeText(t types.Type) (string, error) {
 			return ""
 		}
 		path := pkg.Path()
-		if !symbols.Has(path) {
+		if !symbols.Has(path) && p.own[path] == nil {
 			bad = fmt.Errorf("its type %s is of a package that programs cannot import", t)
 			return pkg.Name()
 		}
