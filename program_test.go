@@ -133,3 +133,62 @@ func plainStack(s string) string {
 	}
 	return s
 }
+
+// TestLanguage runs the script that uses every item of the language that cells
+// promise, and the program that it is exported to: they print the same.
+func TestLanguage(t *testing.T) {
+	script := filepath.Join("notebooks", "testdata", "language.go")
+	code, interpreted, errs := call(t, "", "run", "--quiet", script)
+	if code != 0 {
+		t.Fatalf("run: exit %d\n%s", code, errs)
+	}
+	dir := t.TempDir()
+	if code, _, errs := call(t, "", "export", script, "-o", dir); code != 0 {
+		t.Fatalf("export: exit %d\n%s", code, errs)
+	}
+	build := exec.Command("go", "build", "-o", "prog", ".")
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	compiled, err := exec.Command(filepath.Join(dir, "prog")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if interpreted != string(compiled) {
+		t.Errorf("interpreted:\n%s\ncompiled:\n%s", interpreted, compiled)
+	}
+	if n := strings.Count(interpreted, "\n"); n < 40 {
+		t.Errorf("only %d lines:\n%s", n, interpreted)
+	}
+}
+
+// TestExportOfOwnPackages: what a script imports from beside it goes along.
+func TestExportOfOwnPackages(t *testing.T) {
+	dir, out := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{
+		"cells.go":         "// %%\nimport \"./shapes\"\nimport \"fmt\"\nfmt.Println(shapes.Area(2), shapes.Name)\ns := &shapes.Shape{N: 3}\ns.N",
+		"shapes/a.go":      "package shapes\n\nimport (\n\t\"strings\"\n\n\tu \"./unit\"\n)\n\nvar Name = strings.ToUpper(\"s\")\n\ntype Shape struct{ N int }\n\nfunc Area(x float64) float64 { return u.K * x }\n",
+		"shapes/unit/u.go": "package unit\n\nvar K = 2.5\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, interpreted, errs := call(t, "", "run", "--quiet", filepath.Join(dir, "cells.go"))
+	if code != 0 || interpreted != "5 S\n3\n" {
+		t.Fatalf("run: exit %d\n%s%s", code, interpreted, errs)
+	}
+	if code, _, errs := call(t, "", "export", filepath.Join(dir, "cells.go"), "-o", out); code != 0 {
+		t.Fatalf("export: exit %d\n%s", code, errs)
+	}
+	run := exec.Command("go", "run", ".")
+	run.Dir = out
+	if compiled, err := run.CombinedOutput(); err != nil || string(compiled) != interpreted {
+		t.Errorf("%v\n%s", err, compiled)
+	}
+}

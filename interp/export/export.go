@@ -103,6 +103,7 @@ func Export(cells []Cell, dir string) (*Output, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	p.merge()
 	if out.Main, err = p.write(cells); err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func newResolver(parts [][]*piece, packages *interp.UserPackages) (*resolver, er
 	}
 	r := &resolver{taken: map[string]bool{"main": true, "init": true, "show": true}, current: map[string]string{},
 		imports: map[string]string{}, aliases: map[string]string{}, swaps: swaps, methods: map[string]*swap{}, packages: packages,
-		own: map[string]*types.Package{}}
+		own: map[string]*types.Package{}, before: map[string]string{}}
 	for n := range 4 {
 		r.taken["must"+strconv.Itoa(n)] = true
 	}
@@ -163,10 +164,11 @@ type program struct {
 	file   *ast.File
 	info   *types.Info
 	pkg    *types.Package
-	musts  []edit          // in source
-	used   map[string]bool // import paths that code refers to
-	needs  map[string]bool // helpers that the program calls
-	left   []string        // commands that it lacks
+	musts  []edit            // in source
+	used   map[string]bool   // import paths that code refers to
+	needs  map[string]bool   // helpers that the program calls
+	left   []string          // commands that it lacks
+	merged map[string]string // variables that are an earlier one
 }
 
 // synthesize writes the file that is checked: a definition stands as a

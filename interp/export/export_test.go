@@ -108,3 +108,16 @@ func TestRedefinedMethodsAndDotImports(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+func TestVariablesDeclaredAgain(t *testing.T) {
+	got := build(t,
+		"import \"fmt\"\nx := 1\nvar y = 2\nfunc f() int { return x + 10*y }",
+		"x := 3\nx, z := x+1, \"x_2\"\nvar y int\nfmt.Println(f(), z)",
+		"x := \"s\"\nfmt.Println(f(), x)",
+		"x := 7\nfmt.Println(f(), x)",
+		"for i, n := 0, 3; i < n; i++ { fmt.Print(i) }\nif k := x; k > 2 { fmt.Println(\" k\") } else if k := 3; k > 1 { fmt.Println() }\nswitch q := x; q { case 7: fmt.Println(q) }",
+	)
+	if want := "4 x_2\n4 s\n4 7\n012 k\n7\n"; got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}

@@ -45,6 +45,8 @@ type resolver struct {
 	swaps   map[string]*swap  // functions that a later cell defines again
 	methods map[string]*swap  // T.M defined so far, by the program's name of T
 
+	before map[string]string // variable in the program to what its name meant until then
+
 	packages   *interp.UserPackages
 	own        map[string]*types.Package // of the user's, by path
 	dispatched []*dispatch               // methods that are defined several times
@@ -247,6 +249,7 @@ func (r *resolver) cell(pieces []*piece) ([]*renamed, error) {
 			default:
 				if late[d.name] == "" {
 					late[d.name] = r.fresh(d.name)
+					r.before[late[d.name]] = r.current[d.name]
 				} else if p.kind == isVar {
 					return nil, p.errorf("%s is defined twice in one cell", d.name)
 				}

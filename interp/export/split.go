@@ -55,6 +55,7 @@ func split(cell int, src string) ([]*piece, error) {
 	var pieces []*piece
 	var tokens []token.Token
 	depth, start := 0, 0
+	header := false // of a for, if, switch: its semicolons end nothing
 	flush := func(end int) {
 		if len(tokens) > 0 {
 			pos := file.Position(file.Pos(start))
@@ -69,12 +70,15 @@ func split(cell int, src string) ([]*piece, error) {
 		}
 		at := file.Offset(pos)
 		switch tok {
+		case token.FOR, token.IF, token.SWITCH:
+			header = header || depth == 0
 		case token.LPAREN, token.LBRACE, token.LBRACK:
+			header = header && (depth > 0 || tok != token.LBRACE)
 			depth++
 		case token.RPAREN, token.RBRACE, token.RBRACK:
 			depth--
 		case token.SEMICOLON:
-			if depth == 0 {
+			if depth == 0 && !header {
 				flush(at)
 				continue
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/format"
+	"go/scanner"
 	"go/token"
 	"go/types"
 	"slices"
@@ -138,14 +139,57 @@ func (p *program) part(pc *renamed, from, to int) string {
 			edits = append(edits, edit{e.at - base - from, e.end - base - from, e.with})
 		}
 	}
-	return apply(pc.text[from:to], edits)
+	return p.rename(apply(pc.text[from:to], edits))
+}
+
+// merge finds the variables that are declared again with the same type: as in
+// the notebook, they are the one that functions of earlier cells know.
+func (p *program) merge() {
+	p.merged = map[string]string{}
+	variable := func(name string) *types.Var {
+		v, _ := p.pkg.Scope().Lookup(name).(*types.Var)
+		return v
+	}
+	for name := range p.before {
+		first := name
+		for {
+			v, old := variable(first), variable(p.before[first])
+			if v == nil || old == nil || p.swaps[p.before[first]] != nil || !types.Identical(v.Type(), old.Type()) {
+				break
+			}
+			first = p.before[first]
+		}
+		if first != name {
+			p.merged[name] = first
+		}
+	}
+}
+
+// rename gives merged variables their one name.
+func (p *program) rename(text string) string {
+	if len(p.merged) == 0 {
+		return text
+	}
+	file := token.NewFileSet().AddFile("", -1, len(text))
+	var s scanner.Scanner
+	s.Init(file, []byte(text), func(token.Position, string) {}, scanner.ScanComments)
+	var edits []edit
+	for {
+		pos, tok, lit := s.Scan()
+		if tok == token.EOF {
+			return apply(text, edits)
+		}
+		if to := p.merged[lit]; tok == token.IDENT && to != "" {
+			edits = append(edits, edit{file.Offset(pos), file.Offset(pos) + len(lit), to})
+		}
+	}
 }
 
 // variables declares what a piece defines, with its type.
 func (p *program) variables(decls *bytes.Buffer, pc *renamed) error {
 	for _, name := range pc.defined {
 		v, ok := p.pkg.Scope().Lookup(name).(*types.Var)
-		if !ok || name == "_" || pc.repeats[name] {
+		if !ok || name == "_" || pc.repeats[name] || p.merged[name] != "" {
 			continue
 		}
 		text, err := p.typeText(v.Type())
@@ -193,12 +237,15 @@ func (p *program) assignments(pc *renamed) string {
 		}
 		for _, s := range g.Specs {
 			v := s.(*ast.ValueSpec)
-			if len(v.Values) == 0 {
-				continue
-			}
 			var names []string
 			for _, id := range v.Names {
-				names = append(names, id.Name)
+				names = append(names, p.rename(id.Name))
+				if len(v.Values) == 0 && p.merged[id.Name] != "" {
+					fmt.Fprintf(&sb, "%s = *new(%s)\n", p.rename(id.Name), p.part(pc, offset(v.Type.Pos()), offset(v.Type.End())))
+				}
+			}
+			if len(v.Values) == 0 {
+				continue
 			}
 			from, to := offset(v.Values[0].Pos()), offset(v.Values[len(v.Values)-1].End())
 			fmt.Fprintf(&sb, "%s = %s\n", strings.Join(names, ", "), p.part(pc, from, to))
