@@ -158,7 +158,7 @@ func TestLanguage(t *testing.T) {
 	if interpreted != string(compiled) {
 		t.Errorf("interpreted:\n%s\ncompiled:\n%s", interpreted, compiled)
 	}
-	if n := strings.Count(interpreted, "\n"); n < 40 {
+	if n := strings.Count(interpreted, "\n"); n < 35 {
 		t.Errorf("only %d lines:\n%s", n, interpreted)
 	}
 }

@@ -203,7 +203,7 @@ func (p *probe) title(obj types.Object) string {
 		if obj.IsField() {
 			word = "field "
 		}
-		return word + obj.Name() + " " + types.TypeString(obj.Type(), shortNames)
+		return word + obj.Name() + " " + typeText(obj.Type())
 	case *types.Const:
 		return "const " + obj.Name() + " " + signature(obj)
 	case *types.Nil:

@@ -258,6 +258,14 @@ func (s *Session) compile(p *plan) (err error) {
 		delete(s.imports, name)
 	}
 	s.remember(p)
+	for name, o := range old {
+		if was, ok := o.(*types.TypeName); ok && s.live[name] != nil && s.live[name].obj != o {
+			rt.Replace(was)
+		}
+	}
+	for _, r := range p.replaced {
+		rt.Replace(r.was)
+	}
 	s.retype(old, p.replaced)
 	return nil
 }
