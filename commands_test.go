@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 		os.Exit(worker.Main())
 	}
 	kernel.Spec = kernelSpec
+	if os.Getenv("TRAFFICGPT_TEST_RUN") != "" {
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	os.Exit(m.Run())
 }
 

@@ -317,7 +317,7 @@ func completeCommand(code string, pos int) (Completion, bool) {
 			name, _, _ := strings.Cut(first, " ")
 			name, _, _ = strings.Cut(name, "\n")
 			if !takesGo(strings.TrimSpace(name)) && start > 0 {
-				return completePath(line[strings.LastIndexFunc(line, unicode.IsSpace)+1:], pos), true
+				return completePath(line[strings.LastIndexFunc(line, unicode.IsSpace)+1:], pos, ""), true
 			}
 		}
 		return Completion{}, false
@@ -325,11 +325,11 @@ func completeCommand(code string, pos int) (Completion, bool) {
 	name, args, hasArgs := strings.Cut(line, " ")
 	switch {
 	case line[0] == '!':
-		return completePath(line[1+strings.LastIndexFunc(line[1:], unicode.IsSpace)+1:], pos), true
+		return completePath(line[1+strings.LastIndexFunc(line[1:], unicode.IsSpace)+1:], pos, ""), true
 	case hasArgs && takesGo(name):
 		return Completion{}, false
 	case hasArgs:
-		return completePath(args[strings.LastIndexFunc(args, unicode.IsSpace)+1:], pos), true
+		return completePath(args[strings.LastIndexFunc(args, unicode.IsSpace)+1:], pos, ""), true
 	}
 	end := pos + len(identifierAfter(code[pos:]))
 	c := candidates{prefix: name, start: pos - len(name), end: end, seen: map[string]bool{}}

@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"trafficgpt/interp/rt"
 	"trafficgpt/interp/symbols"
 )
 
@@ -27,9 +28,9 @@ func complete(code string, pos int, known names) Completion {
 	before := goBefore(code[:pos])
 	if text, imports, ok := openString(before); ok {
 		if imports {
-			return completeImport(text, pos)
+			return completeImport(text, pos, known.dir)
 		}
-		return completePath(text, pos)
+		return completePath(text, pos, "")
 	}
 	prefix := identifierBefore(before)
 	if r, _ := utf8.DecodeRuneInString(prefix); prefix != "" && unicode.IsDigit(r) {
@@ -162,7 +163,17 @@ func signature(obj types.Object) string {
 	case *types.Nil:
 		return ""
 	}
-	return types.TypeString(obj.Type(), shortNames)
+	return typeText(obj.Type())
+}
+
+// typeText is a type as cells write it; one that a later cell has declared
+// anew is named as such.
+func typeText(t types.Type) string {
+	text := types.TypeString(t, shortNames)
+	if rt.Stale(t) {
+		text += ", earlier version"
+	}
+	return text
 }
 
 // collect fills in what may stand at the identifier.

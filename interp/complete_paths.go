@@ -11,9 +11,9 @@ import (
 
 // completeImport lists the packages whose path, or a part of it after a slash,
 // begins with text: "stat" finds gonum.org/v1/gonum/stat.
-func completeImport(text string, pos int) Completion {
+func completeImport(text string, pos int, dir string) Completion {
 	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "/") {
-		c := completePath(text, pos)
+		c := completePath(text, pos, dir)
 		c.Items = slices.DeleteFunc(c.Items, func(it CompletionItem) bool { return !strings.HasSuffix(it.Text, "/") })
 		return c
 	}
@@ -36,9 +36,9 @@ func completeImport(text string, pos int) Completion {
 // most is how many files of a folder are offered.
 const most = 500
 
-// completePath lists the files whose path begins with text; folders end in a
-// slash.
-func completePath(text string, pos int) Completion {
+// completePath lists the files whose path begins with text, seen from a folder;
+// folders end in a slash.
+func completePath(text string, pos int, from string) Completion {
 	c := candidates{start: pos - len(text), end: pos, seen: map[string]bool{}}
 	dir, base := "", text
 	if i := strings.LastIndexByte(text, '/'); i >= 0 {
@@ -50,6 +50,9 @@ func completePath(text string, pos int) Completion {
 		look = "."
 	} else if home, err := os.UserHomeDir(); err == nil && strings.HasPrefix(look, "~/") {
 		look = filepath.Join(home, look[2:])
+	}
+	if from != "" && !filepath.IsAbs(look) {
+		look = filepath.Join(from, look)
 	}
 	entries, err := os.ReadDir(look)
 	if err != nil {

@@ -2,7 +2,6 @@ package interp
 
 import (
 	"context"
-	"fmt"
 	"go/types"
 	"maps"
 )
@@ -31,14 +30,17 @@ func (s *Session) known() names {
 	for name, e := range s.live {
 		n.objects[name] = e.obj
 	}
+	packages := map[string]*types.Package{}
+	for _, p := range s.importer.local {
+		packages[p.path] = p.pkg
+	}
+	n.own = func(path string) *types.Package { return packages[path] }
+	n.dir = s.base
 	cells := maps.Clone(s.cells)
 	fset := s.fset
-	n.source = func(obj types.Object) (text string, cell int) {
-		file := fset.Position(obj.Pos()).Filename
-		if _, err := fmt.Sscanf(file, "cell %d", &cell); err != nil {
-			return "", 0
-		}
-		return cells[file], cell
+	n.source = func(obj types.Object) (text, place string) {
+		place = fset.Position(obj.Pos()).Filename
+		return cells[place], place
 	}
 	return n
 }

@@ -29,11 +29,11 @@ func sessionOf(t testing.TB, src string, imports map[string]string) names {
 	for _, name := range pkg.Scope().Names() {
 		n.objects[name] = pkg.Scope().Lookup(name)
 	}
-	n.source = func(obj types.Object) (string, int) {
+	n.source = func(obj types.Object) (string, string) {
 		if obj.Pkg() == pkg {
-			return src, 1
+			return src, "cell 1"
 		}
-		return "", 0
+		return "", ""
 	}
 	return n
 }

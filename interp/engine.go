@@ -4,6 +4,8 @@ package interp
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"trafficgpt/lib/display"
@@ -57,6 +59,7 @@ type Error struct {
 	Message     string       // one line
 	Traceback   []string     // lines for people, with ANSI colours
 	Diagnostics []Diagnostic // positions, for type errors all of them (up to 10)
+	Stack       []StackFrame // of a panic: the functions of cells, innermost first
 	SessionLost bool         // the child died: variables are gone
 }
 
@@ -67,6 +70,24 @@ type Diagnostic struct {
 	Cell, Line, Column int
 	Message            string
 	Source             string // the text of the line
+	File               string // of a package of the user's, "" for a cell
+}
+
+// StackFrame is a function that a panic has left. Lines are those at which it
+// can have called the function before it in the stack: one, unless it calls
+// that function on several lines.
+type StackFrame struct {
+	Func, File string // File is "cell 3", or the file of a package of the user's
+	Lines      []int
+}
+
+// String is the frame as tracebacks show it: f (cell 3:4).
+func (f StackFrame) String() string {
+	lines := make([]string, len(f.Lines))
+	for i, n := range f.Lines {
+		lines[i] = strconv.Itoa(n)
+	}
+	return f.Func + " (" + f.File + ":" + strings.Join(lines, " or ") + ")"
 }
 
 // Completion lists what may replace code[Start:End].

@@ -3,10 +3,8 @@ package interp
 import (
 	"fmt"
 	"go/token"
-	"go/types"
 	"sort"
 	"strings"
-	"time"
 
 	"trafficgpt/interp/lower"
 	"trafficgpt/interp/rt"
@@ -14,18 +12,18 @@ import (
 
 const maxErrors = 10
 
+const inAGoroutine = " (in a goroutine)"
+
 // compileError makes the error of a cell that failed its check.
 func (s *Session) compileError(cell Cell, err error) *Error {
 	e := &Error{Name: "CompileError"}
 	add := func(p token.Position, msg string) {
 		d := Diagnostic{Cell: cell.Number, Line: p.Line, Column: p.Column, Message: msg}
 		src := cell.Code
-		if name := strings.TrimPrefix(p.Filename, "cell "); name != p.Filename {
-			var n int
-			if _, err := fmt.Sscan(name, &n); err == nil {
-				d.Cell = n
-				src = s.cells[p.Filename]
-			}
+		if n, ok := cellNumber(p.Filename); ok {
+			d.Cell, src = n, s.cells[p.Filename]
+		} else if text, ok := s.cells[p.Filename]; ok {
+			d.Cell, d.File, src = 0, p.Filename, text
 		}
 		if lines := strings.Split(src, "\n"); p.Line >= 1 && p.Line <= len(lines) {
 			d.Source = lines[p.Line-1]
@@ -59,10 +57,24 @@ func (s *Session) compileError(cell Cell, err error) *Error {
 	}
 	e.Message = e.Diagnostics[0].Message
 	for _, d := range e.Diagnostics {
-		e.Traceback = append(e.Traceback, fmt.Sprintf("%s cell %d:%d:%d: %s", red("error"), d.Cell, d.Line, d.Column, d.Message))
+		e.Traceback = append(e.Traceback, fmt.Sprintf("%s %s: %s", red("error"), d.place(), d.Message))
 		e.Traceback = append(e.Traceback, caret(d)...)
 	}
 	return e
+}
+
+// cellNumber takes "cell 3" apart.
+func cellNumber(file string) (n int, ok bool) {
+	_, err := fmt.Sscanf(file, "cell %d", &n)
+	return n, err == nil
+}
+
+// place names the position of a diagnostic.
+func (d Diagnostic) place() string {
+	if d.File != "" {
+		return fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)
+	}
+	return fmt.Sprintf("cell %d:%d:%d", d.Cell, d.Line, d.Column)
 }
 
 func red(s string) string { return "\x1b[31;1m" + s + "\x1b[0m" }
@@ -87,13 +99,13 @@ func caret(d Diagnostic) []string {
 }
 
 // panicError makes the error of a cell that panicked.
-func (s *Session) panicError(p *plan, v any, goroutine bool) *Error {
+func (s *Session) panicError(f fault, goroutine bool) *Error {
 	e := &Error{Name: "Panic"}
-	v = rt.MapPanic(v)
+	v := f.value
 	switch x := v.(type) {
 	case mustFailure:
 		e.Name, e.Message = "Error", x.err.Error()
-	case exitStatus:
+	case rt.Exit:
 		e.Name, e.Message = "Exit", fmt.Sprintf("os.Exit(%d)", int(x))
 		s.exitCode = int(x)
 	case rt.Refusal:
@@ -107,60 +119,66 @@ func (s *Session) panicError(p *plan, v any, goroutine bool) *Error {
 		e.Message = rt.PanicText(v)
 	}
 	if goroutine {
-		e.Message += " (in a goroutine)"
+		e.Message += inAGoroutine
 	}
-	s.place(e, goroutine)
+	s.place(e, f.way)
 	e.Traceback = append([]string{red(e.Name) + ": " + e.Message}, e.Traceback...)
 	return e
 }
 
 // place adds the position of the fault and the stack of cell functions.
-func (s *Session) place(e *Error, goroutine bool) {
-	pos := token.Pos(s.exec.line())
-	if start, ok := s.starts[pos]; ok {
-		pos = start
-	}
-	if pos.IsValid() {
+func (s *Session) place(e *Error, way passage) {
+	frames, at := s.stack(way)
+	if pos := s.startOf(at); pos.IsValid() {
 		p := s.fset.Position(pos)
 		d := Diagnostic{Line: p.Line, Column: p.Column, Message: e.Message}
-		if _, err := fmt.Sscanf(p.Filename, "cell %d", &d.Cell); err == nil {
-			if lines := strings.Split(s.cells[p.Filename], "\n"); p.Line >= 1 && p.Line <= len(lines) {
+		n, isCell := cellNumber(p.Filename)
+		if text, ok := s.cells[p.Filename]; ok {
+			if d.Cell = n; !isCell {
+				d.File = p.Filename
+			}
+			if lines := strings.Split(text, "\n"); p.Line >= 1 && p.Line <= len(lines) {
 				d.Source = lines[p.Line-1]
 			}
 			e.Diagnostics = append(e.Diagnostics, d)
-			e.Traceback = append(e.Traceback, fmt.Sprintf("cell %d:%d:%d", d.Cell, d.Line, d.Column))
+			e.Traceback = append(e.Traceback, d.place())
 			e.Traceback = append(e.Traceback, caret(d)...)
 		}
 	}
-	for _, name := range s.exec.calls() {
-		fn := s.lowerer.FuncOf(name)
-		if fn == nil || strings.Contains(fn.Name(), "·") {
-			continue
-		}
-		p := s.fset.Position(fn.Pos())
-		e.Traceback = append(e.Traceback, fmt.Sprintf("  in %s (%s:%d)", rt.FuncName(fn.Name(), fn.Signature), p.Filename, p.Line))
+	e.Stack = frames
+	for _, f := range e.Stack {
+		e.Traceback = append(e.Traceback, "  in "+f.String())
 	}
+}
+
+// startOf is where the call with this parenthesis starts.
+func (s *Session) startOf(pos token.Pos) token.Pos {
+	if start, ok := s.starts[pos]; ok {
+		return start
+	}
+	return pos
+}
+
+// fault is a panic and its way.
+type fault struct {
+	value any // as Go has it
+	way   passage
 }
 
 // goroutinePanic ends the running cell with the panic of a goroutine.
 func (s *Session) goroutinePanic(v any, _ string) {
 	select {
-	case s.crashes() <- v:
+	case s.crashes <- fault{v, s.exec.passed()}:
 	default:
 	}
 }
 
-var crashChannels = make(chan any, 1)
-
-func (s *Session) crashes() chan any { return crashChannels }
-
-func (s *Session) watchCrash() <-chan any {
+// watchCrash returns the channel of the panics of goroutines, without those
+// that came when no cell ran.
+func (s *Session) watchCrash() <-chan fault {
 	select {
-	case <-s.crashes():
+	case <-s.crashes:
 	default:
 	}
-	return s.crashes()
+	return s.crashes
 }
-
-var _ = time.Now
-var _ types.Type

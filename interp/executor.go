@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,10 +27,11 @@ type executor interface {
 	// halt makes all running code return at its next step, until release.
 	halt()
 	release()
-	// line is the position last recorded by running code.
-	line() int
-	// calls returns the functions that the last panic left, innermost first.
-	calls() []string
+	// passed tells of the panic that has passed through the frames of this
+	// goroutine: where it began, the functions it left, innermost first, and
+	// the call that the cell itself was at. It forgets them.
+	passed() passage
+	// forget drops what is known of the panics of all goroutines.
 	forget()
 }
 
@@ -43,30 +45,113 @@ type yaegi struct {
 	mu      sync.Mutex
 }
 
-// trace collects what yaegi prints while a panic passes through its frames.
-type trace struct {
-	mu    sync.Mutex
-	names []string
+// passage is the way of a panic through lowered functions.
+type passage struct {
+	cell  int // the call that the cell was at
+	steps []left
 }
 
+// left is one function that a panic has left; innermost ones come first.
+type left struct {
+	name string // lowered
+	pos  int    // recorded last by then
+}
+
+// pos is where the panic began.
+func (p passage) pos() int {
+	if len(p.steps) == 0 {
+		return 0
+	}
+	return p.steps[0].pos
+}
+
+// trace collects what yaegi prints while a panic passes through its frames, by
+// goroutine.
+type trace struct {
+	mu   sync.Mutex
+	line func() (pos, cell int)
+	by   map[string]*passage
+}
+
+// deepest is how many functions of a panic are kept.
+const deepest = 1000
+
 func (t *trace) Write(p []byte) (int, error) {
+	_, rest, ok := strings.Cut(string(p), "panic: ")
+	if !ok {
+		return len(p), nil
+	}
+	id := goroutine()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, rest, ok := strings.Cut(string(p), "panic: "); ok && len(t.names) < 1000 {
+	g := t.by[id]
+	if g == nil {
+		g = &passage{}
+		t.by[id] = g
+	}
+	if len(g.steps) < deepest {
 		name, _, _ := strings.Cut(rest, "(")
-		t.names = append(t.names, strings.TrimPrefix(name, "main."))
+		pos, cell := t.line()
+		g.steps, g.cell = append(g.steps, left{strings.TrimPrefix(name, "main."), pos}), cell
 	}
 	return len(p), nil
 }
 
+// Mark begins a new panic on this goroutine, one in a deferred call, while the
+// old one is kept aside.
+func (t *trace) Mark() any {
+	id := goroutine()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.by[id]
+	delete(t.by, id)
+	return old
+}
+
+// Back takes up the panic that Mark laid aside.
+func (t *trace) Back(mark any) {
+	id := goroutine()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if old := mark.(*passage); old != nil {
+		t.by[id] = old
+	} else {
+		delete(t.by, id)
+	}
+}
+
+func (t *trace) take() passage {
+	id := goroutine()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.by[id]
+	delete(t.by, id)
+	if g == nil {
+		return passage{}
+	}
+	return *g
+}
+
+// goroutine names the running goroutine.
+func goroutine() string {
+	var buf [40]byte
+	text := string(buf[:runtime.Stack(buf[:], false)])
+	id, _, _ := strings.Cut(strings.TrimPrefix(text, "goroutine "), " ")
+	return id
+}
+
 func newYaegi(w *rt.World, out io.Writer, panicked func(v any)) (*yaegi, error) {
 	y := &yaegi{globals: map[string]reflect.Value{}}
+	y.trace = trace{by: map[string]*passage{}, line: func() (int, int) {
+		return int(y.globals["LN"].Elem().Int()), int(y.globals["LC"].Elem().Int())
+	}}
+	w.Control.Trace = &y.trace
 	y.i = interp.New(interp.Options{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &y.trace, Args: []string{"cell"}})
 	if err := y.i.Use(interp.Exports{"x/x": y.builtins(w, out, panicked)}); err != nil {
 		return nil, err
 	}
 	y.i.ImportUsed()
-	_, err := y.i.Eval("package main\nvar LN int\nfunc init() { x.RegG(\"LN\", &LN) }\n")
+	_, err := y.i.Eval("package main\nvar LN, LC int\nfunc init() { x.RegG(\"LN\", &LN); x.RegG(\"LC\", &LC) }\n")
 	return y, err
 }
 
@@ -118,18 +203,12 @@ func (y *yaegi) load(c *lower.Chunk) (entry func(), err error) {
 
 func (y *yaegi) global(name string) reflect.Value { return y.globals[name] }
 
-func (y *yaegi) line() int { return int(y.globals["LN"].Elem().Int()) }
-
-func (y *yaegi) calls() []string {
-	y.trace.mu.Lock()
-	defer y.trace.mu.Unlock()
-	return append([]string(nil), y.trace.names...)
-}
+func (y *yaegi) passed() passage { return y.trace.take() }
 
 func (y *yaegi) forget() {
 	y.trace.mu.Lock()
 	defer y.trace.mu.Unlock()
-	y.trace.names = nil
+	clear(y.trace.by)
 }
 
 // runID is yaegi's counter of runs, the first field of an Interpreter: code

@@ -203,7 +203,7 @@ func (p *probe) title(obj types.Object) string {
 		if obj.IsField() {
 			word = "field "
 		}
-		return word + obj.Name() + " " + types.TypeString(obj.Type(), shortNames)
+		return word + obj.Name() + " " + typeText(obj.Type())
 	case *types.Const:
 		return "const " + obj.Name() + " " + signature(obj)
 	case *types.Nil:
@@ -302,16 +302,16 @@ func methodList(t types.Type) string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// describeOwn adds what the cell that declared the object says.
+// describeOwn adds what the cell or file that declared the object says.
 func (p *probe) describeOwn(a *about, obj types.Object, known names, detail int) {
 	if known.source == nil {
 		return
 	}
-	text, cell := known.source(obj)
+	text, place := known.source(obj)
 	if text == "" {
 		return
 	}
-	a.origin = fmt.Sprintf("declared in cell %d", cell)
+	a.origin = "declared in " + place
 	name := obj.Name()
 	if f, ok := obj.(*types.Func); ok && f.Signature().Recv() != nil {
 		name = typeName(f.Signature().Recv().Type()) + "." + name

@@ -19,11 +19,13 @@ import (
 type names struct {
 	objects map[string]types.Object // declared by cells, the latest of each name
 	imports map[string]string       // name in cells to import path
-	// source returns the text by which a cell declared the object and the
-	// cell's number; nil if there is no such record.
-	source func(obj types.Object) (text string, cell int)
+	// source returns the text of the cell or file that declared the object and
+	// what it is called; nil if there is no such record.
+	source func(obj types.Object) (text, place string)
 	// own is the type of a package of the user's, imported by a relative path.
 	own func(path string) *types.Package
+	// dir is where relative imports look.
+	dir string
 }
 
 // probe is the code before the cursor, made whole and checked as far as it

@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -71,6 +72,10 @@ type importer struct {
 	s      *Session
 	source map[string]*types.Package
 	asts   map[string]sourcePackage
+
+	local   map[string]*localPackage // by folder
+	byTypes map[*types.Package]*localPackage
+	reading []string // folders that are being read
 }
 
 type sourcePackage struct {
@@ -82,7 +87,8 @@ type sourcePackage struct {
 var fromSource = map[string]bool{"slices": true, "maps": true, "cmp": true, "iter": true}
 
 func newImporter(s *Session) *importer {
-	return &importer{s: s, source: map[string]*types.Package{}, asts: map[string]sourcePackage{}}
+	return &importer{s: s, source: map[string]*types.Package{}, asts: map[string]sourcePackage{},
+		local: map[string]*localPackage{}, byTypes: map[*types.Package]*localPackage{}}
 }
 
 // Import implements types.Importer.
@@ -95,6 +101,16 @@ func (im *importer) Import(path string) (*types.Package, error) {
 	}
 	if fromSource[path] {
 		return im.fromSource(path)
+	}
+	if dir, ok := im.folder(path, ""); ok && !symbols.Has(path) {
+		if p := im.local[dir]; p != nil {
+			return p.pkg, nil
+		}
+		p, err := im.readLocal(dir)
+		if err != nil {
+			return nil, err
+		}
+		return p.pkg, nil
 	}
 	return symbols.Types(path)
 }
@@ -158,6 +174,10 @@ func (s *Session) addPackage(p *types.Package) {
 		s.prog.CreatePackage(p, sp.files, sp.info, true).Build()
 		return
 	}
+	if lp := s.importer.byTypes[p]; lp != nil {
+		s.addLocal(lp)
+		return
+	}
 	s.prog.CreatePackage(p, nil, nil, true)
 	for _, imp := range p.Imports() {
 		s.addPackage(imp)
@@ -211,12 +231,17 @@ func (s *Session) replacements() map[string]any {
 		"fmt.Fprintf": func(w io.Writer, f string, a ...any) (int, error) {
 			return fprintf(late(w), f, a...)
 		},
-		"time.AfterFunc": func(d time.Duration, f func()) *time.Timer { return time.AfterFunc(d, display.Bind(f)) },
-		"fmt.Errorf":     errorf,
-		"fmt.Appendf":    func(b []byte, f string, a ...any) []byte { return append(b, sprintf(f, a...)...) },
-		"fmt.Append":     func(b []byte, a ...any) []byte { return fmt.Append(b, rt.PrepareOperands(a)...) },
-		"time.Sleep":     s.sleep,
-		"os.Exit":        func(code int) { panic(exitStatus(code)) },
+		"fmt.Errorf":  errorf,
+		"fmt.Appendf": func(b []byte, f string, a ...any) []byte { return append(b, sprintf(f, a...)...) },
+		"fmt.Append":  func(b []byte, a ...any) []byte { return fmt.Append(b, rt.PrepareOperands(a)...) },
+		"time.Sleep":  s.sleep,
+		"time.AfterFunc": func(d time.Duration, f func()) *time.Timer {
+			return time.AfterFunc(d, display.Bind(func() { s.world.Guard(f) }))
+		},
+		"context.AfterFunc": func(ctx context.Context, f func()) func() bool {
+			return context.AfterFunc(ctx, display.Bind(func() { s.world.Guard(f) }))
+		},
+		"os.Exit": s.exit,
 	}
 }
 
@@ -282,5 +307,10 @@ func (s *Session) guardedMethod(m *types.Func) reflect.Value {
 	return guarded(path, m.Name(), rm.Func)
 }
 
-// exitStatus is the panic of os.Exit in a session.
-type exitStatus int
+// exit is os.Exit.
+func (s *Session) exit(code int) {
+	if s.opts.Exit != nil {
+		s.opts.Exit(code)
+	}
+	panic(rt.Exit(code))
+}

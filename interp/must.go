@@ -31,8 +31,23 @@ func (c *checker) usesMust() bool {
 // resolveMust picks for every must(...) the form for as many results as its
 // operand has.
 func (c *checker) resolveMust() {
+	files := []*ast.File{c.pc.decls, c.pc.stmts}
+	if c.bodiless {
+		files = files[1:]
+	}
+	// The type of one operand may hang on another must.
+	for c.nameMust(files, false) {
+	}
+	if !c.bodiless {
+		c.nameMust(files, true)
+	}
+}
+
+// nameMust names the calls whose operands have known types, or all. It reports
+// whether it named any.
+func (c *checker) nameMust(files []*ast.File, all bool) (named bool) {
 	p, _ := c.pass(nil)
-	for _, f := range []*ast.File{c.pc.decls, c.pc.stmts} {
+	for _, f := range files {
 		ast.Inspect(f, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok || len(call.Args) != 1 {
@@ -43,15 +58,26 @@ func (c *checker) resolveMust() {
 				return true
 			}
 			n2 := 0
-			if t, ok := p.info.Types[call.Args[0]].Type.(*types.Tuple); ok {
+			switch t := p.info.Types[call.Args[0]].Type.(type) {
+			case nil:
+				n2 = -1
+			case *types.Basic:
+				if t.Kind() == types.Invalid {
+					n2 = -1
+				}
+			case *types.Tuple:
 				n2 = t.Len() - 1
 			}
+			if n2 < 0 && all {
+				n2 = 0
+			}
 			if n2 >= 0 && n2 <= 4 {
-				id.Name = fmt.Sprintf("must·%d", n2)
+				id.Name, named = fmt.Sprintf("must·%d", n2), true
 			}
 			return true
 		})
 	}
+	return named
 }
 
 // loadPrelude compiles what every session knows without an import.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/types"
 	"strconv"
+	"strings"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -57,7 +58,10 @@ func (s *Session) program(files map[string][]byte) (*plan, error) {
 		p.files = append(p.files, f)
 		for _, is := range f.Imports {
 			path, err := strconv.Unquote(is.Path.Value)
-			if err == nil && path != "unsafe" && !symbols.Has(path) {
+			if err != nil || path == "unsafe" || symbols.Has(path) {
+				continue
+			}
+			if _, ok := s.importer.folder(path, ""); !ok {
 				errs = append(errs, types.Error{Fset: s.fset, Pos: is.Pos(), Msg: unknownImport(path)})
 			}
 		}
@@ -65,12 +69,17 @@ func (s *Session) program(files map[string][]byte) (*plan, error) {
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	conf := types.Config{Importer: s.importer, GoVersion: goVersion, Error: func(err error) {
+	var failed *localFailure
+	from := &localImporter{im: s.importer, p: &localPackage{dir: s.base}, failed: func(f *localFailure) { failed = f }}
+	conf := types.Config{Importer: from, GoVersion: goVersion, Error: func(err error) {
 		if e, ok := err.(types.Error); ok {
 			errs = append(errs, e)
 		}
 	}}
 	p.pkg, _ = conf.Check("main", s.fset, p.files, p.info)
+	if failed != nil {
+		return nil, failed.err
+	}
 	if len(errs) > 0 {
 		return nil, errs
 	}
@@ -105,6 +114,37 @@ func (s *Session) compileProgram(p *plan) (err error) {
 		}
 	}
 	return nil
+}
+
+// PanicText is how a program ends whose main panicked, as Go prints it: the
+// value, then the stack, without addresses.
+func (e *Error) PanicText(file func(name string) string) string {
+	var b strings.Builder
+	msg, inGoroutine := strings.CutSuffix(e.Message, inAGoroutine)
+	fmt.Fprintf(&b, "panic: %s\n", msg)
+	if strings.HasPrefix(msg, "runtime error: invalid memory address") {
+		b.WriteString("[signal SIGSEGV: segmentation violation]\n")
+	}
+	id := 1
+	if inGoroutine {
+		id = 2
+	}
+	fmt.Fprintf(&b, "\ngoroutine %d [running]:\n", id)
+	for _, f := range e.Stack {
+		name, literal, isLiteral := strings.Cut(strings.NewReplacer("(main.", "main.(", "(*main.", "main.(*").Replace(f.Func), "$")
+		if !strings.HasPrefix(name, "main.") {
+			name = "main." + name
+		}
+		if isLiteral {
+			name += ".func" + strings.ReplaceAll(literal, "$", ".")
+		}
+		lines := make([]string, len(f.Lines))
+		for i, n := range f.Lines {
+			lines[i] = fmt.Sprint(n)
+		}
+		fmt.Fprintf(&b, "%s(...)\n\t%s:%s\n", name, file(f.File), strings.Join(lines, " or "))
+	}
+	return b.String()
 }
 
 // load lowers a function and hands it to the executor.

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"maps"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -75,7 +76,7 @@ func receiver(f *ast.FuncDecl) string {
 // reissue adds to a cell the earlier declarations that must follow it.
 func (c *checker) reissue() {
 	own := map[string]bool{}
-	changed := map[string]bool{}
+	changed := maps.Clone(c.changed)
 	for _, d := range c.pc.decls.Decls {
 		for _, n := range newDecl(d).names {
 			own[n] = true
@@ -192,10 +193,16 @@ func (s *Session) remember(p *plan) {
 	s.decls = append(keep, add...)
 }
 
+// replacedType is a type and the one that was declared anew under its name.
+type replacedType struct{ was, is *types.TypeName }
+
 // retype gives variables whose type was declared anew, with the same contents,
 // the new type; their storage stays.
-func (s *Session) retype(old map[string]types.Object) {
+func (s *Session) retype(old map[string]types.Object, replaced []replacedType) {
 	sub := map[*types.TypeName]types.Type{}
+	for _, r := range replaced {
+		sub[r.was] = r.is.Type()
+	}
 	for name, o := range old {
 		was, ok1 := o.(*types.TypeName)
 		e := s.live[name]

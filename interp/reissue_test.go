@@ -43,3 +43,46 @@ func TestRedefinition(t *testing.T) {
 		}
 	}
 }
+
+// TestStale: values of a type that was declared anew are named as such.
+func TestStale(t *testing.T) {
+	s := newTestSession(t)
+	for _, code := range []string{
+		"import \"fmt\"\ntype T struct{ X int }\nvar a any = T{1}\nvar list any = []T{{2}}\nold := T{2}", "type T struct{ X, Y int }\nnow := T{1, 2}",
+	} {
+		if _, r := cellOut(s, code); r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	for code, want := range map[string]string{
+		"_ = a.(T)":        "interface conversion: interface {} is main.T (earlier version), not main.T",
+		"_ = list.([]T)":   "interface conversion: interface {} is []main.T (earlier version), not []main.T",
+		"var q T = old":    "cannot use old (variable of struct type main.T) as main.T value in variable declaration; old is of main.T (earlier version)",
+		"old.Y":            "old.Y undefined (type main.T has no field or method Y); old is of main.T (earlier version)",
+		"now == old":       "invalid operation: now == old (mismatched types main.T and main.T); old is of main.T (earlier version)",
+		"_ = any(now).(T)": "",
+	} {
+		_, r := cellOut(s, code)
+		got := ""
+		if r.Err != nil {
+			got = r.Err.Message
+		}
+		if got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", code, got, want)
+		}
+	}
+	out, r := cellOut(s, "fmt.Printf(\"%T %T %T\\n\", a, old, now)")
+	if want := "main.T (earlier version) main.T (earlier version) main.T\n"; out != want || r.Err != nil {
+		t.Errorf("%%T: %q %v", out, r.Err)
+	}
+	var m memory
+	s.Eval(t.Context(), Cell{Code: "%vars"}, &m)
+	text := ""
+	for _, e := range m.events {
+		v, _ := e.Data[display.Text].(string)
+		text += v
+	}
+	if !strings.Contains(text, "T, earlier version") {
+		t.Errorf("%%vars:\n%s%s", text, m.out.String())
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"maps"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -22,13 +24,17 @@ import (
 
 // Options of a session.
 type Options struct {
-	// Dir is where import "./dir" looks; empty means the working directory.
+	// Dir is where import "./dir" looks; empty means the working directory at
+	// the start.
 	Dir string
+	// Exit is what os.Exit calls; by default it ends the cell.
+	Exit func(code int) `json:"-"`
 }
 
 // Session is the engine in this process.
 type Session struct {
 	opts Options
+	base string     // the folder of the notebook, absolute
 	run  sync.Mutex // held while a cell runs
 
 	mu       sync.Mutex // guards all below
@@ -46,7 +52,7 @@ type Session struct {
 	cancel   context.CancelFunc
 	out      *router
 	stuck    chan struct{} // closed when an interrupted cell that went on has ended
-	crash    error
+	crashes  chan fault    // of goroutines
 	shown    []any
 	exitCode int
 	prelude  map[string]types.Object
@@ -62,7 +68,11 @@ type entity struct {
 
 // NewSession starts an empty session.
 func NewSession(opts Options) (*Session, error) {
-	s := &Session{opts: opts}
+	base, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("failed to find the folder of the notebook: %w", err)
+	}
+	s := &Session{opts: opts, base: base}
 	if err := s.reset(); err != nil {
 		return nil, err
 	}
@@ -86,7 +96,8 @@ func (s *Session) reset() error {
 	if s.exec, err = newYaegi(s.world, stderrOf{s.out}, func(any) {}); err != nil {
 		return fmt.Errorf("failed to start the executor: %w", err)
 	}
-	s.count, s.crash, s.stuck, s.decls = 0, nil, nil, nil
+	s.count, s.stuck, s.decls = 0, nil, nil
+	s.crashes = make(chan fault, 1)
 	return s.loadPrelude()
 }
 
@@ -165,9 +176,13 @@ func (s *Session) eval(ctx context.Context, cell Cell, sink Sink) Result {
 	defer cancel()
 	s.cancel = cancel
 	s.cells[cellName(cell.Number)] = cell.Code
+	packages := maps.Clone(s.importer.local)
 	plan, err := s.check(cell)
 	if err == nil && plan != nil {
 		err = s.compile(plan)
+	}
+	if err != nil {
+		s.importer.local = packages // a cell that fails changes nothing
 	}
 	s.mu.Unlock()
 	if err != nil {
@@ -195,6 +210,8 @@ type plan struct {
 	entry   func()
 	parsed  *parsedCell
 	program bool // an ordinary package main
+
+	replaced []replacedType // of packages that were read again
 }
 
 // compile lowers a checked cell and hands it to the executor; only then do its
@@ -222,7 +239,7 @@ func (s *Session) compile(p *plan) (err error) {
 	}
 	s.noteCalls(p)
 	s.follow(p)
-	if p.entry, err = s.load(sp.Func(p.fn)); err != nil {
+	if p.entry, err = s.entryOf(p, sp.Func(p.fn)); err != nil {
 		return err
 	}
 	for name, path := range p.imports {
@@ -242,8 +259,50 @@ func (s *Session) compile(p *plan) (err error) {
 		delete(s.imports, name)
 	}
 	s.remember(p)
-	s.retype(old)
+	for name, o := range old {
+		if was, ok := o.(*types.TypeName); ok && s.live[name] != nil && s.live[name].obj != o {
+			rt.Replace(was)
+		}
+	}
+	for _, r := range p.replaced {
+		rt.Replace(r.was)
+	}
+	s.retype(old, p.replaced)
 	return nil
+}
+
+// entryOf loads the cell's function and what must run before it: the
+// initialisation of packages that it imports.
+func (s *Session) entryOf(p *plan, fn *ssa.Function) (func(), error) {
+	packages := p.pkg.Imports()
+	if p.before != nil {
+		packages = append(packages, p.before.pkg.Imports()...)
+	}
+	for _, path := range p.imports { // one that no code mentions is run too
+		if pkg, err := s.importer.Import(path); err == nil {
+			packages = append(packages, pkg)
+		}
+	}
+	var steps []func()
+	for _, pkg := range packages {
+		first, err := s.initLocal(pkg)
+		if err != nil {
+			return nil, err
+		}
+		if first != nil {
+			steps = append(steps, first)
+		}
+	}
+	entry, err := s.load(fn)
+	if err != nil || len(steps) == 0 {
+		return entry, err
+	}
+	return func() {
+		for _, step := range steps {
+			step()
+		}
+		entry()
+	}, nil
 }
 
 func (s *Session) addImports(pkg *types.Package) {
@@ -296,7 +355,7 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 		var failed any = fine
 		defer func() {
 			if v := recover(); v != nil {
-				failed = v
+				failed = fault{rt.MapPanic(v), s.exec.passed()}
 			} else if failed == nil {
 				failed = goexit{}
 			}
@@ -317,14 +376,16 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 			select {
 			case c := <-crashed:
 				s.halt()
-				return Result{Err: s.panicError(p, c, true)}
+				return Result{Err: s.panicError(c, true)}
 			case <-ctx.Done():
 			}
 		}
 	case c := <-crashed:
 		s.halt()
-		s.drain(done)
-		return Result{Err: s.panicError(p, c, true)}
+		if !p.program { // which ends at once, without its deferred calls
+			s.drain(done)
+		}
+		return Result{Err: s.panicError(c, true)}
 	case <-ctx.Done():
 		interrupted = true
 		s.halt()
@@ -334,13 +395,15 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 			return Result{Err: &Error{Name: "Interrupted", Message: "interrupted; the cell is still inside compiled code that cannot be stopped: restart to be rid of it"}}
 		}
 	}
-	if interrupted || end == any(rt.ErrInterrupted) {
-		if ctx.Err() != nil || end == any(rt.ErrInterrupted) {
-			return Result{Err: &Error{Name: "Interrupted", Message: "interrupted"}}
-		}
+	f, failed := end.(fault)
+	if unwound := f.value == any(rt.ErrInterrupted); unwound || interrupted && ctx.Err() != nil {
+		return Result{Err: &Error{Name: "Interrupted", Message: "interrupted"}}
 	}
-	if end != fine {
-		return Result{Err: s.panicError(p, end, false)}
+	switch {
+	case failed:
+		return Result{Err: s.panicError(f, false)}
+	case end != fine:
+		return Result{Err: s.panicError(fault{value: end}, false)}
 	}
 	return Result{Value: s.value()}
 }

@@ -16,12 +16,16 @@ import (
 // Starter starts an engine whose working directory is dir.
 type Starter func(dir string) (interp.Engine, error)
 
-const runHelp = `usage: trafficgpt run [flags] NOTEBOOK.ipynb | CELLS.go
+const runHelp = `usage: trafficgpt run [flags] NOTEBOOK.ipynb | CELLS.go | PROGRAM.go [-- arguments]
 
 Runs every code cell in order, in the notebook's own folder as Jupyter does,
 and shows progress on standard error. Without -o the outputs are printed as
 text and the file is left alone. It stops at the first cell that fails, with
-exit code 1; with -o the outputs up to there are stored all the same.
+exit code 1; with -o the outputs up to there are stored all the same. Cells of
+a .go file begin at lines "// %%".
+
+An ordinary program (package main) runs as it would compiled: its main, with the
+arguments after --, in the folder the command is given in, and its exit code.
 
   -o OUT.ipynb    store the executed notebook (written aside, then renamed)
   --inplace       the same as -o NOTEBOOK.ipynb
@@ -62,6 +66,7 @@ func RunCommand(ctx context.Context, args []string, register func(*flag.FlagSet)
 	cwd := fs.String("cwd", "", "")
 	quiet := fs.Bool("quiet", false, "")
 	register(fs)
+	args, rest, given := cutArguments(args)
 	files, err := parseMixed(fs, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -77,8 +82,19 @@ func RunCommand(ctx context.Context, args []string, register func(*flag.FlagSet)
 		fmt.Fprintln(stderr, "trafficgpt run: -o and --inplace exclude each other (trafficgpt help run)")
 		return 2
 	}
+	if program, ok := readProgram(files[0]); ok {
+		if name := unfit(fs); name != "" {
+			fmt.Fprintf(stderr, "trafficgpt run: --%s is for notebooks, and %s is a program (trafficgpt help run)\n", name, files[0])
+			return 2
+		}
+		return runProgram(files[0], program, rest, *cwd, stderr)
+	}
+	if given {
+		fmt.Fprintf(stderr, "trafficgpt run: arguments after -- are for programs, and %s has no package main (trafficgpt help run)\n", files[0])
+		return 2
+	}
 	job := job{in: files[0], out: *out, dir: *cwd, start: start, stderr: stderr,
-		opts: Options{Parameters: params, Timeout: *timeout, KeepGoing: *keepGoing}}
+		opts: Options{Parameters: params, Timeout: *timeout, KeepGoing: *keepGoing, Errors: stderr}}
 	if *inplace {
 		job.out = job.in
 	}
@@ -136,9 +152,6 @@ func (j job) run(ctx context.Context) int {
 		}
 		return 0
 	case errors.As(runErr, &failure):
-		for _, line := range failure.Cause.Traceback {
-			fmt.Fprintln(j.stderr, line)
-		}
 		fail(runErr)
 		if ctx.Err() != nil {
 			return 130

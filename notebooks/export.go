@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -44,50 +45,58 @@ func ExportCommand(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "trafficgpt export: usage: trafficgpt export -o DIR NOTEBOOK (trafficgpt help export)")
 		return 2
 	}
-	if err := exportTo(files[0], *out, *module); err != nil {
+	left, err := exportTo(files[0], *out, *module)
+	if err != nil {
 		fmt.Fprintf(stderr, "trafficgpt export: %v\n", err)
 		return 1
+	}
+	for _, l := range left {
+		fmt.Fprintf(stderr, "trafficgpt export: left out, since it is a command of the notebook: %s\n", l)
 	}
 	fmt.Fprintf(stdout, "wrote %s\n", filepath.Join(*out, "main.go"))
 	return 0
 }
 
-func exportTo(in, out, module string) error {
+// exportTo writes the program and returns the commands that it lacks.
+func exportTo(in, out, module string) (left []string, err error) {
 	nb, err := Read(in)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var cells []export.Cell
 	for _, c := range nb.Cells {
 		cells = append(cells, export.Cell{Code: c.Source, Comment: c.Type != "code"})
 	}
-	program, err := export.Program(cells)
+	program, err := export.Export(cells, filepath.Dir(in))
 	if err != nil {
-		return fmt.Errorf("%s: %w", in, err)
+		return nil, fmt.Errorf("%s: %w", in, err)
 	}
 	root, err := moduleRoot(module)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return err
-	}
-	own := moduleLine.ReplaceAllString(string(mod), "module notebook")
+	own := moduleLine.ReplaceAllString(string(mod), "module "+export.Module)
 	own += fmt.Sprintf("\nrequire trafficgpt v0.0.0\n\nreplace trafficgpt => %s\n", root)
-	for name, data := range map[string][]byte{"go.mod": []byte(own), "go.sum": sum, "main.go": program} {
+	all := map[string][]byte{"go.mod": []byte(own), "go.sum": sum, "main.go": program.Main}
+	maps.Copy(all, program.Files)
+	for name, data := range all {
+		name = filepath.FromSlash(name)
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(out, name)), 0o755); err != nil {
+			return nil, err
+		}
 		if err := writeAtomic(filepath.Join(out, name), data); err != nil {
-			return fmt.Errorf("failed to write %s: %w", name, err)
+			return nil, fmt.Errorf("failed to write %s: %w", name, err)
 		}
 	}
-	return nil
+	return program.Left, nil
 }
 
 var moduleLine = regexp.MustCompile(`(?m)^module trafficgpt$`)

@@ -15,6 +15,7 @@ type Options struct {
 	Parameters []Parameter
 	Progress   io.Writer     // a line a cell: which, how long; nil for none
 	Live       io.Writer     // text form of the outputs as they come; nil for none
+	Errors     io.Writer     // the traceback of every cell that fails; nil for none
 	Timeout    time.Duration // of one cell; 0 for none
 	KeepGoing  bool          // run on after a cell failed
 }
@@ -61,6 +62,11 @@ func Run(ctx context.Context, nb *Notebook, engine interp.Engine, opts Options) 
 		progress(opts.Progress, n, total, c, res)
 		if res.Err == nil {
 			continue
+		}
+		if opts.Errors != nil {
+			for _, line := range res.Err.Traceback {
+				fmt.Fprintln(opts.Errors, line)
+			}
 		}
 		if failed == nil {
 			failed = &Failure{n, res.Err}

@@ -4,8 +4,8 @@
 // Each cell becomes a function that main calls in order. What a cell defines
 // at its top level becomes a package-level name; a name defined again gets a
 // number behind it, and code of earlier cells keeps the earlier one, except
-// that a function defined again with the same signature replaces the first
-// for its callers too, as in the notebook.
+// that a function or method defined again with the same signature replaces the
+// first for its callers too, as in the notebook.
 package export
 
 import (
@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 
+	"trafficgpt/interp"
 	"trafficgpt/interp/symbols"
 )
 
@@ -37,33 +38,61 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("cell %d, line %d:%d: %s", e.Cell, e.Line, e.Column, e.Message)
 }
 
+// Output is an exported program.
+type Output struct {
+	Main  []byte            // main.go
+	Files map[string][]byte // the user's own packages, by path in the program's folder
+	// Left are the commands of the notebook that the program does not have, as
+	// "cell 3: !ls".
+	Left []string
+}
+
+// Module is the name of exported programs in their go.mod.
+const Module = "notebook"
+
 // Program translates cells to the text of a main.go. Errors about a cell are
 // of type *Error.
 func Program(cells []Cell) ([]byte, error) {
+	out, err := Export(cells, ".")
+	if err != nil {
+		return nil, err
+	}
+	return out.Main, nil
+}
+
+// Export translates the cells of a notebook in folder dir, where it looks for
+// packages that they import by a relative path.
+func Export(cells []Cell, dir string) (*Output, error) {
+	packages, err := interp.NewUserPackages(dir)
+	if err != nil {
+		return nil, err
+	}
+	out := &Output{Files: map[string][]byte{}}
 	var parts [][]*piece
+	before := "" // the code so far
 	for _, c := range cells {
 		if c.Comment {
 			continue
 		}
-		pieces, err := split(len(parts)+1, c.Code)
+		code, left, err := withoutCommands(len(parts)+1, c.Code, before)
+		if err != nil {
+			return nil, err
+		}
+		before += code + "\n"
+		for _, l := range left {
+			out.Left = append(out.Left, fmt.Sprintf("cell %d: %s", len(parts)+1, l))
+		}
+		pieces, err := split(len(parts)+1, code)
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, pieces)
 	}
-	swaps, err := findSwaps(parts)
+	r, err := newResolver(parts, packages)
 	if err != nil {
 		return nil, err
 	}
-	r := &resolver{taken: map[string]bool{"main": true, "init": true, "show": true}, current: map[string]string{},
-		imports: map[string]string{}, aliases: map[string]string{}, swaps: swaps, methods: map[string]bool{}}
-	for n := range 4 {
-		r.taken["must"+strconv.Itoa(n)] = true
-	}
-	for n := range parts {
-		r.taken["cell"+strconv.Itoa(n+1)] = true
-	}
-	p := &program{resolver: r, used: map[string]bool{}, needs: map[string]bool{}}
+	p := &program{resolver: r, used: map[string]bool{}, needs: map[string]bool{}, left: out.Left}
 	for _, pieces := range parts {
 		resolved, err := r.cell(pieces)
 		if err != nil {
@@ -74,7 +103,55 @@ func Program(cells []Cell) ([]byte, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	return p.write(cells)
+	p.merge()
+	if out.Main, err = p.write(cells); err != nil {
+		return nil, err
+	}
+	return out, p.packageFiles(out)
+}
+
+func newResolver(parts [][]*piece, packages *interp.UserPackages) (*resolver, error) {
+	swaps, err := findSwaps(parts)
+	if err != nil {
+		return nil, err
+	}
+	r := &resolver{taken: map[string]bool{"main": true, "init": true, "show": true}, current: map[string]string{},
+		imports: map[string]string{}, aliases: map[string]string{}, swaps: swaps, methods: map[string]*swap{}, packages: packages,
+		own: map[string]*types.Package{}, before: map[string]string{}}
+	for n := range 4 {
+		r.taken["must"+strconv.Itoa(n)] = true
+	}
+	for n := range parts {
+		r.taken["cell"+strconv.Itoa(n+1)] = true
+	}
+	return r, nil
+}
+
+// packageFiles adds the user's packages to the program.
+func (p *program) packageFiles(out *Output) error {
+	list, err := p.packages.All()
+	if err != nil {
+		return err
+	}
+	for _, u := range list {
+		for name := range u.Files {
+			text, err := u.Rewritten(name, modulePath)
+			if err != nil {
+				return err
+			}
+			out.Files[strings.TrimPrefix(modulePath(u.Path), Module+"/")+"/"+name] = text
+		}
+	}
+	return nil
+}
+
+// modulePath is the import path in the program of a package of the user's.
+func modulePath(path string) string {
+	path = strings.ReplaceAll(strings.TrimPrefix(path, "./"), "..", "above")
+	if path == "." {
+		path = "here"
+	}
+	return Module + "/" + path
 }
 
 // program is all cells resolved, in one synthetic file that can be checked.
@@ -87,9 +164,11 @@ type program struct {
 	file   *ast.File
 	info   *types.Info
 	pkg    *types.Package
-	musts  []edit          // in source
-	used   map[string]bool // import paths that code refers to
-	needs  map[string]bool // helpers that the program calls
+	musts  []edit            // in source
+	used   map[string]bool   // import paths that code refers to
+	needs  map[string]bool   // helpers that the program calls
+	left   []string          // commands that it lacks
+	merged map[string]string // variables that are an earlier one
 }
 
 // synthesize writes the file that is checked: a definition stands as a
@@ -108,6 +187,9 @@ func (p *program) synthesize() error {
 	sb.WriteString(")\n")
 	for name, s := range p.swaps {
 		fmt.Fprintf(&sb, "var %s %s\n", name, s.signature)
+	}
+	for _, s := range p.dispatched {
+		sb.WriteString(s.text)
 	}
 	sb.WriteString("func must0(error) {}\nfunc must1[A any](a A, err error) A { return a }\n" +
 		"func must2[A, B any](a A, b B, err error) (A, B) { return a, b }\n" +
@@ -183,9 +265,14 @@ func (p *program) pieceAt(offset int) (*renamed, int) {
 	return nil, 0
 }
 
-type importer struct{}
+type importer struct{ own map[string]*types.Package }
 
-func (importer) Import(path string) (*types.Package, error) { return symbols.Types(path) }
+func (i importer) Import(path string) (*types.Package, error) {
+	if p := i.own[path]; p != nil {
+		return p, nil
+	}
+	return symbols.Types(path)
+}
 
 // check types the program and finds which helper each call of must needs.
 // An argument's type may hang on another must, so it looks until nothing moves.
@@ -247,7 +334,7 @@ func (p *program) arity(call *ast.CallExpr) int {
 func (p *program) types() error {
 	p.info = &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}}
 	var first error
-	conf := types.Config{Importer: importer{}, GoVersion: "go1.26", DisableUnusedImportCheck: true, Error: func(err error) {
+	conf := types.Config{Importer: importer{p.own}, GoVersion: "go1.26", DisableUnusedImportCheck: true, Error: func(err error) {
 		e := err.(types.Error)
 		pc, at := p.pieceAt(p.fset.Position(e.Pos).Offset)
 		// A cell may end in a bare value, and its variables are set when it

@@ -7,11 +7,13 @@ import (
 	"go/printer"
 	"go/scanner"
 	"go/token"
+	"go/types"
 	"path"
 	"sort"
 	"strconv"
 	"strings"
 
+	"trafficgpt/interp"
 	"trafficgpt/interp/symbols"
 )
 
@@ -41,7 +43,13 @@ type resolver struct {
 	imports map[string]string // path to name in the program
 	aliases map[string]string // name in the program to path
 	swaps   map[string]*swap  // functions that a later cell defines again
-	methods map[string]bool   // T.M defined so far
+	methods map[string]*swap  // T.M defined so far, by the program's name of T
+
+	before map[string]string // variable in the program to what its name meant until then
+
+	packages   *interp.UserPackages
+	own        map[string]*types.Package // of the user's, by path
+	dispatched []*dispatch               // methods that are defined several times
 }
 
 // swap is a function that is defined several times with one signature: a
@@ -49,6 +57,9 @@ type resolver struct {
 type swap struct {
 	signature string
 	versions  int
+
+	first    *renamed // of a method
+	variable string
 }
 
 // parsePiece parses one piece alone; before is what the wrapping put ahead of
@@ -145,24 +156,48 @@ func (r *resolver) importPiece(p *piece, file *ast.File, before int, fset *token
 	for _, s := range file.Imports {
 		at := fset.Position(s.Pos()).Offset - before
 		importPath, _ := strconv.Unquote(s.Path.Value)
-		if !symbols.Has(importPath) {
+		name := symbols.Name(importPath)
+		if user, err := r.packages.Load(importPath); err != nil {
+			return p.at(at, err.Error())
+		} else if user != nil {
+			importPath, name = user.Path, user.Types.Name()
+			r.own[importPath] = user.Types
+		} else if name == "" {
 			return p.at(at, fmt.Sprintf("package %q cannot be imported from cells", importPath))
 		}
-		name := symbols.Name(importPath)
+		named := name
 		if s.Name != nil {
 			name = s.Name.Name
 		}
 		switch name {
 		case "_":
 			continue
-		case ".":
-			return p.at(at, "a dot import has no form in the program")
 		}
 		if r.imports[importPath] == "" {
-			r.imports[importPath] = r.fresh(symbols.Name(importPath))
+			r.imports[importPath] = r.fresh(named)
 			r.aliases[r.imports[importPath]] = importPath
 		}
+		if name == "." {
+			if err := r.dotImport(importPath); err != nil {
+				return p.at(at, err.Error())
+			}
+			continue
+		}
 		r.current[name] = r.imports[importPath]
+	}
+	return nil
+}
+
+// dotImport makes the names of a package mean what it declares.
+func (r *resolver) dotImport(importPath string) error {
+	pkg, err := importer{r.own}.Import(importPath)
+	if err != nil {
+		return err
+	}
+	for _, n := range pkg.Scope().Names() {
+		if token.IsExported(n) {
+			r.current[n] = r.imports[importPath] + "." + n
+		}
 	}
 	return nil
 }
@@ -174,6 +209,8 @@ type renamed struct {
 	defined []string // its top-level names, in the program
 	repeats map[string]bool
 	swapped string // the function it defines is swapped in under this name
+	swaps   string // for this variable
+	method  string // T.M that it defines
 }
 
 // cell resolves the pieces of one cell. What a cell declares as functions,
@@ -202,12 +239,7 @@ func (r *resolver) cell(pieces []*piece) ([]*renamed, error) {
 		}
 		names, method := defines(p, file)
 		all[i] = parsed{file, before, fset, names}
-		if method != "" {
-			if r.methods[method] {
-				return nil, p.errorf("method %s is defined a second time, which a program cannot do", method)
-			}
-			r.methods[method] = true
-		}
+		out[i].method = method
 		for _, d := range names {
 			switch p.kind {
 			case isFunc:
@@ -217,6 +249,7 @@ func (r *resolver) cell(pieces []*piece) ([]*renamed, error) {
 			default:
 				if late[d.name] == "" {
 					late[d.name] = r.fresh(d.name)
+					r.before[late[d.name]] = r.current[d.name]
 				} else if p.kind == isVar {
 					return nil, p.errorf("%s is defined twice in one cell", d.name)
 				}
@@ -253,6 +286,11 @@ func (r *resolver) cell(pieces []*piece) ([]*renamed, error) {
 			edits = append(edits, edit{at, at + len(d.name), name})
 		}
 		out[i].text = apply(p.text, edits)
+		if out[i].method != "" {
+			if err := r.takeMethod(out[i], seen); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return out, nil
 }
@@ -263,7 +301,7 @@ func (r *resolver) function(p *renamed, d definition) string {
 	if s := r.swaps[d.name]; s != nil {
 		s.versions++
 		r.taken[d.name] = true
-		p.swapped = r.fresh(d.name + "_" + strconv.Itoa(s.versions))
+		p.swapped, p.swaps = r.fresh(d.name+"_"+strconv.Itoa(s.versions)), d.name
 		return d.name
 	}
 	return r.fresh(d.name)
@@ -314,16 +352,20 @@ func signatureText(fset *token.FileSet, t *ast.FuncType) string {
 		var out []string
 		if fields != nil {
 			for _, f := range fields.List {
-				var sb strings.Builder
-				_ = printer.Fprint(&sb, fset, f.Type) // a strings.Builder takes everything
 				for range max(1, len(f.Names)) {
-					out = append(out, sb.String())
+					out = append(out, typeText(fset, f.Type))
 				}
 			}
 		}
 		return "(" + strings.Join(out, ", ") + ")"
 	}
 	return "func" + list(t.Params) + " " + list(t.Results)
+}
+
+func typeText(fset *token.FileSet, t ast.Expr) string {
+	var sb strings.Builder
+	_ = printer.Fprint(&sb, fset, t) // a strings.Builder takes everything
+	return sb.String()
 }
 
 // renames edits the free identifiers of a piece.

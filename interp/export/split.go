@@ -44,10 +44,6 @@ func (p *piece) at(offset int, msg string) error {
 // split cuts a cell at its top-level semicolons, written or implied, and
 // tells the pieces apart by how they begin.
 func split(cell int, src string) ([]*piece, error) {
-	if t := strings.TrimSpace(src); strings.HasPrefix(t, "%") || strings.HasPrefix(t, "!") {
-		first, _, _ := strings.Cut(t, "\n")
-		return nil, &Error{cell, 1, 1, fmt.Sprintf("%q is a command of the notebook, not Go: a program has no such thing", first)}
-	}
 	file := token.NewFileSet().AddFile("cell", -1, len(src))
 	var s scanner.Scanner
 	var broken error
@@ -59,6 +55,7 @@ func split(cell int, src string) ([]*piece, error) {
 	var pieces []*piece
 	var tokens []token.Token
 	depth, start := 0, 0
+	header := false // of a for, if, switch: its semicolons end nothing
 	flush := func(end int) {
 		if len(tokens) > 0 {
 			pos := file.Position(file.Pos(start))
@@ -73,12 +70,15 @@ func split(cell int, src string) ([]*piece, error) {
 		}
 		at := file.Offset(pos)
 		switch tok {
+		case token.FOR, token.IF, token.SWITCH:
+			header = header || depth == 0
 		case token.LPAREN, token.LBRACE, token.LBRACK:
+			header = header && (depth > 0 || tok != token.LBRACE)
 			depth++
 		case token.RPAREN, token.RBRACE, token.RBRACK:
 			depth--
 		case token.SEMICOLON:
-			if depth == 0 {
+			if depth == 0 && !header {
 				flush(at)
 				continue
 			}

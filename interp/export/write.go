@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/format"
+	"go/scanner"
 	"go/token"
 	"go/types"
 	"slices"
@@ -47,6 +48,12 @@ func (p *program) write(cells []Cell) ([]byte, error) {
 	for _, name := range names {
 		fmt.Fprintf(&body, "// %s is the version of the latest cell that defined it.\nvar %s %s\n\n", name, name, p.swaps[name].signature)
 	}
+	for _, d := range p.dispatched {
+		body.WriteString(d.text)
+	}
+	for _, l := range p.left {
+		body.WriteString("// Left out, since it is a command of the notebook: " + l + "\n")
+	}
 	var out bytes.Buffer
 	out.WriteString("// Exported from a notebook: each cell is a function, main runs them in order.\npackage main\n\nimport (\n")
 	out.WriteString(p.importList())
@@ -63,7 +70,11 @@ func (p *program) write(cells []Cell) ([]byte, error) {
 func (p *program) importList() string {
 	var lines []string
 	for path := range p.used {
-		lines = append(lines, importSpec(path, p.imports[path]))
+		name := p.imports[path]
+		if p.own[path] != nil {
+			path = modulePath(path)
+		}
+		lines = append(lines, importSpec(path, name))
 	}
 	if p.needs["show"] {
 		lines = append(lines, `_display "trafficgpt/lib/display"`)
@@ -86,15 +97,14 @@ func commented(text string) string {
 
 // cell writes the declarations of a cell and returns what it does.
 func (p *program) cell(decls *bytes.Buffer, pieces []*renamed) (string, error) {
-	var body strings.Builder
+	var first, body strings.Builder // what a cell defines is there before its statements run
 	for i, pc := range pieces {
 		text := p.final(pc)
 		switch pc.kind {
 		case isFunc:
 			decls.WriteString(text + "\n\n")
 			if pc.swapped != "" {
-				name := pc.swapped[:strings.LastIndexByte(pc.swapped, '_')]
-				fmt.Fprintf(&body, "%s = %s\n", name, pc.swapped)
+				fmt.Fprintf(&first, "%s = %s\n", pc.swaps, pc.swapped)
 			}
 		case isType:
 			decls.WriteString(text + "\n\n")
@@ -115,7 +125,7 @@ func (p *program) cell(decls *bytes.Buffer, pieces []*renamed) (string, error) {
 			}
 		}
 	}
-	return body.String(), nil
+	return first.String() + body.String(), nil
 }
 
 // final is a piece's text with its calls of must named.
@@ -129,14 +139,57 @@ func (p *program) part(pc *renamed, from, to int) string {
 			edits = append(edits, edit{e.at - base - from, e.end - base - from, e.with})
 		}
 	}
-	return apply(pc.text[from:to], edits)
+	return p.rename(apply(pc.text[from:to], edits))
+}
+
+// merge finds the variables that are declared again with the same type: as in
+// the notebook, they are the one that functions of earlier cells know.
+func (p *program) merge() {
+	p.merged = map[string]string{}
+	variable := func(name string) *types.Var {
+		v, _ := p.pkg.Scope().Lookup(name).(*types.Var)
+		return v
+	}
+	for name := range p.before {
+		first := name
+		for {
+			v, old := variable(first), variable(p.before[first])
+			if v == nil || old == nil || p.swaps[p.before[first]] != nil || !types.Identical(v.Type(), old.Type()) {
+				break
+			}
+			first = p.before[first]
+		}
+		if first != name {
+			p.merged[name] = first
+		}
+	}
+}
+
+// rename gives merged variables their one name.
+func (p *program) rename(text string) string {
+	if len(p.merged) == 0 {
+		return text
+	}
+	file := token.NewFileSet().AddFile("", -1, len(text))
+	var s scanner.Scanner
+	s.Init(file, []byte(text), func(token.Position, string) {}, scanner.ScanComments)
+	var edits []edit
+	for {
+		pos, tok, lit := s.Scan()
+		if tok == token.EOF {
+			return apply(text, edits)
+		}
+		if to := p.merged[lit]; tok == token.IDENT && to != "" {
+			edits = append(edits, edit{file.Offset(pos), file.Offset(pos) + len(lit), to})
+		}
+	}
 }
 
 // variables declares what a piece defines, with its type.
 func (p *program) variables(decls *bytes.Buffer, pc *renamed) error {
 	for _, name := range pc.defined {
 		v, ok := p.pkg.Scope().Lookup(name).(*types.Var)
-		if !ok || name == "_" || pc.repeats[name] {
+		if !ok || name == "_" || pc.repeats[name] || p.merged[name] != "" {
 			continue
 		}
 		text, err := p.typeText(v.Type())
@@ -156,7 +209,7 @@ func (p *program) typeText(t types.Type) (string, error) {
 			return ""
 		}
 		path := pkg.Path()
-		if !symbols.Has(path) {
+		if !symbols.Has(path) && p.own[path] == nil {
 			bad = fmt.Errorf("its type %s is of a package that programs cannot import", t)
 			return pkg.Name()
 		}
@@ -184,12 +237,15 @@ func (p *program) assignments(pc *renamed) string {
 		}
 		for _, s := range g.Specs {
 			v := s.(*ast.ValueSpec)
-			if len(v.Values) == 0 {
-				continue
-			}
 			var names []string
 			for _, id := range v.Names {
-				names = append(names, id.Name)
+				names = append(names, p.rename(id.Name))
+				if len(v.Values) == 0 && p.merged[id.Name] != "" {
+					fmt.Fprintf(&sb, "%s = *new(%s)\n", p.rename(id.Name), p.part(pc, offset(v.Type.Pos()), offset(v.Type.End())))
+				}
+			}
+			if len(v.Values) == 0 {
+				continue
 			}
 			from, to := offset(v.Values[0].Pos()), offset(v.Values[len(v.Values)-1].End())
 			fmt.Fprintf(&sb, "%s = %s\n", strings.Join(names, ", "), p.part(pc, from, to))

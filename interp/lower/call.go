@@ -71,10 +71,13 @@ func (g *gen) follows(in *ssa.Call, use ssa.Instruction) bool {
 // callText is the text of a call. With frame set, it is the call that a defer
 // of that frame makes.
 func (g *gen) callText(c *ssa.CallCommon, in ssa.Instruction, frame string) string {
+	pos := in.Pos()
+	if g.inCell() && pos.IsValid() {
+		g.emit("LC = %d", int(pos))
+	}
 	if c.IsInvoke() {
 		return g.invokeText(c, in)
 	}
-	pos := in.Pos()
 	switch fn := c.Value.(type) {
 	case *ssa.Function:
 		if fn.Blocks == nil {
@@ -124,6 +127,24 @@ func (g *gen) callText(c *ssa.CallCommon, in ssa.Instruction, frame string) stri
 		g.emit("if %s == nil { %sx.Nil() }", f, ln(pos))
 	}
 	return f + "(" + args + ")"
+}
+
+// inCell reports whether this is the function of a cell itself, or main, which
+// runs once and says what it calls, and whether it calls on several lines.
+func (g *gen) inCell() bool {
+	main := g.fn.Name() == "main" && g.fn.Signature.Recv() == nil && g.fn.Pkg != nil && g.fn.Pkg.Pkg.Path() == "main"
+	if g.parent != nil || g.fn.Parent() != nil || !main && !strings.HasPrefix(g.fn.Name(), "cell·") {
+		return false
+	}
+	lines := map[int]bool{}
+	for _, b := range g.fn.Blocks {
+		for _, in := range b.Instrs {
+			if c, ok := in.(*ssa.Call); ok && c.Pos().IsValid() {
+				lines[g.l.Prog.Fset.Position(c.Pos()).Line] = true
+			}
+		}
+	}
+	return len(lines) > 1
 }
 
 // argVar is an argument as a fresh variable whose address is passed.

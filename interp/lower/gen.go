@@ -183,6 +183,7 @@ func (g *gen) function(entry string) string {
 	}
 	g.params()
 	if framed {
+		g.l.framed[g.fn] = true
 		g.frame = g.name("fr")
 		g.results()
 	}

@@ -54,6 +54,7 @@ type Lowerer struct {
 	methods map[*rt.Desc]bool
 	names   map[string]*ssa.Function // lowered name -> function, for tracebacks
 	vars    map[*ssa.Function]string // the variable through which closures reach a function
+	framed  map[*ssa.Function]bool   // whose bodies run in a compiled frame
 
 	successors [][2]*ssa.Function
 
@@ -85,11 +86,16 @@ func New(w *rt.World, prog *ssa.Program, native func(types.Object) reflect.Value
 		funcs: map[*ssa.Function]*function{}, globals: map[*ssa.Global]string{}, syms: map[any]string{},
 		tnames: map[reflect.Type]string{}, methods: map[*rt.Desc]bool{}, names: map[string]*ssa.Function{},
 		vars: map[*ssa.Function]string{}, Followed: func(*ssa.Function) bool { return false },
+		framed: map[*ssa.Function]bool{},
 	}
 }
 
 // FuncOf returns the function that a lowered name stands for, nil if none.
 func (l *Lowerer) FuncOf(name string) *ssa.Function { return l.names[name] }
+
+// Framed reports whether the body of fn is a literal of its own in the lowered
+// form, run by a compiled frame.
+func (l *Lowerer) Framed(fn *ssa.Function) bool { return l.framed[fn] }
 
 // Lower lowers fn and all that it reaches and that was not lowered before. If
 // it refuses, the Lowerer is as before.

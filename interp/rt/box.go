@@ -19,7 +19,6 @@ type Desc struct {
 	wrap    func(Box) any
 	// Lower makes the code of all methods available.
 	Load func(d *Desc) error
-	Old  bool // replaced by a later declaration of the same name
 }
 
 // Box is a value of a cell type inside an interface. It is comparable exactly
@@ -50,12 +49,20 @@ func (w *World) Desc(t types.Type) *Desc {
 }
 
 // Name is the type as Go prints it.
-func (d *Desc) Name() string {
-	s := TypeString(d.Type)
-	if d.Old {
-		s += " (earlier version)"
-	}
-	return s
+func (d *Desc) Name() string { return TypeString(d.Type) }
+
+// stale holds the names of types that later cells have declared anew.
+var stale sync.Map // *types.TypeName -> bool
+
+// Replace makes a type one of an earlier version.
+func Replace(t *types.TypeName) { stale.Store(t, true) }
+
+// Stale reports whether t is, or is made of, a type that was declared anew.
+func Stale(t types.Type) bool {
+	return reach(t, map[types.Type]bool{}, func(*types.Named) bool { return false }, func(n *types.Named) bool {
+		_, old := stale.Load(n.Obj())
+		return old
+	})
 }
 
 // TypeString prints a type as reflect does: packages by their name.

@@ -14,8 +14,18 @@ type Control struct {
 	done    chan struct{}
 	// Crash receives the panic of a goroutine that a cell started.
 	Crash func(v any, fn string)
+	// Trace is told of panics in deferred calls and of those recovered.
+	Trace Tracer
 	// Late collects deferred calls of interrupted functions.
 	late []func()
+}
+
+// Tracer follows the panics of goroutines through their frames.
+type Tracer interface {
+	// Mark lays the panic of this goroutine aside while a deferred call runs.
+	Mark() any
+	// Back takes it up again; a nil mark's goroutine has none.
+	Back(mark any)
 }
 
 func (c *Control) reset() {

@@ -69,6 +69,9 @@ func (f *Frame) unwind() {
 		}
 		panic(v)
 	}
+	if _, ends := v.(Exit); ends {
+		panic(v) // os.Exit runs no deferred calls
+	}
 	if v != nil {
 		f.panicking, f.value = true, MapPanic(v)
 	}
@@ -79,6 +82,7 @@ func (f *Frame) unwind() {
 		f.guard(call)
 		if f.recovered {
 			f.panicking, f.recovered = false, false
+			_ = f.mark()
 		}
 	}
 	if f.panicking {
@@ -89,12 +93,27 @@ func (f *Frame) unwind() {
 // guard runs a deferred call while the function unwinds; a panic of its own
 // replaces the one in progress.
 func (f *Frame) guard(call func()) {
+	mark := f.mark()
 	defer func() {
-		if v := recover(); v != nil {
+		v := recover()
+		if _, ends := v.(Exit); ends {
+			panic(v)
+		}
+		if v != nil {
 			f.panicking, f.recovered, f.value = true, false, MapPanic(v)
+		} else if f.c.Trace != nil {
+			f.c.Trace.Back(mark)
 		}
 	}()
 	call()
+}
+
+// mark lays aside what is known of the panic that unwinds this function.
+func (f *Frame) mark() any {
+	if f.c.Trace == nil {
+		return nil
+	}
+	return f.c.Trace.Mark()
 }
 
 // Recover is the builtin recover called by a function that this frame
@@ -123,16 +142,21 @@ func RecoverCall(outer, inner *Frame) func() {
 // Go starts a goroutine whose panic ends the cell instead of the process.
 func (w *World) Go(call func()) {
 	go func() {
-		defer func() {
-			if v := recover(); v != nil && v != error(ErrInterrupted) {
-				if w.Control.Crash != nil {
-					w.Control.Crash(MapPanic(v), "")
-				}
-			}
-		}()
 		if call == nil {
-			panic("go of nil func value")
+			call = func() { panic("go of nil func value") }
 		}
-		call()
+		w.Guard(call)
 	}()
+}
+
+// Guard runs a call on a goroutine that is no one's: its panic ends the cell.
+func (w *World) Guard(call func()) {
+	defer func() {
+		if v := recover(); v != nil && v != error(ErrInterrupted) {
+			if w.Control.Crash != nil {
+				w.Control.Crash(MapPanic(v), "")
+			}
+		}
+	}()
+	call()
 }

@@ -111,6 +111,10 @@ type Refusal struct{ Text string }
 
 func (r Refusal) Error() string { return r.Text }
 
+// Exit is the panic of os.Exit in a cell. Nothing recovers from it and no
+// deferred call sees it.
+type Exit int
+
 // ErrInterrupted is what interrupted code unwinds with.
 var ErrInterrupted = errors.New("interrupted")
 
@@ -134,7 +138,9 @@ func PanicText(v any) string {
 			return "nil"
 		}
 		if rv.Kind() <= reflect.Complex128 && rv.Type().PkgPath() == "" {
-			return fmt.Sprintf("%v(%v)", rv.Type(), v)
+			var b strings.Builder
+			Print(&b, false, v)
+			return b.String()
 		}
 		return fmt.Sprintf("(%v) %v", rv.Type(), v)
 	}

@@ -9,6 +9,7 @@ import (
 
 // reflectString prints t as reflect.Type.String does: names with their package
 // name, type arguments with their full path, struct tags quoted.
+// Types that were declared anew are named as such.
 func reflectString(t types.Type) string {
 	var b strings.Builder
 	writeType(&b, t, func(p *types.Package) string { return p.Name() })
@@ -33,6 +34,9 @@ func writeType(b *strings.Builder, t types.Type, q func(*types.Package) string) 
 				writeType(b, t.TypeArgs().At(i), byPath)
 			}
 			b.WriteByte(']')
+		}
+		if _, old := stale.Load(t.Obj()); old {
+			b.WriteString(" (earlier version)")
 		}
 	case *types.Basic:
 		b.WriteString(t.Name())

@@ -312,6 +312,9 @@ func where() string {
 	return ""
 }
 
+// maxStack is Go's own limit of a goroutine's stack, in bytes.
+const maxStack = 1_000_000_000
+
 // limitMemory makes a request for more memory fail as out of memory. The
 // collector is told a little less, so that it works harder before that.
 func limitMemory(limit int64) {
@@ -319,5 +322,10 @@ func limitMemory(limit int64) {
 		return
 	}
 	debug.SetMemoryLimit(limit / 10 * 9)
+	// A stack grows by doubling: endless recursion is to be named as such before
+	// the copy of its stack needs more than there is.
+	if limit/8 < maxStack {
+		debug.SetMaxStack(int(limit / 8))
+	}
 	setDataLimit(uint64(limit))
 }

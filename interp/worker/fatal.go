@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"trafficgpt/interp"
 )
 
@@ -106,8 +108,14 @@ func (s *rawStderr) words() (before, last string) {
 var (
 	fatalLine = regexp.MustCompile(`(?m)^fatal error: (.*)$`)
 	panicLine = regexp.MustCompile(`(?m)^panic: (.*)$`)
-	stackLine = regexp.MustCompile(`(?m)^runtime: goroutine stack exceeds (\d+)-byte limit`)
+	// as a process has it that ends by a signal for which Go prints its stacks
+	signalLine = regexp.MustCompile(`^(SIG[A-Z]+)(: .*)`)
+	codeLine   = regexp.MustCompile(`(?m)^PC=.* sigcode=(-?\d+)`)
+	stackLine  = regexp.MustCompile(`(?m)^runtime: goroutine stack exceeds (\d+)-byte limit`)
 )
+
+// sentByProcess is the code of a signal that kill has sent (SI_USER).
+const sentByProcess = "0"
 
 // explain says why a child is dead.
 func explain(wait error, last string, limit int64) string {
@@ -126,13 +134,24 @@ func explain(wait error, last string, limit int64) string {
 	default:
 		return "fatal error: " + m[1]
 	}
-	// Where the limit leaves no memory for another thread's stack, or for the
-	// runtime's last words, it aborts itself: nothing else in a Go program does.
-	if limit > 0 && (strings.HasPrefix(last, "SIGABRT") || strings.HasPrefix(last, "runtime/cgo: pthread_create failed")) {
-		return fmt.Sprintf("out of memory: the limit is %s (the runtime aborted)", bytesText(limit))
+	// Where the limit leaves no memory for another thread's stack, the C library
+	// says so and aborts.
+	if limit > 0 && strings.HasPrefix(last, "runtime/cgo: pthread_create failed") {
+		return fmt.Sprintf("out of memory: the limit is %s (no stack for another thread)", bytesText(limit))
+	}
+	if sig := signalLine.FindStringSubmatch(last); sig != nil {
+		// The runtime tells who sent a signal: a process, or the fault itself.
+		code := codeLine.FindStringSubmatch(last)
+		switch {
+		case code != nil && code[1] == sentByProcess:
+			return "killed from outside (" + sig[1] + ")"
+		case sig[1] == "SIGABRT":
+			return "the engine aborted itself (SIGABRT)"
+		}
+		return sig[1] + sig[2]
 	}
 	if m := panicLine.FindStringSubmatch(last); m != nil {
-		return "panic in a goroutine: " + strings.TrimSpace(m[1])
+		return "panic in a goroutine: " + strings.TrimSpace(strings.TrimSuffix(m[1], "[recovered, repanicked]"))
 	}
 	var exit *exec.ExitError
 	if !errors.As(wait, &exit) {
@@ -146,7 +165,7 @@ func explain(wait error, last string, limit int64) string {
 	case ok && status.Signaled() && status.Signal() == syscall.SIGKILL:
 		return "killed from outside (SIGKILL), perhaps by the system for want of memory"
 	case ok && status.Signaled():
-		return fmt.Sprintf("killed from outside (%v)", status.Signal())
+		return "killed from outside (" + unix.SignalName(status.Signal()) + ")"
 	case last != "":
 		line, _, _ := strings.Cut(last, "\n")
 		return line
@@ -192,7 +211,7 @@ var machinery = []string{"github.com/traefik/yaegi/", "reflect.", "runtime.", "t
 // first goroutine, without those of the interpreter.
 func frames(last string) []string {
 	_, stack, ok := strings.Cut(last, "\ngoroutine ")
-	if !ok {
+	if !ok || signalLine.MatchString(last) { // what a signal met says nothing of the cell
 		return nil
 	}
 	stack, _, _ = strings.Cut(stack, "\n\n")

@@ -58,7 +58,14 @@ func TestRealDeaths(t *testing.T) {
 	w := startReal(t, Options{MemoryLimit: 1 << 30})
 	for _, c := range []struct{ code, reason string }{
 		{"var keep [][]byte\nfor { keep = append(keep, make([]byte, 16<<20)) }", "out of memory: the limit is 1.0 GiB"},
-		{"import (\"os\"; \"os/exec\"; \"fmt\")\nexec.Command(\"kill\", \"-9\", fmt.Sprint(os.Getpid())).Run()\nselect {}", "killed from outside (SIGKILL)"},
+		{"!kill -KILL $PPID; sleep 9", "killed from outside (SIGKILL)"},
+		{"!kill -ABRT $PPID; sleep 9", "killed from outside (SIGABRT)"},
+		{"!kill -TERM $PPID; sleep 9", "killed from outside (SIGTERM)"},
+		{"!kill -SEGV $PPID; sleep 9", "killed from outside (SIGSEGV)"},
+		{"func() { m := map[int]int{}; for range 4 { go func() { for i := 0; ; i++ { m[i%8] = i } }() }; select {} }()", "fatal error: concurrent map writes"},
+		{"import \"sync\"\nvar mu sync.Mutex\nmu.Unlock()", "fatal error: sync: unlock of unlocked mutex"},
+		{"func deep(n int) int { return deep(n+1) + 1 }\ndeep(0)", "stack overflow: a function called itself until its stack exceeded 134217728 bytes"},
+		{"import \"log\"\nlog.Fatal(\"so\")", "os.Exit(1) ended it"},
 	} {
 		if raced && strings.Contains(c.reason, "memory") {
 			continue // the race detector needs more than the limit
@@ -76,20 +83,26 @@ func TestRealDeaths(t *testing.T) {
 			t.Errorf("after the replay: %+v", r)
 		}
 	}
-	for _, code := range []string{
-		"func() { m := map[int]int{}; for range 4 { go func() { for i := 0; ; i++ { m[i%8] = i } }() }; select {} }()",
-		"go func() { panic(\"boom\") }()\nselect {}",
-		"import \"sync\"\nvar mu sync.Mutex\nmu.Unlock()",
-		"func deep(n int) int { return deep(n+1) + 1 }\ndeep(0)",
-		"import \"os\"\nos.Exit(3)",
+}
+
+// What would kill a Go program but can be stopped in time ends the cell alone:
+// the variables stay.
+func TestRealEnds(t *testing.T) {
+	w := startReal(t, Options{})
+	eval(w, "import (\"os\"; \"time\")\nx := 5")
+	for _, c := range []struct{ code, reason string }{
+		{"go func() { panic(\"boom\") }()\nselect {}", "boom (in a goroutine)"},
+		{"time.AfterFunc(0, func() { var p *int; *p = 1 })\nselect {}", "runtime error: invalid memory address or nil pointer dereference (in a goroutine)"},
+		{"os.Exit(3)", "os.Exit(3)"},
+		{"func() { defer func() { recover(); x = 6 }(); os.Exit(4) }()", "os.Exit(4)"},
+		{"go os.Exit(5)\nselect {}", "os.Exit(5) (in a goroutine)"},
 	} {
-		r, _ := eval(w, code)
-		if r.Err == nil || r.Err.Message == "" || r.Err.Name == "CompileError" {
-			t.Errorf("%q: %+v", code, r.Err)
+		r, _ := eval(w, c.code)
+		if r.Err == nil || r.Err.Message != c.reason || r.Err.SessionLost {
+			t.Errorf("%q: %+v", c.code, r.Err)
 		}
-		t.Logf("%.40q: %v, lost: %v", code, r.Err, r.Err != nil && r.Err.SessionLost)
-		if r, _ := eval(w, "1 + 1"); r.Err != nil || r.Value[display.Text] != "2" {
-			t.Errorf("after %q: %+v", code, r.Err)
+		if r, _ := eval(w, "x"); r.Err != nil || r.Value[display.Text] != "5" {
+			t.Errorf("after %q: %+v", c.code, r)
 		}
 	}
 }

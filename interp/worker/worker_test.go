@@ -146,7 +146,7 @@ func TestDeaths(t *testing.T) {
 		{"memory", "out of memory: the limit is 1.0 GiB"},
 		{"exit", "os.Exit(3) ended it"},
 		{"kill", "killed from outside (SIGKILL), perhaps by the system for want of memory"},
-		{"term", "killed from outside (terminated)"},
+		{"term", "killed from outside (SIGTERM)"},
 	} {
 		t.Run(c.how, func(t *testing.T) {
 			if raced && (c.how == "map" || c.how == "memory") {
