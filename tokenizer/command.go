@@ -2,15 +2,18 @@ package tokenizer
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"trafficgpt/lib/display"
@@ -96,8 +99,8 @@ func EncodeCommand(args []string, stdout, stderr io.Writer) int {
 	appends := c.flags.Bool("append", false, "add to the corpus OUT instead of making a new one")
 	pack := c.flags.Bool("pack", false, "compress the tokens (smaller, and slower to write)")
 	tunnels := c.flags.Bool("tunnels", false, "flows are those inside GRE, VXLAN, Geneve, GTP-U and IP-in-IP")
-	idle := c.flags.Duration("idle", 0, "a longer pause ends a flow, such as 120s (0: never)")
-	active := c.flags.Duration("active", 0, "a flow that has lasted longer is ended, such as 1800s (0: never)")
+	idle := c.flags.Duration("idle", 0, "a pause of this length ends a flow, such as 120s (0: never)")
+	active := c.flags.Duration("active", 0, "a flow that has lasted so long is ended, such as 1800s (0: never)")
 	workers := c.flags.Int("workers", runtime.GOMAXPROCS(0), "files to read at a time")
 	force := c.flags.Bool("f", false, "overwrite OUT even if it is no corpus")
 	quiet := c.flags.Bool("q", false, "say nothing")
@@ -128,6 +131,9 @@ func EncodeCommand(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return c.fail(err)
 	}
+	ctx, stop := interruptible()
+	defer stop()
+	w.ctx = ctx
 	before := len(w.files)
 	if err := w.Add(ins...); err != nil {
 		w.Abort()
@@ -140,6 +146,12 @@ func EncodeCommand(args []string, stdout, stderr io.Writer) int {
 		w.report(c, before, time.Since(begin))
 	}
 	return 0
+}
+
+// interruptible is done when the process is asked to end, so that what is half
+// written can be taken away first.
+func interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
 // mayWrite refuses to overwrite what was hardly meant: an input, or a file that is no corpus.
@@ -231,7 +243,9 @@ func DecodeCommand(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "%s: %d files, all sound\n", names[0], len(k.files))
 		return 0
 	}
-	r := restorer{k: k, plain: *plain, salvage: *salvage}
+	ctx, stop := interruptible()
+	defer stop()
+	r := restorer{ctx: ctx, k: k, plain: *plain, salvage: *salvage}
 	begin := time.Now()
 	if err := r.plan(names[1], *only); err != nil {
 		return c.fail(err)
@@ -251,6 +265,7 @@ func DecodeCommand(args []string, stdout, stderr io.Writer) int {
 
 // restorer writes files of a corpus to where they belong.
 type restorer struct {
+	ctx            context.Context
 	k              *Corpus
 	plain, salvage bool
 	targets        []target
@@ -317,6 +332,9 @@ func (r *restorer) run() {
 		})
 	}
 	for _, t := range r.targets {
+		if r.ctx.Err() != nil {
+			break
+		}
 		next <- t
 	}
 	close(next)
@@ -329,7 +347,7 @@ func (r *restorer) one(t target) error {
 	}
 	var damage []*SectionError
 	err := writeWhole(t.path, func(w io.Writer) (err error) {
-		n := &counter{w: w}
+		n := &counter{ctx: r.ctx, w: w}
 		switch {
 		case r.salvage:
 			damage, err = r.k.Salvage(t.file, n)
@@ -349,13 +367,17 @@ func (r *restorer) one(t target) error {
 	return err
 }
 
-// counter counts what is written.
+// counter counts what is written, until ctx is done.
 type counter struct {
-	w io.Writer
-	n int64
+	ctx context.Context
+	w   io.Writer
+	n   int64
 }
 
 func (c *counter) Write(b []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, errInterrupted
+	}
 	n, err := c.w.Write(b)
 	c.n += int64(n)
 	return n, err
@@ -388,8 +410,12 @@ func writeWhole(path string, f func(io.Writer) error) error {
 	}
 	if err != nil {
 		os.Remove(out.Name())
+		if wrong := (*os.PathError)(nil); errors.As(err, &wrong) && wrong.Path == out.Name() {
+			err = wrong.Err // the name of the file that is gone says nothing
+		}
+		return fmt.Errorf("failed to write %s: %w", path, err)
 	}
-	return err
+	return nil
 }
 
 // MIME shows the files of the corpus.

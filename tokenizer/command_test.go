@@ -2,6 +2,8 @@ package tokenizer
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,5 +115,55 @@ func TestNoEscape(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := DecodeCommand([]string{filepath.Join(dir, "c"), filepath.Join(dir, "d", "e")}, &out, &errs); code != 1 || !strings.Contains(errs.String(), "leads out") {
 		t.Errorf("code %d, %q", code, errs.String())
+	}
+}
+
+// A writer that is interrupted, or has no room, leaves nothing half written: a
+// new corpus does not appear, one that was gone on with is as before.
+func TestNothingHalfWritten(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	in := write(t, at("in.pcap"), capture(9000, 500))
+	if err := EncodeFile(in, at("old")); err != nil {
+		t.Fatal(err)
+	}
+	old := read(t, at("old"))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for name, open := range map[string]func(string, CorpusOptions) (*CorpusWriter, error){"new": CreateCorpus, "old": AppendCorpus} {
+		w, err := open(at(name), CorpusOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "old" { // some of it is there when the end comes
+			if err := w.Add(write(t, at("other.pcap"), capture(100, 5))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.ctx = ctx
+		if err := w.Add(write(t, at("more.pcap"), capture(100, 5))); !errors.Is(err, errInterrupted) {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.Abort()
+	}
+	if !bytes.Equal(read(t, at("old")), old) {
+		t.Error("the corpus is not as before")
+	}
+	c, err := OpenCorpus(at("old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r := restorer{ctx: ctx, k: c}
+	if err := r.one(target{0, at("back")}); !errors.Is(err, errInterrupted) || !strings.Contains(err.Error(), at("back")) {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(at(".*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	for _, name := range []string{"new", "back"} {
+		if _, err := os.Stat(at(name)); err == nil {
+			t.Errorf("%s is there", name)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -43,7 +44,9 @@ type FileInfo struct {
 // CorpusWriter makes a corpus file or goes on with one.
 type CorpusWriter struct {
 	path, temporary string // temporary is "" when going on
+	before          int64  // bytes that were there when going on
 	o               CorpusOptions
+	ctx             context.Context // writing fails when it is done; nil is never
 
 	mu       sync.Mutex
 	f        *os.File
@@ -84,15 +87,19 @@ func AppendCorpus(path string, o CorpusOptions) (*CorpusWriter, error) {
 		f.Close()
 		return nil, fmt.Errorf("failed to append to %s: %w", path, err)
 	}
-	w := &CorpusWriter{path: path, o: o, f: f, offset: end, sections: c.sections, files: c.files, names: map[string]bool{}}
+	w := &CorpusWriter{path: path, before: end, o: o, f: f, offset: end, sections: c.sections, files: c.files, names: map[string]bool{}}
 	for _, i := range c.files {
 		w.names[i.Name] = true
 	}
 	return w, nil
 }
 
-// Abort gives up. A corpus that was being created does not appear.
+// Abort gives up. A corpus that was being created does not appear, one that was
+// gone on with is as before.
 func (w *CorpusWriter) Abort() {
+	if w.temporary == "" {
+		_ = w.f.Truncate(w.before) // what is left behind would be passed over
+	}
 	w.f.Close()
 	if w.temporary != "" {
 		os.Remove(w.temporary)
@@ -282,8 +289,13 @@ func (t *tolerant) Read(b []byte) (int, error) {
 	return n, err
 }
 
+var errInterrupted = errors.New("interrupted")
+
 // put writes a section; out has room for its header.
 func (w *CorpusWriter) put(out []byte, s section) error {
+	if w.ctx != nil && w.ctx.Err() != nil {
+		return errInterrupted
+	}
 	payload := out[sectionHeader:]
 	if len(payload) > maxSection {
 		return fmt.Errorf("a section of %d bytes is more than a corpus may have", len(payload))

@@ -13,9 +13,10 @@ type Flows []*Flow
 // FlowOptions says what belongs together. Its zero value is the paper's: the
 // 5-tuple behind tags, and no timeouts.
 type FlowOptions struct {
-	Through Through       // tags and tunnels to look through; 0 means Tags
-	Idle    time.Duration // a longer pause ends a flow (nfstream: 120 s); 0 never
-	Active  time.Duration // a flow that has lasted longer is ended (nfstream: 1800 s); 0 never
+	Through Through // tags and tunnels to look through; 0 means Tags
+	// Timeouts are nfstream's: whole milliseconds, and a packet at the limit begins a new flow.
+	Idle   time.Duration // a pause of that length ends a flow (nfstream: 120 s); 0 never
+	Active time.Duration // a flow that has lasted so long is ended (nfstream: 1800 s); 0 never
 }
 
 // Flows sorts the packets of the capture into bidirectional flows, in the order
@@ -172,7 +173,7 @@ func (a *Assembler) Add(link LinkType, data []byte, sec int64, nsec uint32) Assi
 
 // belongs reports whether a packet goes on with flow s of the same key.
 func (a *Assembler) belongs(s *state, i *info, t int64) bool {
-	if a.o.Idle > 0 && t-s.last > int64(a.o.Idle) || a.o.Active > 0 && t-s.first > int64(a.o.Active) {
+	if reached(s.last, t, a.o.Idle) || reached(s.first, t, a.o.Active) {
 		return false
 	}
 	if !i.opens() {
@@ -185,6 +186,28 @@ func (a *Assembler) belongs(s *state, i *info, t int64) bool {
 		return i.seq == s.isn
 	}
 	return !s.otherSeen // both ends open at once
+}
+
+// reached reports whether a timeout that counts from since is over at t, as
+// nfstream's meter has it: the packet that comes at the limit begins a new flow,
+// and times count in whole milliseconds (if the limit does).
+func reached(since, t int64, limit time.Duration) bool {
+	if limit <= 0 {
+		return false
+	}
+	if limit%time.Millisecond == 0 {
+		return milliseconds(t)-milliseconds(since) >= limit.Milliseconds()
+	}
+	return t-since >= int64(limit)
+}
+
+// milliseconds rounds down, also before 1970.
+func milliseconds(ns int64) int64 {
+	ms := ns / 1e6
+	if ns%1e6 < 0 {
+		ms--
+	}
+	return ms
 }
 
 // opens reports a TCP SYN that asks for a connection; FIN or RST beside it make it nonsense.

@@ -79,8 +79,22 @@ func TestTimeouts(t *testing.T) {
 	if got := sizes(Assemble(ps, FlowOptions{Idle: 30 * time.Second})); !same(got, []int{3, 3}) {
 		t.Errorf("idle: %v", got)
 	}
-	if got := sizes(Assemble(ps, FlowOptions{Active: 50 * time.Second})); !same(got, []int{4, 2}) {
+	if got := sizes(Assemble(ps, FlowOptions{Idle: 48 * time.Second})); !same(got, []int{3, 3}) {
+		t.Errorf("a pause of just the limit: %v", got)
+	}
+	late := []Packet{ps[0], at(1.9996, tcp("1.1.1.1", "2.2.2.2", 1, 2, ack, 0, ""))}
+	late[0].Time = late[0].Time.Add(-time.Microsecond) // 1.999601 s, two seconds in whole milliseconds
+	if got := sizes(Assemble(late, FlowOptions{Idle: 2 * time.Second})); !same(got, []int{1, 1}) {
+		t.Errorf("whole milliseconds: %v", got)
+	}
+	if got := sizes(Assemble(ps, FlowOptions{Idle: 48*time.Second + 1})); !same(got, []int{6}) {
+		t.Errorf("a pause just below the limit: %v", got)
+	}
+	if got := sizes(Assemble(ps, FlowOptions{Active: 50*time.Second + 1})); !same(got, []int{4, 2}) {
 		t.Errorf("active: %v", got)
+	}
+	if got := sizes(Assemble(ps, FlowOptions{Active: 50 * time.Second})); !same(got, []int{3, 3}) {
+		t.Errorf("at the active limit: %v", got)
 	}
 	if got := sizes(Assemble(ps, FlowOptions{})); !same(got, []int{6}) {
 		t.Errorf("none: %v", got)
