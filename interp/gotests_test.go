@@ -75,7 +75,7 @@ func outcome(root, path string, limit time.Duration) (result, detail string) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), "INTERP_PROGRAM="+path, "GOMEMLIMIT=2GiB", "GOMAXPROCS=2")
+	cmd.Env = append(os.Environ(), "INTERP_PROGRAM="+path, "GOMEMLIMIT=2GiB", "GOMAXPROCS=2", "GOROOT="+filepath.Dir(root))
 	cmd.Dir = root // where Go's own harness runs them
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
