@@ -21,8 +21,10 @@ NOTEBOOKS = sorted((pathlib.Path(__file__).resolve().parent.parent / "notebooks"
 # What a run may take instead of what the notebook says, to be quick.
 SHORTER = {"00-quickstart.ipynb": [("steps := 2500", "steps := 150"), ("samples := 50 ", "samples := 10 ")]}
 
-# Times and rates, the only things in which two runs may differ.
-TIMES = re.compile(r"\d[\d,.]*\s*(?:ns|µs|ms|s|min|h|steps/s|tokens/s|flows/s)\b(?!-)")
+# Times and rates, the only things in which two runs may differ. Progress that was
+# too quick for a rate shows none.
+TIME = r"\d[\d,.]*\s*(?:ns|µs|ms|s|min|h|(?:steps|tokens|flows|files|packets)/s)\b(?!-)"
+TIMES = re.compile(f"{TIME}(?: · {TIME})*")
 
 
 def masked(value):
