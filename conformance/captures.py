@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Encoding and decoding captures beside gopacket, tshark, scapy and dpkt, in one run.
 
-usage: captures.py [--mb 285] [--rounds 3] [--huge] [--only PART] PROGRAM CAPTURE
+usage: captures.py [--mb 285] [--rounds 3] [--huge] [--only PART] PROGRAM CAPTURE...
 
-CAPTURE, a pcap file, is repeated in a temporary folder up to --mb megabytes;
+The packets of the pcap files CAPTURE are repeated in a temporary folder up to --mb megabytes;
 tshark and the Python libraries, which are slow, get shorter ones and are
-compared in MB/s. All take their turns in each round; best and median are
+compared in MB/s and, since a shared machine gives each another share, in MB a
+second of processor time. All take their turns in each round; best and median are
 printed. --huge adds a capture of 4 GB with the memory that it takes. Libraries
 that are not installed are named and left out. PART is gopacket, peers, cores
 or huge.
 
-example: conformance/.venv/bin/python conformance/captures.py ./trafficgpt ../shared/data/captures/73dd15f8e56e.pcap
+example: conformance/.venv/bin/python conformance/captures.py ./trafficgpt ../shared/data/captures/*.pcap
 """
 
 import argparse
@@ -40,37 +41,43 @@ for _, b in dpkt.pcap.Reader(open(sys.argv[1], 'rb')):
 FIELDS = ["frame.time_epoch", "frame.len", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport"]
 
 
-def repeat(source, size, path):
-    """Writes the packets of source again and again, up to size bytes."""
-    b = source.read_bytes()
+def repeat(sources, size, path):
+    """Writes the packets of all sources of the first one's format again and again, until there are size bytes."""
+    files = [p.read_bytes() for p in sources]
+    files = [b for b in files if b[:8] == files[0][:8] and b[20:24] == files[0][20:24]]
     with open(path, "wb") as f:
-        f.write(b[:24])
-        for _ in range(max(1, (size - 24) // (len(b) - 24))):
-            f.write(b[24:])
+        f.write(files[0][:24])
+        while f.tell() < size:
+            for b in files:
+                if f.tell() < size:
+                    f.write(b[24:])
     return path
 
 
 def run(args, **env):
-    """Runs a program; returns seconds and peak memory in MB."""
+    """Runs a program; returns seconds, peak memory in MB, seconds of all processors."""
     start = time.perf_counter()
     p = subprocess.Popen([str(a) for a in args], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **env})
     _, status, usage = os.wait4(p.pid, 0)
     p.returncode = os.waitstatus_to_exitcode(status)
     if p.returncode:
         sys.exit(f"{' '.join(map(str, args))}: exit code {p.returncode}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return time.perf_counter() - start, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
 
 
 def turns(rounds, jobs):
-    """Runs all jobs (name: (function, MB)) in turns; prints and returns the best MB/s of each."""
-    times = {name: [] for name in jobs}
+    """Runs all jobs (name: (function, MB)) in turns; returns the best MB/s of each, and MB a second of processor time."""
+    times, cpu = {name: [] for name in jobs}, {name: [] for name in jobs}
     for _ in range(rounds):
         for name, (job, _) in jobs.items():
-            times[name].append(job()[0])
+            wall, _, used = job()
+            times[name].append(wall)
+            cpu[name].append(used)
     best = {}
     for name, (_, mb) in jobs.items():
-        best[name] = mb / min(times[name])
-        print(f"{name:28} best {best[name]:8.1f} MB/s   median {mb / statistics.median(times[name]):8.1f} MB/s   {min(times[name]):.2f} s for {mb:.0f} MB", flush=True)
+        best[name] = mb / min(times[name]), mb / min(cpu[name])
+        print(f"{name:24} best {best[name][0]:8.1f} MB/s   median {mb / statistics.median(times[name]):8.1f} MB/s   "
+              f"{best[name][1]:8.1f} MB a processor second   ({mb:.0f} MB)", flush=True)
     return best
 
 
@@ -96,7 +103,7 @@ def gopacket(a, tmp):
 
 
 def peers(a, tmp):
-    mb = {"ours": a.mb, "tshark": max(1, a.mb // 10), "python": max(1, a.mb // 60)}
+    mb = {"ours": a.mb, "tshark": max(1, a.mb // 8), "python": max(1, a.mb // 60)}
     path = {k: repeat(a.capture, v * 10**6, tmp / f"{k}.pcap") for k, v in mb.items()}
     size = {k: p.stat().st_size / 1e6 for k, p in path.items()}
     jobs = {"trafficgpt encode": (lambda: run([a.program, "encode", "-q", path["ours"], tmp / "corpus"]), size["ours"]),
@@ -114,7 +121,8 @@ def peers(a, tmp):
     best = turns(a.rounds, jobs)
     for name in jobs:
         if not name.startswith("trafficgpt"):
-            print(f"encode is {best['trafficgpt encode'] / best[name]:.0f} times as fast as {name}")
+            wall, cpu = (x / y for x, y in zip(best["trafficgpt encode"], best[name]))
+            print(f"encode is {wall:.0f} times as fast as {name}; {cpu:.0f} times in processor time")
 
 
 def cores(a, tmp):
@@ -126,13 +134,13 @@ def cores(a, tmp):
     n = os.cpu_count()
     best = turns(a.rounds, {f"8 files, {k} of {n} cores": (lambda k=k: run([a.program, "encode", "-q", "-pack", folder, tmp / "corpus"], GOMAXPROCS=str(k)), mb) for k in (1, n)})
     one, all_of_them = best.values()
-    print(f"{n} cores are {all_of_them / one:.2f} times as fast as one (tokens compressed)")
+    print(f"{n} cores are {all_of_them[0] / one[0]:.2f} times as fast as one (tokens compressed)")
 
 
 def huge(a, tmp):
     path = repeat(a.capture, 4_050_000_000, tmp / "huge.pcap")
     for name, args in (("encode", [path, tmp / "corpus"]), ("decode", [tmp / "corpus", tmp / "back"])):
-        seconds, memory = run([a.program, name, "-q", *args])
+        seconds, memory, _ = run([a.program, name, "-q", *args])
         print(f"{name} of {path.stat().st_size / 1e9:.2f} GB: {seconds:.1f} s, at most {memory:.0f} MB of memory", flush=True)
     print("byte for byte the same" if filecmp.cmp(path, tmp / "back", shallow=False) else "NOT THE SAME")
 
@@ -140,7 +148,7 @@ def huge(a, tmp):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", type=lambda p: pathlib.Path(p).resolve())
-    parser.add_argument("capture", type=pathlib.Path)
+    parser.add_argument("capture", type=pathlib.Path, nargs="+", metavar="CAPTURE")
     parser.add_argument("--mb", type=int, default=285)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--huge", action="store_true")
