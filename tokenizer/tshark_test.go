@@ -101,6 +101,16 @@ func (c *tally) agree(t *testing.T, path string) {
 	}
 	mine := reckon(t, path, read(t, back))
 	theirs, trouble := tshark(t, back)
+	if len(theirs) == 0 && strings.Contains(trouble, "network type") && strings.Contains(trouble, "pcap:") {
+		// A link type that tshark does not know: all else is compared under one that it does.
+		b := read(t, back)
+		order(b[0] != 0xd4 && b[0] != 0x4d).PutUint32(b[20:], 147)
+		write(t, back, b)
+		mine = reckon(t, path, b)
+		if theirs, trouble = tshark(t, back); trouble == "" {
+			t.Logf("equal but for the link type, which tshark does not know")
+		}
+	}
 	switch {
 	case mine.err != nil && len(mine.rows) == 0 && len(theirs) > 0:
 		if kind := otherFormat(back); kind != "" {
@@ -125,17 +135,17 @@ func (c *tally) agree(t *testing.T, path string) {
 		c.add(&c.equal)
 	}
 	if len(mine.packets) > 0 && len(theirs) == len(mine.rows) {
-		c.writeAnew(t, path)
+		c.writeAnew(t, back, filepath.Base(path))
 	}
 }
 
 // writeAnew writes the flows of a capture to a new one, for later comparison.
-func (c *tally) writeAnew(t *testing.T, path string) {
+func (c *tally) writeAnew(t *testing.T, path, name string) {
 	capture, err := pcap.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	flows, to := capture.Flows(), filepath.Join(c.dir, filepath.Base(path)+".pcap")
+	flows, to := capture.Flows(), filepath.Join(c.dir, name+".pcap")
 	if err := pcap.WriteFlows(to, flows); err != nil {
 		t.Logf("not written anew: %v", err)
 		c.add(&c.untimely)
@@ -209,7 +219,7 @@ func TestAgreesWithTshark(t *testing.T) {
 	files := append(data(t, "weird/*"), data(t, "captures/*")...)
 	if !long {
 		var some []string
-		for _, name := range []string{"test201", "gap-data", "ts-max", "usec-over", "vsock", "hoobr_chdlc", "huge-caplen", "short-magic", "atm-oam", "rx_serviceid", "test018", "c6c72a0a56"} {
+		for _, name := range []string{"test201", "gap-data", "ts-max", "usec-over", "vsock", "hoobr_chdlc", "huge-caplen", "short-magic", "atm-oam", "rx_serviceid", "test018", "c6c72a0a56", "unknown-linktype"} {
 			for _, path := range files {
 				if strings.Contains(path, name) {
 					some = append(some, path)

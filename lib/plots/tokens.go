@@ -196,7 +196,11 @@ func (p *TokenPicture) summary() string {
 			n++
 		}
 	}
-	return fmt.Sprintf("%s packets · %s tokens", display.Count(n), display.Count(len(p.Tokens)))
+	noun := "packets"
+	if n == 1 {
+		noun = "packet"
+	}
+	return fmt.Sprintf("%s %s · %s tokens", display.Count(n), noun, display.Count(len(p.Tokens)))
 }
 
 // entry is one line of the legend.

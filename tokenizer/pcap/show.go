@@ -160,7 +160,7 @@ func (fs Flows) table() *table {
 // MIME shows the packets of the flow as a table.
 func (f *Flow) MIME() display.Bundle {
 	src, dst := f.Ends()
-	title := fmt.Sprintf("%s %s → %s: %d packets, %s, %s", f.Protocol(), src, dst, len(f.Packets), Bytes(f.Bytes()), seconds(f.Duration()))
+	title := fmt.Sprintf("%s %s → %s: %s, %s, %s", f.Protocol(), src, dst, packetCount(len(f.Packets)), Bytes(f.Bytes()), seconds(f.Duration()))
 	if f.Label != "" {
 		title = f.Label + ": " + title
 	}
@@ -195,6 +195,13 @@ func flagNames(flags uint8) string {
 		}
 	}
 	return strings.Join(on, " ")
+}
+
+func packetCount(n int) string {
+	if n == 1 {
+		return "1 packet"
+	}
+	return fmt.Sprintf("%d packets", n)
 }
 
 // Bytes counts the captured bytes of the flow.
