@@ -284,14 +284,29 @@ func TestWidgetStates(t *testing.T) {
 		{Kind: display.CommMsg, ID: "m", Data: display.Bundle{display.JSON: map[string]any{"method": "update", "state": map[string]any{"value": 7}}}},
 		{Kind: display.CommMsg, ID: "m", Data: display.Bundle{display.JSON: map[string]any{"method": "echo_update", "state": map[string]any{"value": 9}}}},
 	} {
-		if err := rec.Emit(e); err != nil {
-			t.Fatal(err)
-		}
+		rec.emit(e)
 	}
 	rec.widgets.store(nb)
 	stored := nb.Metadata["widgets"].(map[string]any)["application/vnd.jupyter.widget-state+json"].(map[string]any)["state"].(map[string]any)
 	model := stored["m"].(map[string]any)
 	if len(stored) != 1 || model["model_name"] != "IntSliderModel" || model["state"].(map[string]any)["value"] != 7.0 {
 		t.Errorf("stored %v", stored)
+	}
+}
+
+// What a cell prints after its end stays its own.
+func TestLateOutput(t *testing.T) {
+	rec := newRecorder(nil)
+	one, two := &Cell{}, &Cell{}
+	rec.begin(one)
+	first := cellSink{rec, one}
+	first.Stdout([]byte("a"))
+	rec.begin(two)
+	second := cellSink{rec, two}
+	second.Stdout([]byte("b"))
+	first.Stdout([]byte("c"))
+	second.Stdout([]byte("d"))
+	if one.Outputs[0]["text"] != "ac" || two.Outputs[0]["text"] != "bd" || len(one.Outputs)+len(two.Outputs) != 2 {
+		t.Errorf("outputs %v and %v", one.Outputs, two.Outputs)
 	}
 }

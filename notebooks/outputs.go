@@ -48,9 +48,38 @@ func (r *recorder) append(o map[string]any) {
 	r.cell.Outputs = append(r.cell.Outputs, o)
 }
 
-func (r *recorder) stream(name string, p []byte) {
+// cellSink is where a cell prints and shows, also after its end, when the next
+// one runs.
+type cellSink struct {
+	r    *recorder
+	cell *Cell
+}
+
+func (k cellSink) Stdout(p []byte) { k.record(func() { k.r.stream("stdout", p) }) }
+func (k cellSink) Stderr(p []byte) { k.record(func() { k.r.stream("stderr", p) }) }
+
+// Emit implements display.Sink.
+func (k cellSink) Emit(e display.Event) error {
+	k.record(func() { k.r.emit(e) })
+	return nil
+}
+
+func (k cellSink) Input(context.Context, string, bool) (string, error) { return "", errNoInput }
+
+// record has f append to the sink's cell.
+func (k cellSink) record(f func()) {
+	r := k.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if k.cell != r.cell {
+		cell, clearing := r.cell, r.clearing
+		defer func() { r.cell, r.clearing = cell, clearing }()
+		r.cell, r.clearing = k.cell, false
+	}
+	f()
+}
+
+func (r *recorder) stream(name string, p []byte) {
 	if len(p) == 0 {
 		return
 	}
@@ -66,15 +95,7 @@ func (r *recorder) stream(name string, p []byte) {
 	r.append(map[string]any{"output_type": "stream", "name": name, "text": string(p)})
 }
 
-func (r *recorder) Stdout(p []byte) { r.stream("stdout", p) }
-func (r *recorder) Stderr(p []byte) { r.stream("stderr", p) }
-
-func (r *recorder) Input(context.Context, string, bool) (string, error) { return "", errNoInput }
-
-// Emit implements display.Sink.
-func (r *recorder) Emit(e display.Event) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (r *recorder) emit(e display.Event) {
 	switch e.Kind {
 	case display.Display:
 		o := map[string]any{"output_type": "display_data", "data": mimeData(e.Data), "metadata": metadata(e.Metadata)}
@@ -97,7 +118,6 @@ func (r *recorder) Emit(e display.Event) error {
 	default:
 		r.widgets.take(e)
 	}
-	return nil
 }
 
 // showLive prints the text form of a display; one that may still change is

@@ -86,7 +86,7 @@ func runCell(ctx context.Context, rec *recorder, engine interp.Engine, c *Cell, 
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the cell ran longer than %v", timeout))
 		defer cancel()
 	}
-	res := engine.Eval(ctx, interp.Cell{ID: c.ID, Number: count, Code: c.Source}, rec)
+	res := engine.Eval(ctx, interp.Cell{ID: c.ID, Number: count, Code: c.Source}, cellSink{rec, c})
 	rec.end(res, count)
 	return res
 }

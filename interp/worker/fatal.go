@@ -34,9 +34,10 @@ type rawStderr struct {
 
 const (
 	// hold is how long words are held back that may be the child's last,
-	// holdFatal if they sound like it.
+	// holdFatal if they sound like it: a busy machine needs its time to unwind a
+	// gigabyte of stack.
 	hold      = 20 * time.Millisecond
-	holdFatal = 5 * time.Second
+	holdFatal = 30 * time.Second
 	// lastWords is how much of the child's last words is kept: the stacks of
 	// thousands of goroutines help nobody.
 	lastWords = 64 << 10
