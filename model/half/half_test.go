@@ -67,9 +67,9 @@ func TestTimes(t *testing.T) {
 				}
 			}
 			for _, trans := range []bool{false, true} {
-				m := Pack(false, k, n, b, n+2)
+				m := Pack(false, k, n, b, n+2, make([]float32, PackedLen(k, n)))
 				if trans {
-					m = Pack(true, k, n, bt, k+1)
+					m = Pack(true, k, n, bt, k+1, make([]float32, PackedLen(k, n)))
 				}
 				const guard = 12345
 				c := make([]float32, rows*(n+4))
