@@ -1,45 +1,64 @@
+//go:build unix
+
 package model
 
 import (
 	"fmt"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 )
 
 // inTurns times every f once a round, in an order that moves by one each round,
 // so that a machine that grows slower or faster is fair to all of them, and
-// returns the seconds of each, sorted. All of them run once before.
-func inTurns(rounds int, fs []func()) [][]float64 {
+// returns the seconds of each, sorted: by the clock, and of the processor, which
+// others on the machine disturb less. All of them run once before.
+func inTurns(rounds int, fs []func()) (clock, processor [][]float64) {
 	for _, f := range fs {
 		f()
 	}
-	out := make([][]float64, len(fs))
+	clock, processor = make([][]float64, len(fs)), make([][]float64, len(fs))
 	for round := range rounds {
 		for i := range fs {
 			at := (i + round) % len(fs)
-			start := time.Now()
+			start, busy := time.Now(), processorTime()
 			fs[at]()
-			out[at] = append(out[at], time.Since(start).Seconds())
+			clock[at] = append(clock[at], time.Since(start).Seconds())
+			processor[at] = append(processor[at], processorTime()-busy)
 		}
 	}
-	for _, s := range out {
-		slices.Sort(s)
+	for i := range fs {
+		slices.Sort(clock[i])
+		slices.Sort(processor[i])
 	}
-	return out
+	return clock, processor
+}
+
+// processorTime is what the process has used, in seconds.
+func processorTime() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6
 }
 
 // reportLengths reports the tokens a second of each length, and how far the
 // slowest length lies from the fastest: by medians, and by bests.
-func reportLengths(b *testing.B, lengths []int, tokens int, seconds [][]float64) {
-	var medians, bests []float64
-	for i, s := range seconds {
-		medians, bests = append(medians, s[len(s)/2]), append(bests, s[0])
-		b.ReportMetric(float64(tokens)/s[len(s)/2], fmt.Sprintf("tok/s@%d", lengths[i]))
-		b.ReportMetric(float64(tokens)/s[0], fmt.Sprintf("best-tok/s@%d", lengths[i]))
+func reportLengths(b *testing.B, lengths []int, tokens int, clock, processor [][]float64) {
+	ratios := func(seconds [][]float64, unit string) {
+		var medians, bests []float64
+		for i, s := range seconds {
+			medians, bests = append(medians, s[len(s)/2]), append(bests, s[0])
+			b.ReportMetric(float64(tokens)/s[len(s)/2], fmt.Sprintf("tok/%s@%d", unit, lengths[i]))
+			b.ReportMetric(float64(tokens)/s[0], fmt.Sprintf("best-tok/%s@%d", unit, lengths[i]))
+		}
+		b.ReportMetric(slices.Max(medians)/slices.Min(medians), "max/min-"+unit)
+		b.ReportMetric(slices.Max(bests)/slices.Min(bests), "best-max/min-"+unit)
 	}
-	b.ReportMetric(slices.Max(medians)/slices.Min(medians), "max/min")
-	b.ReportMetric(slices.Max(bests)/slices.Min(bests), "best-max/min")
+	ratios(clock, "s")
+	ratios(processor, "cpu-s")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -64,7 +83,8 @@ func BenchmarkCostPerToken(b *testing.B) {
 				fs = append(fs, lengthStep(b, k.kind, k.total, n))
 			}
 			for b.Loop() {
-				reportLengths(b, k.lengths, k.total, inTurns(rounds, fs))
+				clock, processor := inTurns(rounds, fs)
+				reportLengths(b, k.lengths, k.total, clock, processor)
 			}
 		})
 	}
@@ -125,6 +145,7 @@ func BenchmarkTokenAt(b *testing.B) {
 		})
 	}
 	for b.Loop() {
-		reportLengths(b, at, tokens, inTurns(3*rounds, fs))
+		clock, processor := inTurns(3*rounds, fs)
+		reportLengths(b, at, tokens, clock, processor)
 	}
 }
