@@ -42,11 +42,7 @@ func (p *pass) attentionBack(layer int, x []float32, s *attnSaved, dy, dx []floa
 	p.inputGrad(do, dy, &l.proj)
 	dp := p.arena.Alloc(p.n * c.projected())
 	p.gateBack(s, do, dp)
-	f32.Parallel(len(p.items), 1, func(lo, hi, worker int) {
-		for _, it := range p.items[lo:hi] {
-			p.headBack(layer, it, s, do, dp, p.scratch[worker])
-		}
-	})
+	headBackLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s, y: do, dx: dp})
 	p.mapRowsBack(s.p, dp)
 	dh := p.arena.Alloc(p.n * c.Width)
 	p.addGrads(dp, s.h, &l.qkv, &l.qkvBias)
@@ -55,6 +51,12 @@ func (p *pass) attentionBack(layer int, x []float32, s *attnSaved, dy, dx []floa
 	f32.LayerNormGrad(dh, l.norm1Gain.g, l.norm1Bias.g, dh, x, l.norm1Gain.w, s.mean, s.rstd, p.n, c.Width)
 	f32.Add(dx, dx, dh)
 }
+
+var headBackLoop = f32.NewLoop(func(a *rowsOf, lo, hi, worker int) {
+	for _, it := range a.p.items[lo:hi] {
+		a.p.headBack(a.layer, it, a.attn, a.y, a.dx, a.p.scratch[worker])
+	}
+})
 
 // headBack is the gradient of head.
 func (p *pass) headBack(layer int, it item, s *attnSaved, do, dp, scratch []float32) {
@@ -73,24 +75,26 @@ func (p *pass) headBack(layer int, it item, s *attnSaved, do, dp, scratch []floa
 	row := s.row[it.head*p.n+g.Start:][:n]
 	switch c.kind(it.head) {
 	case localHead, softmaxHead:
-		p.window(it.head).backward(n, q, k, v, ld, dout, inner, row, dq, dk, dv, scratch, p.headSite(layer, it))
+		w := p.window(it.head)
+		w.backward(0, n, q, k, v, ld, dout, inner, row, dq, dk, dv, scratch, p.headSite(layer, it))
 	case linearHead, retentionHead:
 		sc := p.m.scans[it.head]
 		sc.backward(n, q, k, v, ld, s.o[g.Start*inner+it.head*d:], dout, inner, row,
-			s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], dq, dk, dv, scratch)
+			s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], nil, dq, dk, dv, scratch)
 	}
 }
 
 func (p *pass) rwkvBack(layer, head int, s *attnSaved, do, dp, scratch []float32) {
 	c, d, l := p.m.cfg, p.m.cfg.HeadDim, &p.m.p.layers[layer]
 	ld, inner := c.projected(), c.inner()
-	r := p.rwkvHead(layer, head)
+	r := p.rwkvHead(layer, head, scratch)
+	scratch = scratch[2*d:]
 	at := (head - c.firstRWKV()) * d
 	decay, ddecay, dbonus := l.rwkvDecay.w[at:][:d], l.rwkvDecay.g[at:][:d], l.rwkvBonus.g[at:][:d]
 	for i, g := range p.b.Segments {
 		q, dq := s.p[g.Start*ld+head*d:], dp[g.Start*ld+head*d:]
 		r.backward(g.End-g.Start, q, q[inner:], q[2*inner:], ld, do[g.Start*inner+head*d:], inner,
-			s.states[head][p.rwkvFirst[i]*r.stateSize():], dq, dq[inner:], dq[2*inner:], ddecay, dbonus, decay, scratch)
+			s.states[head][p.rwkvFirst[i]*r.stateSize():], nil, dq, dq[inner:], dq[2*inner:], ddecay, dbonus, decay, scratch)
 	}
 }
 
@@ -101,24 +105,24 @@ func (p *pass) mapRowsBack(x, dx []float32) {
 	if !rotated && c.LinearHeads == 0 {
 		return
 	}
-	ld, half := c.projected(), c.HeadDim/2
 	for _, s := range p.b.Segments {
-		n := s.End - s.Start
-		var cos, sin []float32
+		a := rowsOf{p: p, x: x, dx: dx, segment: s}
 		if rotated {
-			cos, sin = p.m.rotary(n)
+			a.cos, a.sin = p.m.rotary(s.End - s.Start)
 		}
-		f32.Parallel(n, 32, func(lo, hi, _ int) {
-			for i := lo; i < hi; i++ {
-				row, drow := x[(s.Start+i)*ld:][:ld], dx[(s.Start+i)*ld:][:ld]
-				p.m.featureRowBack(row, drow)
-				if rotated {
-					p.m.turnRow(drow, cos[i*half:][:half], sin[i*half:][:half], -1)
-				}
-			}
-		})
+		mapBackLoop.Run(s.End-s.Start, 32, a)
 	}
 }
+
+var mapBackLoop = eachRow(func(a *rowsOf, i int) {
+	ld, half := a.p.m.cfg.projected(), a.p.m.cfg.HeadDim/2
+	at := (a.segment.Start + i) * ld
+	row, drow := a.x[at:][:ld], a.dx[at:][:ld]
+	a.p.m.featureRowBack(row, drow)
+	if a.cos != nil {
+		a.p.m.turnRow(drow, a.cos[i*half:][:half], a.sin[i*half:][:half], -1)
+	}
+})
 
 // feedForwardBack adds to dx what the gradient dy of the feed-forward branch's
 // output says of its input x.
@@ -142,28 +146,27 @@ func (p *pass) feedForwardBack(layer int, x []float32, s *ffSaved, dy, dx []floa
 // activateBack computes act once more and returns the gradient of f from that
 // of act, which it overwrites.
 func (p *pass) activateBack(act, dact, f []float32, layer int) []float32 {
-	ff, hidden := p.m.cfg.FeedForward, p.m.cfg.hidden()
 	df := dact
 	if p.m.cfg.GLU {
-		df = p.arena.Alloc(p.n * hidden)
+		df = p.arena.Alloc(p.n * p.m.cfg.hidden())
 	}
-	place := site(layer, siteActivation)
-	f32.Parallel(p.n, rowsAtHand, func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			row, drow, df, f := act[i*ff:][:ff], dact[i*ff:][:ff], df[i*hidden:][:hidden], f[i*hidden:][:hidden]
-			p.drop.row(drow, place, i, 0)
-			f32.Gelu(row, f[:ff])
-			if p.m.cfg.GLU {
-				f32.Mul(df[ff:], drow, row)
-				f32.Mul(row, row, f[ff:])
-				f32.Mul(drow, drow, f[ff:])
-			}
-			p.drop.row(row, place, i, 0)
-			f32.GeluGrad(df[:ff], f[:ff], drow)
-		}
-	})
+	activateBackLoop.Run(p.n, rowsAtHand, rowsOf{p: p, x: f, y: act, base: dact, dx: df, site: site(layer, siteActivation)})
 	return df
 }
+
+var activateBackLoop = eachRow(func(a *rowsOf, i int) {
+	ff, hidden := a.p.m.cfg.FeedForward, a.p.m.cfg.hidden()
+	row, drow, df, f := a.y[i*ff:][:ff], a.base[i*ff:][:ff], a.dx[i*hidden:][:hidden], a.x[i*hidden:][:hidden]
+	a.p.drop.row(drow, a.site, i, 0)
+	f32.Gelu(row, f[:ff])
+	if a.p.m.cfg.GLU {
+		f32.Mul(df[ff:], drow, row)
+		f32.Mul(row, row, f[ff:])
+		f32.Mul(drow, drow, f[ff:])
+	}
+	a.p.drop.row(row, a.site, i, 0)
+	f32.GeluGrad(df[:ff], f[:ff], drow)
+})
 
 // layersBack turns the gradients of the last outputs into those of the
 // embeddings, in place. x1 and x2 are the last outputs, which reversible

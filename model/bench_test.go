@@ -1,7 +1,6 @@
 package model
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -125,61 +124,4 @@ func top(x []float32) int {
 		}
 	}
 	return best
-}
-
-// BenchmarkCostPerToken trains on 98,304 tokens a step, cut into flows of the
-// named length: a token costs the same at any length with linear heads, more and
-// more with softmax heads.
-func BenchmarkCostPerToken(b *testing.B) {
-	const total = 98304
-	for _, kind := range []string{"linear", "softmax"} {
-		for _, n := range []int{1024, 3072, 12288, 32768, 98304} {
-			if kind == "softmax" && n > 12288 {
-				continue
-			}
-			b.Run(fmt.Sprintf("%s/%d", kind, n), func(b *testing.B) {
-				c := peerConfig(2, 128, n)
-				c.Memory, c.Positions = KeepInputs, PositionsNone
-				if kind == "softmax" {
-					c.LinearHeads, c.SoftmaxHeads = 0, 4
-				}
-				m, err := New(c, 1)
-				if err != nil {
-					b.Fatal(err)
-				}
-				tr := NewTrainer(m, DefaultAdamW(), 1)
-				tokens := randomBatch(total, 1).Tokens
-				batch := &Batch{}
-				for at := 0; at < total; at += n {
-					batch.Append(tokens[at:at+n], 0)
-				}
-				measure(b, total, 0, func() {
-					if _, err := tr.Step(1e-4, batch); err != nil {
-						b.Fatal(err)
-					}
-				})
-			})
-		}
-	}
-}
-
-// BenchmarkGenerateAt measures the time of a token far into a flow.
-func BenchmarkGenerateAt(b *testing.B) {
-	m, err := New(peerConfig(4, 256, 3072), 1)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, at := range []int{100, 100_000} {
-		b.Run(fmt.Sprint(at), func(b *testing.B) {
-			s := NewStream(m, 1)
-			s.lanes[0].position = at // the state's size, and so the work, does not depend on what it holds
-			measure(b, 64, 0, func() {
-				for range 64 {
-					if _, err := s.Step([]int{0}, []uint16{7}); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		})
-	}
 }

@@ -76,21 +76,20 @@ const gateEpsilon = 1e-5
 // gate turns the raw outputs of retention heads into what they give: each head
 // normalised over its features (RetNet's group norm), times silu of its gate.
 func (p *pass) gate(s *attnSaved) {
-	c, d := p.m.cfg, p.m.cfg.HeadDim
-	if c.RetentionHeads == 0 {
-		return
+	if p.m.cfg.RetentionHeads > 0 {
+		gateLoop.Run(p.n, 32, rowsOf{p: p, attn: s})
 	}
-	inner, ld := c.inner(), c.projected()
-	f32.Parallel(p.n, 32, func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			raw := s.raw[i*c.RetentionHeads*d:]
-			for h := range c.RetentionHeads {
-				o := s.o[i*inner+(c.firstRetention()+h)*d:][:d]
-				s.rrstd[i*c.RetentionHeads+h] = gateRow(o, raw[h*d:][:d], s.p[i*ld+3*inner+h*d:][:d])
-			}
-		}
-	})
 }
+
+var gateLoop = eachRow(func(a *rowsOf, i int) {
+	c, s := &a.p.m.cfg, a.attn
+	d, inner, ld := c.HeadDim, c.inner(), c.projected()
+	for h := range c.RetentionHeads {
+		o := s.o[i*inner+(c.firstRetention()+h)*d:][:d]
+		at := i*c.RetentionHeads + h
+		s.rrstd[at] = gateRow(o, s.raw[at*d:][:d], s.p[i*ld+3*inner+h*d:][:d])
+	}
+})
 
 // gateRow computes one head's row and returns 1/deviation.
 func gateRow(o, raw, gate []float32) float32 {
@@ -111,21 +110,20 @@ func gateRow(o, raw, gate []float32) float32 {
 // gateBack takes the gradients of retention heads' outputs in do, replaces
 // them by those of the raw outputs, and writes the gates' into dp.
 func (p *pass) gateBack(s *attnSaved, do, dp []float32) {
-	c, d := p.m.cfg, p.m.cfg.HeadDim
-	if c.RetentionHeads == 0 {
-		return
+	if p.m.cfg.RetentionHeads > 0 {
+		gateBackLoop.Run(p.n, 32, rowsOf{p: p, attn: s, y: do, dx: dp})
 	}
-	inner, ld := c.inner(), c.projected()
-	f32.Parallel(p.n, 32, func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			for h := range c.RetentionHeads {
-				at := i*ld + 3*inner + h*d
-				gateRowBack(do[i*inner+(c.firstRetention()+h)*d:][:d], dp[at:][:d], s.raw[(i*c.RetentionHeads+h)*d:][:d],
-					s.p[at:][:d], s.rrstd[i*c.RetentionHeads+h])
-			}
-		}
-	})
 }
+
+var gateBackLoop = eachRow(func(a *rowsOf, i int) {
+	c, s := &a.p.m.cfg, a.attn
+	d, inner, ld := c.HeadDim, c.inner(), c.projected()
+	for h := range c.RetentionHeads {
+		at := i*ld + 3*inner + h*d
+		gateRowBack(a.y[i*inner+(c.firstRetention()+h)*d:][:d], a.dx[at:][:d], s.raw[(i*c.RetentionHeads+h)*d:][:d],
+			s.p[at:][:d], s.rrstd[i*c.RetentionHeads+h])
+	}
+})
 
 func gateRowBack(do, dgate, raw, gate []float32, rstd float32) {
 	d := float32(len(do))

@@ -77,7 +77,7 @@ func (p *pass) prepare() {
 	for h := c.Heads() - c.RWKVHeads; h < c.Heads(); h++ {
 		p.items = append(p.items, item{h, -1})
 	}
-	need := wkv.scratchSize()
+	need := wkv.scratchSize() + 2*c.HeadDim
 	for h := range c.Heads() {
 		switch c.kind(h) {
 		case localHead, softmaxHead:
@@ -98,9 +98,9 @@ func (p *pass) prepare() {
 }
 
 // window returns the window of a local or softmax head.
-func (p *pass) window(h int) *window {
+func (p *pass) window(h int) window {
 	c := p.m.cfg
-	w := &window{d: c.HeadDim, block: c.Chunk, both: c.Bidirectional, dropout: p.drop}
+	w := window{d: c.HeadDim, block: c.Chunk, both: c.Bidirectional, dropout: p.drop}
 	if c.kind(h) == localHead {
 		w.reach = c.Window
 	}
@@ -111,23 +111,51 @@ func (p *pass) window(h int) *window {
 func (p *pass) embed(x []float32) {
 	q, w := p.m.p, p.m.cfg.Width
 	f32.GatherRows(x, q.embed.w, w, p.b.Tokens)
-	p.told = p.m.cfg.hints(p.b)
-	f32.Parallel(len(p.told), 64, func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			p.m.addHint(x[i*w:][:w], &p.told[i])
-		}
-	})
+	p.told = p.m.cfg.hints(p.b, p.told)
+	hintLoop.Run(len(p.told), 64, rowsOf{p: p, x: x})
 	if p.m.cfg.Positions != PositionsAxial {
 		return
 	}
 	for _, s := range p.b.Segments {
-		f32.Parallel(s.End-s.Start, 64, func(lo, hi, _ int) {
-			for i := lo; i < hi; i++ {
-				p.m.addPosition(x[(s.Start+i)*w:][:w], s.Position+i)
-			}
-		})
+		positionLoop.Run(s.End-s.Start, 64, rowsOf{p: p, x: x, segment: s})
 	}
 }
+
+// rowsOf are the arguments of work on rows of a pass; which of them count is
+// the loop's own. Loops are made once, so that a step allocates nothing.
+type rowsOf struct {
+	p          *pass
+	x, dx, y   []float32
+	base, bias []float32
+	cos, sin   []float32
+	attn       *attnSaved
+	final      *final
+	segment    Segment
+	layer      int
+	cols       int
+	sign       float32
+	site       uint64
+}
+
+// eachRow makes a loop of work on one row.
+func eachRow(f func(a *rowsOf, i int)) *f32.Loop[rowsOf] {
+	return f32.NewLoop(func(a *rowsOf, lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			f(a, i)
+		}
+	})
+}
+
+var (
+	hintLoop = eachRow(func(a *rowsOf, i int) {
+		w := a.p.m.cfg.Width
+		a.p.m.addHint(a.x[i*w:][:w], &a.p.told[i])
+	})
+	positionLoop = eachRow(func(a *rowsOf, i int) {
+		w := a.p.m.cfg.Width
+		a.p.m.addPosition(a.x[(a.segment.Start+i)*w:][:w], a.segment.Position+i)
+	})
+)
 
 // addPosition adds the axial embedding; positions wrap past the table's end.
 func (m *Model) addPosition(x []float32, position int) {
@@ -186,32 +214,32 @@ func (p *pass) emit(y, base, o []float32, w, bias *tensor, sign float32, site ui
 	cols := w.cols
 	out := p.arena.Alloc(p.n * cols)
 	p.product(out, o, w)
-	f32.Parallel(p.n, rowsAtHand, func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			row := out[i*cols:][:cols]
-			f32.Add(row, row, bias.w)
-			p.drop.row(row, site, i, 0)
-		}
-		add, y, base := out[lo*cols:hi*cols], y[lo*cols:hi*cols], base[lo*cols:hi*cols]
-		if sign > 0 {
-			f32.Add(y, base, add)
-		} else {
-			f32.Sub(y, base, add)
-		}
-	})
+	emitLoop.Run(p.n, rowsAtHand, rowsOf{p: p, x: out, y: y, base: base, bias: bias.w, cols: cols, sign: sign, site: site})
 }
+
+var emitLoop = f32.NewLoop(func(a *rowsOf, lo, hi, _ int) {
+	for i := lo; i < hi; i++ {
+		row := a.x[i*a.cols:][:a.cols]
+		f32.Add(row, row, a.bias)
+		a.p.drop.row(row, a.site, i, 0)
+	}
+	add, y, base := a.x[lo*a.cols:hi*a.cols], a.y[lo*a.cols:hi*a.cols], a.base[lo*a.cols:hi*a.cols]
+	if a.sign > 0 {
+		f32.Add(y, base, add)
+	} else {
+		f32.Sub(y, base, add)
+	}
+})
 
 // dropRows applies dropout to x [n, cols].
 func (p *pass) dropRows(x []float32, cols int, site uint64) {
 	if p.drop.p == 0 {
 		return
 	}
-	f32.Parallel(p.n, 64, func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			p.drop.row(x[i*cols:][:cols], site, i, 0)
-		}
-	})
+	dropLoop.Run(p.n, 64, rowsOf{p: p, x: x, cols: cols, site: site})
 }
+
+var dropLoop = eachRow(func(a *rowsOf, i int) { a.p.drop.row(a.x[i*a.cols:][:a.cols], a.site, i, 0) })
 
 // Sites of dropout within a layer.
 const (
@@ -233,16 +261,18 @@ func (p *pass) attention(layer int, x, base, y []float32, sign float32, s *attnS
 	p.shift(s.h)
 	p.product(s.p, s.h, &l.qkv)
 	p.mapRows(s.p, l.qkvBias.w)
-	f32.Parallel(len(p.items), 1, func(lo, hi, worker int) {
-		for _, it := range p.items[lo:hi] {
-			p.head(layer, it, s, p.scratch[worker])
-		}
-	})
+	headLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s})
 	p.gate(s)
 	if y != nil {
 		p.emit(y, base, s.o, &l.proj, &l.projBias, sign, site(layer, siteProjection))
 	}
 }
+
+var headLoop = f32.NewLoop(func(a *rowsOf, lo, hi, worker int) {
+	for _, it := range a.p.items[lo:hi] {
+		a.p.head(a.layer, it, a.attn, a.p.scratch[worker])
+	}
+})
 
 func (p *pass) allocAttention(s *attnSaved) {
 	c, n := p.m.cfg, p.n
@@ -269,28 +299,24 @@ func (p *pass) allocAttention(s *attnSaved) {
 // mapRows applies what happens to projections before they meet: the bias,
 // feature maps of linear heads, rotation of the others.
 func (p *pass) mapRows(x, bias []float32) {
-	c := p.m.cfg
-	rotated := c.Positions == PositionsRotary
-	ld := c.projected()
 	for _, s := range p.b.Segments {
-		n := s.End - s.Start
-		var cos, sin []float32
-		if rotated {
-			cos, sin = p.m.rotary(n)
+		a := rowsOf{p: p, x: x, bias: bias, segment: s}
+		if p.m.cfg.Positions == PositionsRotary {
+			a.cos, a.sin = p.m.rotary(s.End - s.Start)
 		}
-		f32.Parallel(n, 32, func(lo, hi, _ int) {
-			for i := lo; i < hi; i++ {
-				row := x[(s.Start+i)*ld:][:ld]
-				f32.Add(row, row, bias)
-				p.m.featureRow(row)
-				if rotated {
-					half := c.HeadDim / 2
-					p.m.turnRow(row, cos[i*half:][:half], sin[i*half:][:half], 1)
-				}
-			}
-		})
+		mapLoop.Run(s.End-s.Start, 32, a)
 	}
 }
+
+var mapLoop = eachRow(func(a *rowsOf, i int) {
+	ld, half := a.p.m.cfg.projected(), a.p.m.cfg.HeadDim/2
+	row := a.x[(a.segment.Start+i)*ld:][:ld]
+	f32.Add(row, row, a.bias)
+	a.p.m.featureRow(row)
+	if a.cos != nil {
+		a.p.m.turnRow(row, a.cos[i*half:][:half], a.sin[i*half:][:half], 1)
+	}
+})
 
 // turnRow rotates queries and keys of one row of projections.
 func (m *Model) turnRow(row, cos, sin []float32, direction float32) {
@@ -309,11 +335,12 @@ func (p *pass) head(layer int, it item, s *attnSaved, scratch []float32) {
 	c, d := p.m.cfg, p.m.cfg.HeadDim
 	ld, inner := c.projected(), c.inner()
 	if it.segment < 0 {
-		r := p.rwkvHead(layer, it.head)
+		r := p.rwkvHead(layer, it.head, scratch)
+		scratch = scratch[2*d:]
 		for i, g := range p.b.Segments {
 			q := s.p[g.Start*ld+it.head*d:]
 			r.forward(g.End-g.Start, q, q[inner:], q[2*inner:], ld, s.o[g.Start*inner+it.head*d:], inner,
-				s.states[it.head][p.rwkvFirst[i]*r.stateSize():], scratch)
+				s.states[it.head][p.rwkvFirst[i]*r.stateSize():], false, scratch)
 		}
 		return
 	}
@@ -325,14 +352,15 @@ func (p *pass) head(layer int, it item, s *attnSaved, scratch []float32) {
 	row := s.row[it.head*p.n+g.Start:][:n]
 	switch c.kind(it.head) {
 	case localHead, softmaxHead:
-		p.window(it.head).forward(n, q, k, v, ld, o, inner, row, scratch, p.headSite(layer, it))
+		w := p.window(it.head)
+		w.forward(0, n, q, k, v, ld, o, inner, row, scratch, p.headSite(layer, it))
 	case linearHead:
 		sc := p.m.scans[it.head]
-		sc.forward(n, q, k, v, ld, o, inner, row, s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], scratch)
+		sc.forward(n, q, k, v, ld, o, inner, row, s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], false, scratch)
 	case retentionHead:
 		sc := p.m.scans[it.head]
 		raw, ldr := p.rawOf(s, it.head, g.Start)
-		sc.forward(n, q, k, v, ld, raw, ldr, row, s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], scratch)
+		sc.forward(n, q, k, v, ld, raw, ldr, row, s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], false, scratch)
 	}
 }
 
@@ -350,10 +378,12 @@ func (p *pass) rawOf(s *attnSaved, head, row int) ([]float32, int) {
 func (c Config) firstRetention() int { return c.LocalHeads + c.LinearHeads + c.SoftmaxHeads }
 func (c Config) firstRWKV() int      { return c.firstRetention() + c.RetentionHeads }
 
-// rwkvHead returns one head's time mixing with its parameters loaded.
-func (p *pass) rwkvHead(layer, head int) *rwkv {
+// rwkvHead returns one head's time mixing with its parameters loaded, which lie
+// in the first two rows of scratch.
+func (p *pass) rwkvHead(layer, head int, scratch []float32) rwkv {
 	l, d := &p.m.p.layers[layer], p.m.cfg.HeadDim
-	r, at := newRWKV(d), (head-p.m.cfg.firstRWKV())*d
+	at := (head - p.m.cfg.firstRWKV()) * d
+	r := rwkv{d: d, chunk: rwkvChunk, lambda: scratch[:d:d], gain: scratch[d : 2*d : 2*d]}
 	r.load(l.rwkvDecay.w[at:][:d], l.rwkvBonus.w[at:][:d])
 	return r
 }
@@ -382,19 +412,19 @@ func (p *pass) feedForward(layer int, x, base, y []float32, sign float32, s *ffS
 // activate adds the bias to f and computes act [n, feed-forward] =
 // gelu(f), or gelu(a)·b of f = [a b].
 func (p *pass) activate(act, f, bias []float32, layer int) {
-	ff, hidden := p.m.cfg.FeedForward, p.m.cfg.hidden()
-	f32.Parallel(p.n, rowsAtHand, func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			row, f := act[i*ff:][:ff], f[i*hidden:][:hidden]
-			f32.Add(f, f, bias)
-			f32.Gelu(row, f[:ff])
-			if p.m.cfg.GLU {
-				f32.Mul(row, row, f[ff:])
-			}
-			p.drop.row(row, site(layer, siteActivation), i, 0)
-		}
-	})
+	activateLoop.Run(p.n, rowsAtHand, rowsOf{p: p, x: f, y: act, bias: bias, site: site(layer, siteActivation)})
 }
+
+var activateLoop = eachRow(func(a *rowsOf, i int) {
+	ff, hidden := a.p.m.cfg.FeedForward, a.p.m.cfg.hidden()
+	row, f := a.y[i*ff:][:ff], a.x[i*hidden:][:hidden]
+	f32.Add(f, f, a.bias)
+	f32.Gelu(row, f[:ff])
+	if a.p.m.cfg.GLU {
+		f32.Mul(row, row, f[ff:])
+	}
+	a.p.drop.row(row, a.site, i, 0)
+})
 
 // layersForward runs all layers on x1 (and x2, of reversible models) and
 // returns the last outputs.

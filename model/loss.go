@@ -12,6 +12,7 @@ import (
 type workspace struct {
 	arena *f32.Arena
 	pass  pass
+	final final // of the last pass
 }
 
 func (w *workspace) begin(m *Model, b *Batch, train bool, drop dropout) *pass {
@@ -112,19 +113,8 @@ func (p *pass) finish(f *final, x1, x2 []float32) {
 // crossEntropy fills f.losses and turns f.logits into their gradient times
 // scale.
 func (p *pass) crossEntropy(f *final, scale float32) float64 {
-	v := p.m.cfg.Vocabulary
 	f.losses = p.arena.Alloc(p.n)
-	f32.Parallel(p.n, 32, func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			row := f.logits[i*v:][:v]
-			if t := p.b.Targets[i]; t == Ignore {
-				f.losses[i] = 0
-				clear(row)
-			} else {
-				f.losses[i] = f32.CrossEntropyRow(row, t, scale)
-			}
-		}
-	})
+	entropyLoop.Run(p.n, 32, rowsOf{p: p, final: f, sign: scale})
 	sum := 0.0
 	for _, l := range f.losses {
 		sum += float64(l)
@@ -132,15 +122,26 @@ func (p *pass) crossEntropy(f *final, scale float32) float64 {
 	return sum
 }
 
+var entropyLoop = eachRow(func(a *rowsOf, i int) {
+	v, f := a.p.m.cfg.Vocabulary, a.final
+	row := f.logits[i*v:][:v]
+	if t := a.p.b.Targets[i]; t == Ignore {
+		f.losses[i] = 0
+		clear(row)
+	} else {
+		f.losses[i] = f32.CrossEntropyRow(row, t, a.sign)
+	}
+})
+
 // gradients adds the batch's gradients, each row's weighted by scale, and
 // returns the sum of its losses in nats.
 func (w *workspace) gradients(m *Model, b *Batch, scale float32, drop dropout) float64 {
 	m.p.needGrads()
 	p := w.begin(m, b, true, drop)
 	c, q := m.cfg, m.p
-	var f final
-	x1, x2 := p.forward(&f)
-	sum := p.crossEntropy(&f, scale)
+	f := &w.final
+	x1, x2 := p.forward(f)
+	sum := p.crossEntropy(f, scale)
 	dh := p.arena.Alloc(p.n * c.Width)
 	f32.SumRows(q.headBias.g, f.logits, p.n, c.Vocabulary)
 	if c.Tied {
@@ -182,9 +183,9 @@ func (s *Scorer) Losses(b *Batch) ([]float32, error) {
 		return nil, err
 	}
 	p := s.w.begin(s.m, b, false, dropout{})
-	var f final
-	p.forward(&f)
-	p.crossEntropy(&f, 0)
+	f := &s.w.final
+	p.forward(f)
+	p.crossEntropy(f, 0)
 	return f.losses, nil
 }
 

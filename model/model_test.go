@@ -248,34 +248,59 @@ func TestMemoryModesAgree(t *testing.T) {
 	}
 }
 
-// TestBorders changes one flow of a batch: nothing may change in the others.
+// TestBorders changes one flow of a batch after another: nothing may change in the
+// others, before or behind it, neither losses nor the gradients they give.
 func TestBorders(t *testing.T) {
 	for _, c := range testConfigs() {
 		m := testModel(t, c)
-		b := testBatch(c.Vocabulary, 5)
 		s := NewScorer(m)
-		before, err := s.Losses(b)
+		first, err := s.Losses(testBatch(c.Vocabulary, 5))
 		if err != nil {
 			t.Fatal(err)
 		}
-		before = append([]float32(nil), before...)
-		g := b.Segments[0]
-		for i := g.Start; i < g.End; i++ {
-			b.Tokens[i] = (b.Tokens[i] + 1) % uint16(c.Vocabulary)
-		}
-		after, err := s.Losses(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		changed := false
-		for i := range after {
-			if i >= g.End && after[i] != before[i] {
-				t.Fatalf("%s: row %d of another flow changed from %v to %v", c.Name, i, before[i], after[i])
+		before := append([]float32(nil), first...)
+		for which := range testBatch(c.Vocabulary, 5).Segments {
+			b := testBatch(c.Vocabulary, 5)
+			g := b.Segments[which]
+			for i := g.Start; i < g.End; i++ {
+				b.Tokens[i] = (b.Tokens[i] + 1) % uint16(c.Vocabulary)
 			}
-			changed = changed || after[i] != before[i]
+			after, err := s.Losses(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed := g.End == g.Start+1 // a flow of one token predicts nothing
+			for i := range after {
+				if (i < g.Start || i >= g.End) && after[i] != before[i] {
+					t.Fatalf("%s: flow %d changed, and with it row %d of another, from %v to %v", c.Name, which, i, before[i], after[i])
+				}
+				changed = changed || after[i] != before[i]
+			}
+			if !changed {
+				t.Errorf("%s: flow %d: nothing changed", c.Name, which)
+			}
 		}
-		if !changed {
-			t.Errorf("%s: nothing changed", c.Name)
+	}
+}
+
+// TestClip looks at the first moments behind one step: a tenth of the gradients, as
+// they were clipped.
+func TestClip(t *testing.T) {
+	for _, clip := range []float64{0, 1e-3, 1e6} {
+		m := testModel(t, testConfigs()[6])
+		o := DefaultAdamW()
+		o.Clip = clip
+		tr := NewTrainer(m, o, 1)
+		info, err := tr.Step(1e-3, testBatch(m.cfg.Vocabulary, 5))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := info.Norm
+		if clip > 0 {
+			want = min(want, clip)
+		}
+		if got := math.Sqrt(f32.SumSquares(tr.m1)) / (1 - o.Beta1); math.Abs(got-want) > 1e-4*want {
+			t.Errorf("clipped at %g, gradients of norm %g went in with norm %g", clip, info.Norm, got)
 		}
 	}
 }

@@ -3,8 +3,9 @@ package model
 import "math"
 
 // The slow truth: every operation in float64, row by row, reading like its
-// formula. Tests hold the fast forms against it, values and gradients (the
-// latter by finite differences). Nothing here is used to train or to sample.
+// formula. Tests hold the fast forms against it, values and gradients; mixers have
+// naive gradients too (naive_mixers.go), held to finite differences, as those of
+// whole models are. Nothing here is used to train or to sample.
 
 // matrix is a list of rows.
 type matrix [][]float64
@@ -15,79 +16,6 @@ func newMatrix(rows, cols int) matrix {
 		x[i] = make([]float64, cols)
 	}
 	return x
-}
-
-// naiveLinearAttention: o_i = Σ_{j≤i} (φ(q_i)·φ(k_j)) v_j / (Σ_{j≤i} φ(q_i)·φ(k_j) + ε);
-// q and k are features already. With both, j goes over all rows.
-func naiveLinearAttention(q, k, v matrix, both bool) matrix {
-	o := newMatrix(len(q), len(v[0]))
-	for i := range q {
-		sum := scanEpsilon
-		for j := range k {
-			if j > i && !both {
-				break
-			}
-			w := dot64(q[i], k[j])
-			sum += w
-			axpy64(o[i], w, v[j])
-		}
-		for c := range o[i] {
-			o[i][c] /= sum
-		}
-	}
-	return o
-}
-
-// naiveRetention: o_i = Σ_{j≤i} γ^(i-j) (q_i·k_j) v_j.
-func naiveRetention(q, k, v matrix, gamma float64) matrix {
-	o := newMatrix(len(q), len(v[0]))
-	for i := range q {
-		for j := 0; j <= i; j++ {
-			axpy64(o[i], math.Pow(gamma, float64(i-j))*dot64(q[i], k[j]), v[j])
-		}
-	}
-	return o
-}
-
-// naiveWindow: softmax attention over the last reach rows, all when 0; with both,
-// as many that follow too.
-func naiveWindow(q, k, v matrix, reach int, both bool) matrix {
-	o := newMatrix(len(q), len(v[0]))
-	for i := range q {
-		sum := 0.0
-		for j := range k {
-			if j > i && !both || reach > 0 && max(i-j, j-i) >= reach {
-				continue
-			}
-			w := math.Exp(dot64(q[i], k[j]) / math.Sqrt(float64(len(q[i]))))
-			sum += w
-			axpy64(o[i], w, v[j])
-		}
-		for c := range o[i] {
-			o[i][c] /= sum
-		}
-	}
-	return o
-}
-
-// naiveRWKV: σ(r_t) · (Σ_{i<t} e^(-(t-1-i)w+k_i) v_i + e^(u+k_t) v_t) / (the same without v), w = e^decay.
-func naiveRWKV(r, k, v matrix, decay, bonus []float64) matrix {
-	o := newMatrix(len(r), len(v[0]))
-	for t := range r {
-		for c := range o[t] {
-			num, den := 0.0, 0.0
-			for i := 0; i <= t; i++ {
-				e := math.Exp(bonus[c] + k[t][c])
-				if i < t {
-					e = math.Exp(-float64(t-1-i)*math.Exp(decay[c]) + k[i][c])
-				}
-				num += e * v[i][c]
-				den += e
-			}
-			o[t][c] = num / den / (1 + math.Exp(-r[t][c]))
-		}
-	}
-	return o
 }
 
 func dot64(x, y []float64) float64 {
@@ -320,21 +248,21 @@ func (n *naiveModel) attention(l int, x matrix) matrix {
 			}
 			n.rotate(q)
 			n.rotate(k)
-			r = naiveWindow(q, k, v, reach, c.Bidirectional)
+			r, _ = naiveWindow{reach: reach, both: c.Bidirectional}.forward(naiveMix{q: q, k: k, v: v})
 		case linearHead:
 			n.features(q, k)
-			r = naiveLinearAttention(q, k, v, c.Bidirectional)
+			r, _ = naiveScan{gamma: 1, divide: true, both: c.Bidirectional}.forward(naiveMix{q: q, k: k, v: v})
 		case retentionHead:
 			n.rotate(q)
 			n.rotate(k)
 			g := h - c.firstRetention()
-			r = naiveRetention(q, k, v, 1-math.Exp2(-5-float64(g)))
+			r, _ = naiveScan{gamma: 1 - math.Exp2(-5-float64(g))}.forward(naiveMix{q: q, k: k, v: v})
 			for i := range r {
 				naiveGate(r[i], y[i][3*c.inner()+g*c.HeadDim:])
 			}
 		case rwkvHead:
 			g := h - c.firstRWKV()
-			r = naiveRWKV(q, k, v, n.row(&p.rwkvDecay, g), n.row(&p.rwkvBonus, g))
+			r, _ = naiveRWKV{n.row(&p.rwkvDecay, g), n.row(&p.rwkvBonus, g)}.forward(naiveMix{q: q, k: k, v: v})
 		}
 		for i := range r {
 			copy(o[i][h*c.HeadDim:], r[i])

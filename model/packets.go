@@ -93,25 +93,36 @@ func (c *Config) reach(flow []uint16, at int) int {
 	return at
 }
 
-// hints computes what every row of a batch is told.
-func (c *Config) hints(b *Batch) []hint {
+// hints computes what every row of a batch is told; out's memory is used again.
+func (c *Config) hints(b *Batch, out []hint) []hint {
 	if !c.aware() {
 		return nil
 	}
-	out := make([]hint, len(b.Tokens))
-	f32.Parallel(len(b.Segments), 1, func(lo, hi, _ int) {
-		for _, s := range b.Segments[lo:hi] {
-			var h history
-			for _, t := range s.Before {
-				h.step(c, t)
-			}
-			for i := s.Start; i < s.End; i++ {
-				out[i] = h.step(c, b.Tokens[i])
-			}
-		}
-	})
+	if cap(out) < len(b.Tokens) {
+		out = make([]hint, len(b.Tokens))
+	}
+	out = out[:len(b.Tokens)]
+	hintsLoop.Run(len(b.Segments), 1, hintArgs{c, b, out})
 	return out
 }
+
+type hintArgs struct {
+	c   *Config
+	b   *Batch
+	out []hint
+}
+
+var hintsLoop = f32.NewLoop(func(a *hintArgs, lo, hi, _ int) {
+	for _, s := range a.b.Segments[lo:hi] {
+		var h history
+		for _, t := range s.Before {
+			h.step(a.c, t)
+		}
+		for i := s.Start; i < s.End; i++ {
+			a.out[i] = h.step(a.c, a.b.Tokens[i])
+		}
+	}
+})
 
 // vectors calls f with every vector that is added to a row's embedding.
 func (m *Model) vectors(h *hint, f func(t *tensor, row int)) {

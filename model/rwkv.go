@@ -74,11 +74,14 @@ func (r *rwkv) enter(m int, k []float32, ld int, state, e []float32) {
 }
 
 // forward computes n rows of one head of one flow; q holds receptances.
-// states receives the state before each chunk and, last, after all.
-func (r *rwkv) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, states, scratch []float32) {
+// states receives the state before each chunk and, last, after all; the first of
+// them is empty unless it was carried in.
+func (r *rwkv) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, states []float32, carried bool, scratch []float32) {
 	d, size := r.d, r.stateSize()
 	e := scratch[:r.chunk*d]
-	r.clearState(states[:size])
+	if !carried {
+		r.clearState(states[:size])
+	}
 	for c, at := 0, 0; at < n; c, at = c+1, at+r.chunk {
 		m := min(r.chunk, n-at)
 		next := states[(c+1)*size:][:size]
@@ -99,7 +102,9 @@ func (r *rwkv) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, s
 }
 
 // backward writes the gradients of q, k, v and adds those of decay and bonus.
-func (r *rwkv) backward(n int, q, k, v []float32, ld int, do []float32, ldo int, states, dq, dk, dv, ddecay, dbonus, decay, scratch []float32) {
+// dstate, where it is not nil, holds the gradients of a and b of the state after all
+// rows and becomes those of the state before the first, each at the scale of its state.
+func (r *rwkv) backward(n int, q, k, v []float32, ld int, do []float32, ldo int, states, dstate, dq, dk, dv, ddecay, dbonus, decay, scratch []float32) {
 	d, size := r.d, r.stateSize()
 	e := scratch[:r.chunk*d]
 	as := scratch[r.chunk*d:][:r.chunk*d]
@@ -109,6 +114,10 @@ func (r *rwkv) backward(n int, q, k, v []float32, ld int, do []float32, ldo int,
 	ga, gb := rest[size:][:d], rest[size+d:][:d] // gradients of a and b after the row
 	dlambda, dgain := rest[size+2*d:][:d], rest[size+3*d:][:d]
 	clear(rest[size : size+4*d])
+	if dstate != nil {
+		copy(ga, dstate[:d])
+		copy(gb, dstate[d:2*d])
+	}
 	for c := r.chunks(n) - 1; c >= 0; c-- {
 		at := c * r.chunk
 		m := min(r.chunk, n-at)
@@ -144,6 +153,10 @@ func (r *rwkv) backward(n int, q, k, v []float32, ld int, do []float32, ldo int,
 			gb[c] *= f
 		}
 	}
+	if dstate != nil {
+		copy(dstate, ga)
+		copy(dstate[d:], gb)
+	}
 	for c := range d {
 		ddecay[c] -= dlambda[c] * r.lambda[c] * float32(math.Exp(float64(decay[c])))
 		dbonus[c] += dgain[c] * r.gain[c]
@@ -175,6 +188,35 @@ func (r *rwkv) step(q, k, v, o, state, scratch []float32) {
 		o[c] = (a[c] + g*v[c]) / (b[c] + g + rwkvEpsilon) * sigmoid(q[c])
 		a[c] = r.lambda[c]*a[c] + x*v[c]
 		b[c] = r.lambda[c]*b[c] + x
+	}
+}
+
+// stepBack is the gradient of step. before is the state before the row; dstate
+// holds the gradients of a and b after the row and becomes those before it, each at
+// the scale of its state. dlambda and dgain are added to.
+func (r *rwkv) stepBack(q, k, v, do, before, dstate, dq, dk, dv, dlambda, dgain, scratch []float32) {
+	d := r.d
+	e, state := scratch[:d], scratch[d:4*d]
+	copy(state, before)
+	r.enter(1, k, d, state, e)
+	a, b := state[:d], state[d:2*d]
+	ga, gb := dstate[:d], dstate[d:2*d]
+	for c, x := range e {
+		g := r.gain[c] * x
+		inv := 1 / (b[c] + g + rwkvEpsilon)
+		wkv := (a[c] + g*v[c]) * inv
+		s := sigmoid(q[c])
+		dq[c] = do[c] * wkv * s * (1 - s)
+		dnum := do[c] * s * inv
+		dden := -dnum * wkv
+		dev := r.gain[c]*dnum + ga[c]
+		dv[c] = x * dev
+		dk[c] = x * (v[c]*dev + r.gain[c]*dden + gb[c])
+		dgain[c] += x * (v[c]*dnum + dden)
+		dlambda[c] += ga[c]*a[c] + gb[c]*b[c]
+		f := float32(math.Exp(float64(before[2*d+c] - state[2*d+c])))
+		ga[c] = f * (dnum + r.lambda[c]*ga[c])
+		gb[c] = f * (dden + r.lambda[c]*gb[c])
 	}
 }
 

@@ -43,9 +43,11 @@ func (s *scan) chunks(n int) int { return (n + s.chunk - 1) / s.chunk }
 func (s *scan) scratchSize() int { return 2*s.chunk*s.chunk + 3*s.chunk*s.d + s.stateSize() }
 
 // forward computes n rows of one head of one flow. q, k, v have row distance
-// ld, o has ldo. states receives the state before each chunk and, last, the
-// state after all rows: (chunks+1)·stateSize floats. den receives the divisors.
-func (s *scan) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, den, states, scratch []float32) {
+// ld, o has ldo. states begins with the state before the first row and receives
+// the state before each further chunk and, last, the state after all rows:
+// (chunks+1)·stateSize floats. carried says that the first is not zero; without it
+// it is cleared here. den receives the divisors.
+func (s *scan) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, den, states []float32, carried bool, scratch []float32) {
 	if s.both {
 		s.forwardBoth(n, q, k, v, ld, o, ldo, den, states, scratch)
 		return
@@ -53,7 +55,9 @@ func (s *scan) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, d
 	d, size := s.d, s.stateSize()
 	att := scratch[:s.chunk*s.chunk]
 	scaled := scratch[s.chunk*s.chunk:][:s.chunk*d]
-	clear(states[:size])
+	if !carried {
+		clear(states[:size])
+	}
 	for c, at := 0, 0; at < n; c, at = c+1, at+s.chunk {
 		m := min(s.chunk, n-at)
 		q, k, v, o := q[at*ld:], k[at*ld:], v[at*ld:], o[at*ldo:]
@@ -61,7 +65,7 @@ func (s *scan) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, d
 		f32.GemmSerial(false, true, m, m, d, 1, q, ld, k, ld, 0, att, m)
 		s.mask(att, m)
 		f32.GemmSerial(false, false, m, d, m, 1, att, m, v, ld, 0, o, ldo)
-		if c > 0 {
+		if c > 0 || carried {
 			qs, ldq := s.scale(scaled, q, ld, m, 1)
 			f32.GemmSerial(false, false, m, d, d, 1, qs, ldq, state, d, 1, o, ldo)
 		}
@@ -131,7 +135,9 @@ func (s *scan) advance(m int, k, v []float32, ld int, state, next, scaled []floa
 
 // backward takes the gradient of o in do (row distance ldo; with a division it
 // is overwritten) and writes the gradients of q, k and v with row distance ld.
-func (s *scan) backward(n int, q, k, v []float32, ld int, o, do []float32, ldo int, den, states []float32, dq, dk, dv, scratch []float32) {
+// dstate, where it is not nil, holds the gradient of the state after all rows and
+// becomes that of the state before the first, which was carried in.
+func (s *scan) backward(n int, q, k, v []float32, ld int, o, do []float32, ldo int, den, states, dstate []float32, dq, dk, dv, scratch []float32) {
 	if s.both {
 		s.backwardBoth(n, q, k, v, ld, o, do, ldo, den, states, dq, dk, dv, scratch)
 		return
@@ -142,8 +148,11 @@ func (s *scan) backward(n int, q, k, v []float32, ld int, o, do []float32, ldo i
 	rest := scratch[2*s.chunk*s.chunk:]
 	s1, s2 := rest[:s.chunk*d], rest[s.chunk*d:][:s.chunk*d]
 	dden := rest[2*s.chunk*d:][:s.chunk]
-	dstate := rest[3*s.chunk*d:][:size] // gradient of the state after this chunk
-	clear(dstate)
+	carried := dstate != nil
+	if !carried {
+		dstate = rest[3*s.chunk*d:][:size] // gradient of the state after this chunk
+		clear(dstate)
+	}
 	last := s.chunks(n) - 1
 	for c := last; c >= 0; c-- {
 		at := c * s.chunk
@@ -168,15 +177,15 @@ func (s *scan) backward(n int, q, k, v []float32, ld int, o, do []float32, ldo i
 		f32.GemmSerial(false, false, m, d, m, 1, datt, m, k, ld, 0, dq, ld)
 		f32.GemmSerial(true, false, m, d, m, 1, datt, m, q, ld, 0, dk, ld)
 		f32.GemmSerial(true, false, m, d, m, 1, att, m, do, ldo, 0, dv, ld)
-		if c > 0 {
+		if c > 0 || carried {
 			f32.GemmSerial(false, true, m, d, d, 1, dos, lddos, state, d, 1, dq, ld)
 		}
-		if c < last {
+		if c < last || carried {
 			vs, ldv := s.scale(s2, v, ld, m, -1)
 			f32.GemmSerial(false, true, m, d, d, 1, vs, ldv, dstate, d, 1, dk, ld)
 			ks, ldk := s.scale(s2, k, ld, m, -1)
 			f32.GemmSerial(false, false, m, d, d, 1, ks, ldk, dstate, d, 1, dv, ld)
-			f32.Scale(dstate, s.powers[m], dstate)
+			f32.Scale(dstate[:d*d], s.powers[m], dstate[:d*d])
 		}
 		if s.divide {
 			s.backDivisor(m, q, dq, dk, ld, state[d*d:], dstate[d*d:], dden)
@@ -243,6 +252,30 @@ func (s *scan) backwardBoth(n int, q, k, v []float32, ld int, o, do []float32, l
 	for i := range n {
 		f32.AddScaled(dq[i*ld:][:d], den[i], z)
 		f32.Add(dk[i*ld:][:d], dk[i*ld:][:d], dz)
+	}
+}
+
+// stepBack is the gradient of step. state is the one after the row, do the
+// gradient of o (overwritten); dstate holds the gradient of the state after the row
+// and becomes that of the state before it.
+func (s *scan) stepBack(q, k, v, o, do, state, dstate, dq, dk, dv []float32) {
+	d := s.d
+	dz := dstate[d*d:][:d]
+	dden := float32(0)
+	if s.divide {
+		inv := 1 / (f32.Dot(q, state[d*d:][:d]) + scanEpsilon)
+		dden = -f32.Dot(do, o) * inv
+		f32.Scale(do, inv, do)
+	}
+	f32.GemmSerial(false, true, 1, d, d, 1, do, d, state, d, 0, dq, d)  // o = q·S
+	f32.GemmSerial(true, false, d, d, 1, 1, q, d, do, d, 1, dstate, d)  //
+	f32.GemmSerial(false, true, 1, d, d, 1, v, d, dstate, d, 0, dk, d)  // S = γS + kᵀv
+	f32.GemmSerial(false, false, 1, d, d, 1, k, d, dstate, d, 0, dv, d) //
+	f32.Scale(dstate[:d*d], s.gamma, dstate[:d*d])
+	if s.divide { // o / (q·z + ε), z = z + k
+		f32.AddScaled(dq, dden, state[d*d:][:d])
+		f32.AddScaled(dz, dden, q)
+		f32.Add(dk, dk, dz)
 	}
 }
 

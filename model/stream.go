@@ -40,10 +40,18 @@ func (m *Model) pack(in16 bool) *packedWeights {
 		return *which
 	}
 	w := &packedWeights{layers: make([]packedLayer, m.cfg.Layers)}
+	// All of it lies together, on huge pages: a token reads every weight once.
+	memory := f32.Aligned(m.packedLen(in16))
+	take := func(n int) []float32 {
+		n = (n + 15) &^ 15
+		defer func() { memory = memory[n:] }()
+		return memory[:n:n]
+	}
 	lay := func(transposed bool, k, n int, t *tensor, dst *packedMatrix) {
 		if in16 {
-			dst.half = half.Pack(transposed, k, n, t.w, t.cols)
+			dst.half = half.Pack(transposed, k, n, t.w, t.cols, take(half.PackedLen(k, n)))
 		} else {
+			dst.full.Use(take(f32.PackedLen(k, n)))
 			f32.Pack(transposed, k, n, t.w, t.cols, &dst.full)
 		}
 	}
@@ -61,6 +69,22 @@ func (m *Model) pack(in16 bool) *packedWeights {
 	}
 	*which = w
 	return w
+}
+
+// packedLen is how many elements the packed matrices take, each on a border of 64 bytes.
+func (m *Model) packedLen(in16 bool) int {
+	size := f32.PackedLen
+	if in16 {
+		size = half.PackedLen
+	}
+	n := 0
+	for i := range m.p.layers {
+		l := &m.p.layers[i]
+		for _, t := range []*tensor{&l.qkv, &l.proj, &l.fc1, &l.fc2} {
+			n += (size(t.rows, t.cols) + 15) &^ 15
+		}
+	}
+	return n + (size(m.cfg.Width, m.cfg.Vocabulary)+15)&^15
 }
 
 // Stream runs flows token by token, many side by side: one lane a flow. A lane
@@ -342,20 +366,27 @@ func (s *Stream) attention(layer int, w *packedWeights, x, y []float32) {
 		}
 	}
 	s.needScratch()
-	if heads := n * c.Heads(); heads*c.HeadDim*c.HeadDim < 1<<15 {
-		for i := range heads {
-			s.head(layer, i/c.Heads(), i%c.Heads(), s.scratch[0])
-		}
-	} else {
-		f32.Parallel(heads, 1, func(lo, hi, worker int) {
-			for i := lo; i < hi; i++ {
-				s.head(layer, i/c.Heads(), i%c.Heads(), s.scratch[worker])
-			}
-		})
+	heads := n * c.Heads()
+	grain := 1
+	if heads*c.HeadDim*c.HeadDim < 1<<15 { // too little to share
+		grain = heads
 	}
+	streamLoop.Run(heads, grain, streamArgs{s, layer})
 	s.product(s.out, s.o, &q.proj, &l.projBias)
 	f32.Add(y[:n*c.Width], y[:n*c.Width], s.out[:n*c.Width])
 }
+
+type streamArgs struct {
+	s     *Stream
+	layer int
+}
+
+var streamLoop = f32.NewLoop(func(a *streamArgs, lo, hi, worker int) {
+	heads := a.s.m.cfg.Heads()
+	for i := lo; i < hi; i++ {
+		a.s.head(a.layer, i/heads, i%heads, a.s.scratch[worker])
+	}
+})
 
 // needScratch gives every worker room for the longest row of scores.
 func (s *Stream) needScratch() {

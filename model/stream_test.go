@@ -167,12 +167,10 @@ func TestConstantMemory(t *testing.T) {
 	if got := s.StateBytes(0); got != size {
 		t.Errorf("the state takes %d bytes after %d tokens, %d at first", got, tokens, size)
 	}
-	allocs := testing.AllocsPerRun(50, func() {
-		if _, err := s.Step([]int{0}, []uint16{1}); err != nil {
-			t.Fatal(err)
+	if !c.aware() { // with packets told, their tokens are kept
+		lanes, in := []int{0}, []uint16{1}
+		if allocs := allocations(func() { _, _ = s.Step(lanes, in) }); allocs > 0 {
+			t.Errorf("a token makes %v allocations", allocs)
 		}
-	})
-	if allocs > 300 {
-		t.Errorf("a token makes %v allocations", allocs)
 	}
 }

@@ -55,10 +55,11 @@ func (w *window) end(i, n int) int {
 	return min(n, i+w.reach)
 }
 
-// forward computes n rows of one head of one flow; lse receives a number a row.
-// site numbers the head's flow for dropout.
-func (w *window) forward(n int, q, k, v []float32, ld int, o []float32, ldo int, lse, scratch []float32, site uint64) {
-	for i0 := 0; i0 < n; i0 += w.block {
+// forward computes rows [from, n) of one head of one flow; lse receives a number a
+// row. The rows before from are the state a flow goes on with: their keys and
+// values are read, their queries are not. site numbers the head's flow for dropout.
+func (w *window) forward(from, n int, q, k, v []float32, ld int, o []float32, ldo int, lse, scratch []float32, site uint64) {
+	for i0 := from; i0 < n; i0 += w.block {
 		i1 := min(i0+w.block, n)
 		j0 := w.first(i0)
 		m, keys := i1-i0, w.end(i1-1, n)-j0
@@ -76,15 +77,15 @@ func (w *window) forward(n int, q, k, v []float32, ld int, o []float32, ldo int,
 	}
 }
 
-// backward writes the gradients of q, k and v (row distance ld). dk and dv are
-// cleared first, as blocks overlap in the keys they reach.
-func (w *window) backward(n int, q, k, v []float32, ld int, do []float32, ldo int, lse, dq, dk, dv, scratch []float32, site uint64) {
+// backward writes the gradients of q, k and v (row distance ld), of q from row
+// from on. dk and dv are cleared first, as blocks overlap in the keys they reach.
+func (w *window) backward(from, n int, q, k, v []float32, ld int, do []float32, ldo int, lse, dq, dk, dv, scratch []float32, site uint64) {
 	for i := range n {
 		clear(dk[i*ld:][:w.d])
 		clear(dv[i*ld:][:w.d])
 	}
 	scale := w.scaleBy()
-	for i0 := 0; i0 < n; i0 += w.block {
+	for i0 := from; i0 < n; i0 += w.block {
 		i1 := min(i0+w.block, n)
 		j0 := w.first(i0)
 		m, keys := i1-i0, w.end(i1-1, n)-j0
@@ -121,6 +122,20 @@ func (w *window) step(q, keys, values []float32, n int, o, scratch []float32) {
 	f32.GemmSerial(false, true, 1, n, w.d, w.scaleBy(), q, w.d, keys, w.d, 0, p, n)
 	softmaxRow(p)
 	f32.GemmSerial(false, false, 1, w.d, n, 1, p, n, values, w.d, 0, o, w.d)
+}
+
+// stepBack is the gradient of step: it writes the gradient of q and adds those of
+// the n kept keys and values. scratch needs 2·n elements.
+func (w *window) stepBack(q, keys, values []float32, n int, do, dq, dkeys, dvalues, scratch []float32) {
+	p, dp := scratch[:n], scratch[n:2*n]
+	scale := w.scaleBy()
+	f32.GemmSerial(false, true, 1, n, w.d, scale, q, w.d, keys, w.d, 0, p, n)
+	softmaxRow(p)
+	f32.GemmSerial(false, true, 1, n, w.d, 1, do, w.d, values, w.d, 0, dp, n)
+	f32.GemmSerial(true, false, n, w.d, 1, 1, p, n, do, w.d, 1, dvalues, w.d)
+	f32.SoftmaxGradRow(dp, p, dp)
+	f32.GemmSerial(false, false, 1, w.d, n, scale, dp, n, keys, w.d, 0, dq, w.d)
+	f32.GemmSerial(true, false, n, w.d, 1, scale, dp, n, q, w.d, 1, dkeys, w.d)
 }
 
 // softmaxRow replaces scores by probabilities and returns log Σ e^score.

@@ -181,3 +181,31 @@ func TestPromptAndSave(t *testing.T) {
 		}
 	}
 }
+
+// TestLanes samples flows one by one and side by side, with as many lanes as flows
+// and with fewer: the same options give the same flows again, all of them, and
+// another seed gives others.
+func TestLanes(t *testing.T) {
+	m := untrained(t)
+	for _, o := range []Options{{MaxRejects: 9}, {Constrained: true}, {Dialog: true, Temperature: 0.7, TopP: 0.9, MinP: 0.01}} {
+		for _, lanes := range []int{1, 4, 9} {
+			o.Flows, o.TopK, o.Quiet, o.MaxTokens, o.Seed, o.Lanes = 9, -1, true, 300, 11, lanes
+			first, err := Flows(m, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Constrained && len(first.Flows) != 9 {
+				t.Errorf("%d lanes: %d flows, not 9", lanes, len(first.Flows))
+			}
+			again, err := Flows(m, o)
+			if err != nil || !reflect.DeepEqual(first.Flows, again.Flows) {
+				t.Errorf("%d lanes: the same options gave other flows (%v)", lanes, err)
+			}
+			o.Seed = 12
+			other, err := Flows(m, o)
+			if err != nil || len(first.Flows) > 0 && reflect.DeepEqual(first.Flows, other.Flows) {
+				t.Errorf("%d lanes: another seed gave the same flows (%v)", lanes, err)
+			}
+		}
+	}
+}

@@ -16,7 +16,10 @@ type Options struct {
 	TopK        int     // choose among so many tokens; default 25, negative for all
 	TopP        float64 // choose among the fewest tokens with this probability together; 0 for all
 	MinP        float64 // drop tokens less likely than this times the most likely; 0 for none
-	Seed        uint64  // flow i depends on the seed and i alone
+	// Seed of the flows: the same options give the same flows again on the same
+	// processor. More or fewer Lanes round a logit's last digits otherwise, which
+	// now and then draws another token.
+	Seed uint64
 
 	// Every flow goes on from this beginning: tokens, or the first
 	// PromptPackets packets of a flow (all of them when 0).

@@ -39,16 +39,22 @@ func TestKilledRun(t *testing.T) {
 		return
 	}
 	folder = t.TempDir()
+	writing := 0
 	for i := range 6 {
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledRun$")
 		cmd.Env = append(os.Environ(), "TRAFFICGPT_TEST_KILLED="+folder)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(60+37*i) * time.Millisecond)
+		if i%2 == 0 {
+			time.Sleep(time.Duration(60+37*i) * time.Millisecond)
+		} else if waitForWriting(folder) {
+			writing++
+		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
+	t.Logf("killed 6 times, %d of them while a checkpoint was being written", writing)
 	if _, err := os.Stat(filepath.Join(folder, lastFile)); err != nil {
 		m := build(t, c) // a slow machine: no child came as far as a checkpoint
 		o := resumeOptions(folder)
@@ -86,6 +92,65 @@ func TestKilledRun(t *testing.T) {
 	}
 	if _, _, err := Resume(folder, flows(21, 1), nil); err == nil || !strings.Contains(err.Error(), folder) {
 		t.Errorf("other data was taken: %v", err)
+	}
+}
+
+// waitForWriting returns true as soon as a checkpoint is half written, false when
+// none was seen for a while.
+func waitForWriting(folder string) bool {
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
+		entries, _ := os.ReadDir(folder)
+		for _, e := range entries {
+			if strings.Contains(e.Name(), ".tmp-") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestHalfWritten puts a checkpoint that was cut in mid-write beside a whole one, as
+// a kill at that moment leaves it: the run goes on from the whole one and the rest is
+// removed.
+func TestHalfWritten(t *testing.T) {
+	folder := t.TempDir()
+	o := resumeOptions(folder)
+	o.Steps, o.Patience = 5, 0
+	if _, err := Run(build(t, tiny()), flows(20, 1), nil, o); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(filepath.Join(folder, lastFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(folder, "."+lastFile+".tmp-1")
+	if err := os.WriteFile(cut, whole[:len(whole)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, r, err := Resume(folder, flows(20, 1), nil)
+	if err != nil || r.Steps != 5 {
+		t.Fatalf("%v, %v", r, err)
+	}
+	if _, err := os.Stat(cut); err == nil {
+		t.Error("the half-written file is still there")
+	}
+}
+
+// TestSchedule holds the learning rates of a run against their formulas.
+func TestSchedule(t *testing.T) {
+	o := Options{Steps: 40, Quiet: true, LearningRate: 2e-3, WarmUp: 8, FinalRate: 0.1}
+	r, err := Run(build(t, tiny()), flows(20, 1), nil, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range r.History {
+		want := o.LearningRate * float64(i+1) / 8
+		if i >= 8 {
+			want = o.LearningRate * (0.1 + 0.9*(1+math.Cos(math.Pi*float64(i-8)/32))/2)
+		}
+		if math.Abs(p.Rate-want) > 1e-12 {
+			t.Errorf("step %d: the rate is %g, not %g", i+1, p.Rate, want)
+		}
 	}
 }
 

@@ -198,7 +198,7 @@ func (r *run) rate() float64 {
 		progress = max(progress, float64(r.elapsed())/float64(r.o.Budget))
 	}
 	floor := r.o.FinalRate
-	return r.o.LearningRate * (floor + (1-floor)*0.5*(1+math.Cos(math.Pi*min(progress, 1))))
+	return r.o.LearningRate * (floor + (1-floor)*0.5*(1+math.Cos(math.Pi*max(0, min(progress, 1)))))
 }
 
 // validate measures the loss on the validation flows.

@@ -44,27 +44,27 @@ func GemmBatch(batch int, transA, transB bool, m, n, k int, alpha float32, a []f
 	if m == 0 || n == 0 {
 		return
 	}
-	one := func(i int, threads bool) {
-		active().gemm(product{transA, transB, m, n, k, alpha, a[i*strideA:], lda, b[i*strideB:], ldb, beta, c[i*strideC:], ldc}, threads)
-	}
+	args := batchArgs{active(), product{transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc}, strideA, strideB, strideC, false}
 	work := m * n * max(k, 1)
-	switch {
-	case batch*work < serialBelow:
-		for i := range batch {
-			one(i, false)
-		}
-	case batch < 8 && work >= 8*serialBelow:
-		for i := range batch {
-			one(i, true)
-		}
-	default:
-		Parallel(batch, max(1, min(batch/16, serialBelow/work)), func(lo, hi, _ int) {
-			for i := lo; i < hi; i++ {
-				one(i, false)
-			}
-		})
-	}
+	args.threads = batch < 8 && work >= 8*serialBelow
+	batchLoop.run(batch, max(1, min(batch/16, serialBelow/work)), batch*work >= serialBelow && !args.threads, args)
 }
+
+// batchArgs are products of one shape and their distances.
+type batchArgs struct {
+	path                      *path
+	p                         product
+	strideA, strideB, strideC int
+	threads                   bool // each product on all threads
+}
+
+var batchLoop = NewLoop(func(a *batchArgs, lo, hi, _ int) {
+	for i := lo; i < hi; i++ {
+		p := a.p
+		p.a, p.b, p.c = p.a[i*a.strideA:], p.b[i*a.strideB:], p.c[i*a.strideC:]
+		a.path.gemm(p, a.threads)
+	}
+})
 
 // Packed is a k×n right-hand matrix laid out for the kernels, made by [Pack] and used by [GemmPacked]
 // any number of times, from any number of goroutines. Weights are packed once a step. The zero value is empty.
@@ -92,25 +92,40 @@ func Pack(transB bool, k, n int, b []float32, ldb int, dst *Packed) {
 	if need == 0 {
 		return
 	}
-	packPanels(active().packB, transB, b, ldb, dst, need >= serialBelow/16)
+	packPanels(active().packB, transB, b, ldb, *dst, need >= serialBelow/16)
 }
 
 // packPanels fills the panels of dst, whose shape and memory are set.
-func packPanels(packB func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int), transB bool, b []float32, ldb int, dst *Packed, threads bool) {
-	k, width := dst.K, dst.width
-	pack := func(lo, hi, _ int) {
-		for p := lo; p < hi; p++ {
-			j := p * width
-			packB(transB, k, min(width, dst.N-j), b[offset(transB, 0, j, ldb):], ldb, dst.data[j*k:(j+width)*k], width)
-		}
-	}
-	panels := (dst.N + width - 1) / width
-	if !threads {
-		pack(0, panels, 0)
-		return
-	}
-	Parallel(panels, max(1, 1<<14/(width*k)), pack)
+func packPanels(packB func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int), transB bool, b []float32, ldb int, dst Packed, threads bool) {
+	panels := (dst.N + dst.width - 1) / dst.width
+	packLoop.run(panels, max(1, 1<<14/max(1, dst.width*dst.K)), threads, packArgs{packB, transB, b, ldb, dst})
 }
+
+type packArgs struct {
+	packB  func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int)
+	transB bool
+	b      []float32
+	ldb    int
+	dst    Packed
+}
+
+var packLoop = NewLoop(func(a *packArgs, lo, hi, _ int) {
+	k, width := a.dst.K, a.dst.width
+	for p := lo; p < hi; p++ {
+		j := p * width
+		a.packB(a.transB, k, min(width, a.dst.N-j), a.b[offset(a.transB, 0, j, a.ldb):], a.ldb, a.dst.data[j*k:(j+width)*k], width)
+	}
+})
+
+// PackedLen is how many elements [Pack] needs for a k×n matrix with the kernels in use.
+func PackedLen(k, n int) int {
+	width := active().nr
+	return (n + width - 1) / width * width * k
+}
+
+// Use gives an empty p the memory for [Pack], of at least [PackedLen] elements: matrices that are used one after
+// another are read faster when they lie together, on huge pages.
+func (p *Packed) Use(memory []float32) { p.data = memory[:0] }
 
 // GemmPacked computes C = A·P + beta·C for a row-major A, m×p.K (lda ≥ p.K), and C, m×p.N (ldc ≥ p.N), on
 // all threads when it is worth it; for m ≤ 16 (generation) along the columns. With beta 0, C is only written.

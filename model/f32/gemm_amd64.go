@@ -9,7 +9,8 @@ type tileFunc func(tiles, k int, a *float32, ars, acs, astep int, b *float32, bs
 // step will read is fetched into the second cache by the kernels while they compute.
 type engine struct {
 	mr, nr          int
-	full, half      []tileFunc // by number of rows: nr and nr/2 columns wide
+	pack            func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int) // packB, made once
+	full, half      []tileFunc                                                                      // by number of rows: nr and nr/2 columns wide
 	dot             func(x, y []float32) float32
 	fourDots        func(x []float32, y *float32, ldy int, s *[4]float32)
 	add             func(dst, a, b []float32)
@@ -41,7 +42,8 @@ const (
 
 func (e *engine) install(p *path) {
 	p.nr = e.nr
-	p.gemm, p.gemmPacked, p.packB = e.gemm, e.gemmPacked, e.packB
+	e.pack = e.packB
+	p.gemm, p.gemmPacked, p.packB = e.gemm, e.gemmPacked, e.pack
 	p.transpose = e.transpose
 }
 
@@ -66,17 +68,6 @@ func (e *engine) pieces(m, n, k, blockM int) (mb, nb int) {
 		}
 	}
 	return mb, nb
-}
-
-// each runs f for 0 … n-1, on all threads or here.
-func each(n int, threads bool, f func(i int)) {
-	if !threads {
-		for i := range n {
-			f(i)
-		}
-		return
-	}
-	Parallel(n, 1, func(i, _, _ int) { f(i) })
 }
 
 // scaleRows sets C = beta·C.
@@ -111,7 +102,7 @@ func (e *engine) gemm(p product, threads bool) {
 	switch {
 	case p.m <= dotRows && p.transB && !p.transA:
 		const columns = 64
-		each((p.n-1)/columns+1, threads, func(i int) { e.dots(&p, columns*i, min(columns*(i+1), p.n)) })
+		dotsLoop.run(p.n, columns, threads, blockArgs{e: e, p: p})
 	case p.transA && p.k >= longK && p.m > e.mr && p.n > e.nr:
 		e.gemmTurned(&p, threads)
 	case !p.transA && p.m >= 2*blockM && p.k*p.n <= packWhole:
@@ -119,19 +110,33 @@ func (e *engine) gemm(p product, threads bool) {
 		buf := takeScratch(panels * e.nr * p.k)
 		defer giveScratch(buf)
 		whole := Packed{K: p.k, N: p.n, width: e.nr, data: buf.data[:panels*e.nr*p.k]}
-		packPanels(e.packB, p.transB, p.b, p.ldb, &whole, threads)
-		e.timesPacked(p.m, p.alpha, p.a, p.lda, &whole, flags, p.c, p.ldc, threads)
+		packPanels(e.pack, p.transB, p.b, p.ldb, whole, threads)
+		e.timesPacked(p.m, p.alpha, p.a, p.lda, whole, flags, p.c, p.ldc, threads)
 	case !threads:
 		e.block(&p, 0, p.m, 0, p.n, flags)
 	default:
 		mb, nb := e.pieces(p.m, p.n, p.k, blockM)
-		across := (p.n-1)/nb + 1
-		each(((p.m-1)/mb+1)*across, true, func(item int) {
-			i, j := item/across*mb, item%across*nb
-			e.block(&p, i, min(i+mb, p.m), j, min(j+nb, p.n), flags)
-		})
+		blockLoop.Run(((p.m-1)/mb+1)*((p.n-1)/nb+1), 1, blockArgs{e, p, flags, mb, nb})
 	}
 }
+
+// blockArgs are a product whose C is cut in blocks of mb×nb.
+type blockArgs struct {
+	e             *engine
+	p             product
+	flags, mb, nb int
+}
+
+var (
+	dotsLoop  = NewLoop(func(a *blockArgs, lo, hi, _ int) { a.e.dots(&a.p, lo, hi) })
+	blockLoop = NewLoop(func(a *blockArgs, lo, hi, _ int) {
+		across := (a.p.n-1)/a.nb + 1
+		for item := lo; item < hi; item++ {
+			i, j := item/across*a.mb, item%across*a.nb
+			a.e.block(&a.p, i, min(i+a.mb, a.p.m), j, min(j+a.nb, a.p.n), a.flags)
+		}
+	})
+)
 
 func (e *engine) gemmPacked(m int, a []float32, lda int, p *Packed, beta float32, c []float32, ldc int) {
 	if p.width != e.nr || p.K == 0 || (beta != 0 && beta != 1) {
@@ -142,22 +147,41 @@ func (e *engine) gemmPacked(m int, a []float32, lda int, p *Packed, beta float32
 	if beta != 0 {
 		flags = addToC
 	}
-	e.timesPacked(m, 1, a, lda, p, flags, c, ldc, m*p.N*p.K >= serialBelow)
+	e.timesPacked(m, 1, a, lda, *p, flags, c, ldc, m*p.N*p.K >= serialBelow)
 }
 
 // timesPacked computes C = alpha·A·P as the flags say.
-func (e *engine) timesPacked(m int, alpha float32, a []float32, lda int, p *Packed, flags int, c []float32, ldc int, threads bool) {
+func (e *engine) timesPacked(m int, alpha float32, a []float32, lda int, p Packed, flags int, c []float32, ldc int, threads bool) {
 	panels := (p.N + e.nr - 1) / e.nr
 	mb, nb := even(m, blockM, e.mr), panels
 	if m < 4*blockM {
 		nb = even(panels, max(1, panels/8), 1)
 	}
-	across := (panels-1)/nb + 1
-	each(((m-1)/mb+1)*across, threads, func(item int) {
-		i, j := item/across*mb, item%across*nb
-		e.packedBlock(alpha, a, lda, p, i, min(i+mb, m), j, min(j+nb, panels), flags, c, ldc)
-	})
+	args := packedArgs{e, p, alpha, a, lda, flags, c, ldc, m, mb, nb}
+	packedLoop.run(((m-1)/mb+1)*((panels-1)/nb+1), 1, threads, args)
 }
+
+// packedArgs are a product with a packed B, in blocks of mb rows and nb panels.
+type packedArgs struct {
+	e         *engine
+	p         Packed
+	alpha     float32
+	a         []float32
+	lda       int
+	flags     int
+	c         []float32
+	ldc       int
+	m, mb, nb int
+}
+
+var packedLoop = NewLoop(func(a *packedArgs, lo, hi, _ int) {
+	panels := (a.p.N + a.e.nr - 1) / a.e.nr
+	across := (panels-1)/a.nb + 1
+	for item := lo; item < hi; item++ {
+		i, j := item/across*a.mb, item%across*a.nb
+		a.e.packedBlock(a.alpha, a.a, a.lda, &a.p, i, min(i+a.mb, a.m), j, min(j+a.nb, panels), a.flags, a.c, a.ldc)
+	}
+})
 
 // packedBlock computes rows [m0,m1) of C in the columns of panels [p0,p1).
 func (e *engine) packedBlock(alpha float32, a []float32, lda int, p *Packed, m0, m1, p0, p1, flags int, c []float32, ldc int) {
@@ -225,10 +249,12 @@ func (e *engine) dots(p *product, lo, hi int) {
 		}
 	}
 	j := lo
-	var sums [4]float32
+	buf := takeScratch(4) // a kernel behind a variable would put an array on the heap
+	defer giveScratch(buf)
+	sums := (*[4]float32)(buf.data)
 	for ; j+4 <= hi; j += 4 {
 		for i := range p.m {
-			e.fourDots(p.a[i*p.lda:i*p.lda+p.k], &p.b[j*p.ldb], 4*p.ldb, &sums)
+			e.fourDots(p.a[i*p.lda:i*p.lda+p.k], &p.b[j*p.ldb], 4*p.ldb, sums)
 			for t, sum := range sums {
 				put(&p.c[i*p.ldc+j+t], sum)
 			}

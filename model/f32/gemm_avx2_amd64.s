@@ -1498,6 +1498,7 @@ unrolled:
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
@@ -1508,6 +1509,7 @@ unrolled:
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
@@ -1518,6 +1520,7 @@ unrolled:
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
@@ -1528,6 +1531,7 @@ unrolled:
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	SUBQ         $+4, DI
 	JGE          unrolled
@@ -1546,6 +1550,7 @@ each:
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          each
@@ -1671,6 +1676,7 @@ unrolled:
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
@@ -1678,6 +1684,7 @@ unrolled:
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
@@ -1685,6 +1692,7 @@ unrolled:
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
@@ -1692,6 +1700,7 @@ unrolled:
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	SUBQ         $+4, SI
 	JGE          unrolled
@@ -1707,6 +1716,7 @@ each:
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	DECQ         SI
 	JNZ          each
@@ -2881,6 +2891,7 @@ unrolled:
 	VBROADCASTSS (AX)(CX*1), Y9
 	VFMADD231PS  Y8, Y9, Y1
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Y8
 	VBROADCASTSS (AX), Y9
@@ -2888,6 +2899,7 @@ unrolled:
 	VBROADCASTSS (AX)(CX*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Y8
 	VBROADCASTSS (AX), Y9
@@ -2895,6 +2907,7 @@ unrolled:
 	VBROADCASTSS (AX)(CX*1), Y9
 	VFMADD231PS  Y8, Y9, Y5
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Y8
 	VBROADCASTSS (AX), Y9
@@ -2902,6 +2915,7 @@ unrolled:
 	VBROADCASTSS (AX)(CX*1), Y9
 	VFMADD231PS  Y8, Y9, Y7
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	SUBQ         $+4, DI
 	JGE          unrolled
@@ -2917,6 +2931,7 @@ each:
 	VBROADCASTSS (AX)(CX*1), Y9
 	VFMADD231PS  Y8, Y9, Y1
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          each
@@ -3017,21 +3032,25 @@ unrolled:
 	VBROADCASTSS (AX), Y5
 	VFMADD231PS  Y4, Y5, Y0
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS (AX), Y5
 	VFMADD231PS  Y4, Y5, Y1
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS (AX), Y5
 	VFMADD231PS  Y4, Y5, Y2
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS (AX), Y5
 	VFMADD231PS  Y4, Y5, Y3
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	SUBQ         $+4, SI
 	JGE          unrolled
@@ -3045,6 +3064,7 @@ each:
 	VBROADCASTSS (AX), Y5
 	VFMADD231PS  Y4, Y5, Y0
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	DECQ         SI
 	JNZ          each

@@ -3778,6 +3778,8 @@ unrolled:
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
@@ -3788,6 +3790,8 @@ unrolled:
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
@@ -3798,6 +3802,8 @@ unrolled:
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
@@ -3808,6 +3814,8 @@ unrolled:
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         SI, BX
 	SUBQ         $+4, DI
 	JGE          unrolled
@@ -3826,6 +3834,8 @@ each:
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          each
@@ -3919,6 +3929,8 @@ unrolled:
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2112(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
@@ -3926,6 +3938,8 @@ unrolled:
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2112(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
@@ -3933,6 +3947,8 @@ unrolled:
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2112(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
@@ -3940,6 +3956,8 @@ unrolled:
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2112(DX)
 	ADDQ         BX, DX
 	SUBQ         $+4, SI
 	JGE          unrolled
@@ -3955,6 +3973,8 @@ each:
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2112(DX)
 	ADDQ         BX, DX
 	DECQ         SI
 	JNZ          each
@@ -6693,6 +6713,7 @@ unrolled:
 	VBROADCASTSS (AX)(CX*1), Z9
 	VFMADD231PS  Z8, Z9, Z1
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Z8
 	VBROADCASTSS (AX), Z9
@@ -6700,6 +6721,7 @@ unrolled:
 	VBROADCASTSS (AX)(CX*1), Z9
 	VFMADD231PS  Z8, Z9, Z3
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Z8
 	VBROADCASTSS (AX), Z9
@@ -6707,6 +6729,7 @@ unrolled:
 	VBROADCASTSS (AX)(CX*1), Z9
 	VFMADD231PS  Z8, Z9, Z5
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	VMOVUPS      (BX), Z8
 	VBROADCASTSS (AX), Z9
@@ -6714,6 +6737,7 @@ unrolled:
 	VBROADCASTSS (AX)(CX*1), Z9
 	VFMADD231PS  Z8, Z9, Z7
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	SUBQ         $+4, DI
 	JGE          unrolled
@@ -6729,6 +6753,7 @@ each:
 	VBROADCASTSS (AX)(CX*1), Z9
 	VFMADD231PS  Z8, Z9, Z1
 	ADDQ         DX, AX
+	PREFETCHT0   2048(BX)
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          each
@@ -6805,21 +6830,25 @@ unrolled:
 	VBROADCASTSS (AX), Z5
 	VFMADD231PS  Z4, Z5, Z0
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Z4
 	VBROADCASTSS (AX), Z5
 	VFMADD231PS  Z4, Z5, Z1
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Z4
 	VBROADCASTSS (AX), Z5
 	VFMADD231PS  Z4, Z5, Z2
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	VMOVUPS      (DX), Z4
 	VBROADCASTSS (AX), Z5
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	SUBQ         $+4, SI
 	JGE          unrolled
@@ -6833,6 +6862,7 @@ each:
 	VBROADCASTSS (AX), Z5
 	VFMADD231PS  Z4, Z5, Z0
 	ADDQ         CX, AX
+	PREFETCHT0   2048(DX)
 	ADDQ         BX, DX
 	DECQ         SI
 	JNZ          each

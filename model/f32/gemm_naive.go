@@ -3,19 +3,17 @@ package f32
 // naiveGemm is the oracle: for every element of C one sum over k in order. The loops run i, l, j so that the
 // inner one walks rows; the sum of each element still goes over l from 0 up.
 func naiveGemm(p product, threads bool) {
-	rows := func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			naiveRow(p, i)
-		}
-	}
-	if !threads || p.m*p.n*max(p.k, 1) < serialBelow {
-		rows(0, p.m, 0)
-		return
-	}
-	Parallel(p.m, max(1, serialBelow/(p.n*max(p.k, 1))), rows)
+	work := p.n * max(p.k, 1)
+	naiveLoop.run(p.m, max(1, serialBelow/work), threads && p.m*work >= serialBelow, p)
 }
 
-func naiveRow(p product, i int) {
+var naiveLoop = NewLoop(func(p *product, lo, hi, _ int) {
+	for i := lo; i < hi; i++ {
+		naiveRow(p, i)
+	}
+})
+
+func naiveRow(p *product, i int) {
 	c := p.c[i*p.ldc : i*p.ldc+p.n]
 	if p.beta == 0 {
 		clear(c)
@@ -43,20 +41,26 @@ func naiveRow(p product, i int) {
 
 // naiveGemmPacked reads packed panels of any width.
 func naiveGemmPacked(m int, a []float32, lda int, p *Packed, beta float32, c []float32, ldc int) {
-	rows := func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			for j := 0; j < p.N; j += p.width {
-				panel := p.data[j*p.K : (j+p.width)*p.K]
-				naiveRow(product{m: 1, n: min(p.width, p.N-j), k: p.K, alpha: 1, a: a[i*lda:], lda: lda, b: panel, ldb: p.width, beta: beta, c: c[i*ldc+j:], ldc: ldc}, 0)
-			}
+	args := naivePackedArgs{product{m: 1, k: p.K, alpha: 1, a: a, lda: lda, ldb: p.width, beta: beta, c: c, ldc: ldc}, *p}
+	work := p.N * max(p.K, 1)
+	naivePackedLoop.run(m, max(1, serialBelow/work), m*work >= serialBelow, args)
+}
+
+type naivePackedArgs struct {
+	product
+	packed Packed
+}
+
+var naivePackedLoop = NewLoop(func(a *naivePackedArgs, lo, hi, _ int) {
+	p := &a.packed
+	for i := lo; i < hi; i++ {
+		for j := 0; j < p.N; j += p.width {
+			q := a.product
+			q.a, q.b, q.c, q.n = q.a[i*q.lda:], p.data[j*p.K:(j+p.width)*p.K], q.c[i*q.ldc+j:], min(p.width, p.N-j)
+			naiveRow(&q, 0)
 		}
 	}
-	if m*p.N*p.K < serialBelow {
-		rows(0, m, 0)
-		return
-	}
-	Parallel(m, max(1, serialBelow/(p.N*max(p.K, 1))), rows)
-}
+})
 
 // naivePackB copies cols columns of op(B), k rows, into a panel of the given width and zeroes the rest.
 func naivePackB(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int) {

@@ -238,6 +238,39 @@ func TestGemmSpecialValues(t *testing.T) {
 	})
 }
 
+// TestGemmDenormals wants numbers below the smallest normal one to go in and to come out as they are.
+func TestGemmDenormals(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for _, s := range [][3]int{{1, 5, 7}, {3, 40, 33}, {40, 70, 33}, {2, 40, 64}, {130, 40, 900}} {
+			for kind := range 4 {
+				p, _, _ := randomProduct(rand.New(rand.NewPCG(53, uint64(kind))), kind&1 != 0, kind&2 != 0, s[0], s[1], s[2], 1, 0)
+				for i := range p.a {
+					p.a[i] = 3e-41
+				}
+				for i := range p.b {
+					p.b[i] = 1
+				}
+				Gemm(p.transA, p.transB, p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 0, p.c, p.ldc)
+				var packed Packed
+				Pack(p.transB, p.k, p.n, p.b, p.ldb, &packed)
+				again := make([]float32, p.m*p.n)
+				if !p.transA {
+					GemmPacked(p.m, p.a, p.lda, &packed, 0, again, p.n)
+				}
+				want := float32(p.k) * p.a[0]
+				for i := range p.m {
+					for j := range p.n {
+						got := p.c[i*p.ldc+j]
+						if math.Abs(float64(got/want-1)) > 1e-3 || !p.transA && math.Abs(float64(again[i*p.n+j]/want-1)) > 1e-3 {
+							t.Fatalf("%v kind %d: C[%d,%d] = %v and %v packed, want %v", s, kind, i, j, got, again[i*p.n+j], want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
 // TestGemmNothing: no columns of A mean C = beta·C, alpha 0 does not read A and B, and empty shapes do nothing.
 func TestGemmNothing(t *testing.T) {
 	onEveryPath(t, func(t *testing.T) {

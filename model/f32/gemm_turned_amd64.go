@@ -16,40 +16,63 @@ type into struct {
 // apart would evict each other from the caches. When C has few blocks, k is cut too, by the shape alone, and
 // the parts are added in order.
 func (e *engine) gemmTurned(p *product, threads bool) {
-	mb, nb := even(p.m, turnM, e.mr), even(p.n, blockN, e.nr)
-	down, across := (p.m-1)/mb+1, (p.n-1)/nb+1
-	blocks := down * across
-	parts := max(1, min((5+blocks)/blocks, p.k/(3*blockK)))
-	kb := even(p.k, (p.k+parts-1)/parts, blockK)
-	parts = (p.k-1)/kb + 1
-	size := mb * nb
-	buf := takeScratch(blocks * parts * size)
+	t := turnArgs{e: e, p: *p, mb: even(p.m, turnM, e.mr), nb: even(p.n, blockN, e.nr)}
+	down := (p.m-1)/t.mb + 1
+	t.across = (p.n-1)/t.nb + 1
+	t.blocks = down * t.across
+	t.parts = max(1, min((5+t.blocks)/t.blocks, p.k/(3*blockK)))
+	t.kb = even(p.k, (p.k+t.parts-1)/t.parts, blockK)
+	t.parts = (p.k-1)/t.kb + 1
+	buf := takeScratch(t.blocks * t.parts * t.size())
 	defer giveScratch(buf)
-	rows := func(block int) (m, n span) {
-		i, j := block/across*mb, block%across*nb
-		return span{i, min(i+mb, p.m)}, span{j, min(j+nb, p.n)}
+	t.sums = buf.data
+	turnLoop.run(t.blocks*t.parts, 1, threads, t)
+	if t.parts > 1 {
+		finishLoop.run(t.blocks*((t.mb-1)/finishStrip+1), 1, threads, t)
 	}
-	each(blocks*parts, threads, func(item int) {
-		block, part := item/parts, item%parts
-		m, n := rows(block)
-		to := buf.data[item*size : (item+1)*size]
-		e.turned(p, m, n, span{part * kb, min((part+1)*kb, p.k)}, into{to, e.nr, m.len() * e.nr}, 0, 1)
-		if parts == 1 {
-			e.finish(p, m, n, span{0, m.len()}, to, size, 1)
-		}
-	})
-	if parts == 1 {
-		return
-	}
-	const strip = 32
-	each(blocks*((mb-1)/strip+1), threads, func(item int) {
-		block, from := item%blocks, item/blocks*strip
-		m, n := rows(block)
-		if from < m.len() {
-			e.finish(p, m, n, span{from, min(from+strip, m.len())}, buf.data[block*parts*size:], size, parts)
-		}
-	})
 }
+
+// turnArgs are a product whose C is cut in blocks of mb×nb and whose k in parts of kb.
+type turnArgs struct {
+	e                     *engine
+	p                     product
+	mb, nb, kb            int
+	across, blocks, parts int
+	sums                  []float32
+}
+
+// size is how many elements of sums one part of a block has.
+func (t *turnArgs) size() int { return t.mb * t.nb }
+
+func (t *turnArgs) spans(block int) (m, n span) {
+	i, j := block/t.across*t.mb, block%t.across*t.nb
+	return span{i, min(i+t.mb, t.p.m)}, span{j, min(j+t.nb, t.p.n)}
+}
+
+const finishStrip = 32
+
+var (
+	turnLoop = NewLoop(func(t *turnArgs, lo, hi, _ int) {
+		for item := lo; item < hi; item++ {
+			block, part := item/t.parts, item%t.parts
+			m, n := t.spans(block)
+			to := t.sums[item*t.size() : (item+1)*t.size()]
+			t.e.turned(&t.p, m, n, span{part * t.kb, min((part+1)*t.kb, t.p.k)}, into{to, t.e.nr, m.len() * t.e.nr}, 0, 1)
+			if t.parts == 1 {
+				t.e.finish(&t.p, m, n, span{0, m.len()}, to, t.size(), 1)
+			}
+		}
+	})
+	finishLoop = NewLoop(func(t *turnArgs, lo, hi, _ int) {
+		for item := lo; item < hi; item++ {
+			block, from := item%t.blocks, item/t.blocks*finishStrip
+			m, n := t.spans(block)
+			if from < m.len() {
+				t.e.finish(&t.p, m, n, span{from, min(from+finishStrip, m.len())}, t.sums[block*t.parts*t.size():], t.size(), t.parts)
+			}
+		}
+	})
+)
 
 // finish adds the parts of some rows of a block and puts the sums into C.
 func (e *engine) finish(p *product, m, n, rows span, sums []float32, size, parts int) {

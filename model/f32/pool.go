@@ -97,8 +97,24 @@ func Parallel(n, grain int, f func(lo, hi, worker int)) {
 	j.wait()
 	fail := j.failed.Load()
 	j.release()
+	takeBack()
 	if fail != nil {
 		panic(fail.value)
+	}
+}
+
+// takeBack takes closed jobs out of the queue, so that they can be used again although no helper has had time to
+// see that they are done.
+func takeBack() {
+	for range len(pool.queue) {
+		select {
+		case j := <-pool.queue:
+			if j.state.Load() >= jobClosed || !invite(j) {
+				j.release()
+			}
+		default:
+			return
+		}
 	}
 }
 

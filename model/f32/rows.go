@@ -31,30 +31,51 @@ func SoftmaxGradRow(dst, y, dy []float32) {
 // SoftmaxRows is [SoftmaxRow] on each row of a rows×cols matrix without gaps, on all threads.
 func SoftmaxRows(dst, x []float32, rows, cols int) {
 	same("SoftmaxRows", rows*cols, len(dst), len(x))
-	eachRow(rows, cols, func(r int) { SoftmaxRow(dst[r*cols:(r+1)*cols], x[r*cols:(r+1)*cols]) })
+	overRows(softmaxLoop, rows, rowArgs{dst: dst, x: x, cols: cols})
 }
 
 // SoftmaxGradRows is [SoftmaxGradRow] on each row of a rows×cols matrix without gaps, on all threads.
 func SoftmaxGradRows(dst, y, dy []float32, rows, cols int) {
 	same("SoftmaxGradRows", rows*cols, len(dst), len(y), len(dy))
-	eachRow(rows, cols, func(r int) {
-		SoftmaxGradRow(dst[r*cols:(r+1)*cols], y[r*cols:(r+1)*cols], dy[r*cols:(r+1)*cols])
+	overRows(softmaxGradLoop, rows, rowArgs{dst: dst, x: y, y: dy, cols: cols})
+}
+
+// rowArgs are the arguments of an operation on the rows of a matrix: x, y and dst as it needs them, of cols
+// elements a row, and the vectors that its rows share.
+type rowArgs struct {
+	p           *path
+	dst, x, y   []float32
+	gamma, beta []float32
+	mean, rstd  []float32
+	cols        int
+	ldd, lds    int
+	eps         float32
+	index       []uint16
+}
+
+func (a *rowArgs) row(x []float32, r int) []float32 { return x[r*a.cols : (r+1)*a.cols] }
+
+// eachRow makes a loop of an operation on one row.
+func eachRow(f func(a *rowArgs, r int)) *Loop[rowArgs] {
+	return NewLoop(func(a *rowArgs, lo, hi, _ int) {
+		for r := lo; r < hi; r++ {
+			f(a, r)
+		}
 	})
 }
 
-func eachRow(rows, cols int, f func(r int)) {
-	if rows*cols < forkAbove {
-		for r := range rows {
-			f(r)
-		}
-		return
-	}
-	Parallel(rows, rowGrain(cols), func(lo, hi, _ int) {
-		for r := lo; r < hi; r++ {
-			f(r)
-		}
-	})
+// overRows runs a loop over the rows, on all threads where there are many elements.
+func overRows(l *Loop[rowArgs], rows int, a rowArgs) {
+	a.p = active()
+	l.run(rows, rowGrain(a.cols), rows*a.cols >= forkAbove, a)
 }
+
+var (
+	softmaxLoop     = eachRow(func(a *rowArgs, r int) { SoftmaxRow(a.row(a.dst, r), a.row(a.x, r)) })
+	softmaxGradLoop = eachRow(func(a *rowArgs, r int) { SoftmaxGradRow(a.row(a.dst, r), a.row(a.x, r), a.row(a.y, r)) })
+	addRowLoop      = eachRow(func(a *rowArgs, r int) { a.p.add(a.row(a.x, r), a.row(a.x, r), a.beta) })
+	normLoop        = eachRow((*rowArgs).norm)
+)
 
 // CrossEntropyRow returns the loss -log softmax(logits)[target] and replaces logits by the loss's gradient
 // times scale: scale·(softmax(logits) - onehot(target)). The probabilities are the gradient with scale 1
@@ -95,14 +116,15 @@ func LayerNorm(dst, x, gamma, beta []float32, rows, cols int, eps float32, mean,
 	if beta != nil {
 		same("LayerNorm", cols, len(beta))
 	}
-	p := active()
-	eachRow(rows, cols, func(r int) {
-		row := x[r*cols : (r+1)*cols]
-		mu := p.sum(row) / float32(cols)
-		rs := float32(1 / math.Sqrt(float64(p.variance(row, mu)/float32(cols))+float64(eps)))
-		mean[r], rstd[r] = mu, rs
-		p.normalize(dst[r*cols:(r+1)*cols], row, gamma, beta, mu, rs)
-	})
+	overRows(normLoop, rows, rowArgs{dst: dst, x: x, gamma: gamma, beta: beta, mean: mean, rstd: rstd, cols: cols, eps: eps})
+}
+
+func (a *rowArgs) norm(r int) {
+	row := a.row(a.x, r)
+	mu := a.p.sum(row) / float32(a.cols)
+	rs := float32(1 / math.Sqrt(float64(a.p.variance(row, mu)/float32(a.cols))+float64(a.eps)))
+	a.mean[r], a.rstd[r] = mu, rs
+	a.p.normalize(a.row(a.dst, r), row, a.gamma, a.beta, mu, rs)
 }
 
 // LayerNormGrad is the gradient of [LayerNorm]. With h = (x-mean)·rstd and g = dy·gamma:
@@ -122,24 +144,29 @@ func LayerNormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, rstd []float32, rows, 
 		return
 	}
 	p := active()
-	inRowBlocks(rows, 2*cols, rows*cols, func(r int, part []float32) {
-		at, end := r*cols, (r+1)*cols
-		s1, s2 := p.normSums(dy[at:end], x[at:end], gamma, mean[r], rstd[r])
-		p.normGrad(dx[at:end], dy[at:end], x[at:end], gamma, part[:cols], part[cols:], mean[r], rstd[r], s1/float32(cols), s2/float32(cols))
-	}, func(part []float32) {
-		p.add(dgamma, dgamma, part[:cols])
+	width := 2 * cols
+	parts := inRowBlocks(normGradLoop, rows, width, rowArgs{p: p, dst: dx, x: x, y: dy, gamma: gamma, mean: mean, rstd: rstd, cols: cols})
+	defer giveScratch(parts)
+	for at := 0; at < blocks(rows)*width; at += width {
+		p.add(dgamma, dgamma, parts.data[at:at+cols])
 		if dbeta != nil {
-			p.add(dbeta, dbeta, part[cols:])
+			p.add(dbeta, dbeta, parts.data[at+cols:at+width])
 		}
-	})
+	}
 }
+
+var normGradLoop = eachPart(func(a *rowArgs, r int, part []float32) {
+	x, dy := a.row(a.x, r), a.row(a.y, r)
+	s1, s2 := a.p.normSums(dy, x, a.gamma, a.mean[r], a.rstd[r])
+	n := float32(a.cols)
+	a.p.normGrad(a.row(a.dst, r), dy, x, a.gamma, part[:a.cols], part[a.cols:], a.mean[r], a.rstd[r], s1/n, s2/n)
+})
 
 // AddRow adds the row bias (cols elements) to each row of x, rows×cols without gaps. On all threads.
 func AddRow(x, bias []float32, rows, cols int) {
 	same("AddRow", rows*cols, len(x))
 	same("AddRow", cols, len(bias))
-	p := active()
-	eachRow(rows, cols, func(r int) { p.add(x[r*cols:(r+1)*cols], x[r*cols:(r+1)*cols], bias) })
+	overRows(addRowLoop, rows, rowArgs{x: x, beta: bias, cols: cols})
 }
 
 // SumRows adds to dst (cols elements) the sum of the rows of x, rows×cols without gaps: the gradient of
@@ -151,36 +178,43 @@ func SumRows(dst, x []float32, rows, cols int) {
 		return
 	}
 	p := active()
-	inRowBlocks(rows, cols, rows*cols, func(r int, part []float32) {
-		p.add(part, part, x[r*cols:(r+1)*cols])
-	}, func(part []float32) { p.add(dst, dst, part) })
+	parts := inRowBlocks(sumRowsLoop, rows, cols, rowArgs{p: p, x: x, cols: cols})
+	defer giveScratch(parts)
+	for at := 0; at < blocks(rows)*cols; at += cols {
+		p.add(dst, dst, parts.data[at:at+cols])
+	}
 }
 
-// inRowBlocks calls row for each row with its block's partial sums (width elements, zero at first), then
-// total for each block in order. There are at most 64 blocks of at least 16 rows.
-func inRowBlocks(rows, width, elements int, row func(r int, part []float32), total func(part []float32)) {
-	block := max(16, (rows+63)/64)
-	blocks := (rows-1)/block + 1
-	buf := takeScratch(blocks * width)
-	defer giveScratch(buf)
-	parts := buf.data[:blocks*width]
-	clear(parts)
-	run := func(lo, hi, _ int) {
-		part := parts[lo/block*width : (lo/block+1)*width]
+var sumRowsLoop = eachPart(func(a *rowArgs, r int, part []float32) { a.p.add(part, part, a.row(a.x, r)) })
+
+// partArgs are rows whose sums are made in blocks of rows fixed by the shape.
+type partArgs struct {
+	rowArgs
+	block, width int
+	parts        []float32
+}
+
+// eachPart makes a loop of an operation on one row that adds to the sums of its block.
+func eachPart(f func(a *rowArgs, r int, part []float32)) *Loop[partArgs] {
+	return NewLoop(func(a *partArgs, lo, hi, _ int) {
 		for r := lo; r < hi; r++ {
-			row(r, part)
+			at := r / a.block * a.width
+			f(&a.rowArgs, r, a.parts[at:at+a.width])
 		}
-	}
-	if elements < forkAbove {
-		for lo := 0; lo < rows; lo += block {
-			run(lo, min(lo+block, rows), 0)
-		}
-	} else {
-		Parallel(rows, block, run)
-	}
-	for b := range blocks {
-		total(parts[b*width : (b+1)*width])
-	}
+	})
+}
+
+// rowBlock is how many rows make a block: there are at most 64 blocks of at least 16 rows.
+func rowBlock(rows int) int { return max(16, (rows+63)/64) }
+
+func blocks(rows int) int { return (rows-1)/rowBlock(rows) + 1 }
+
+// inRowBlocks runs a loop over the rows and returns each block's sums, width elements, in order of the blocks.
+func inRowBlocks(l *Loop[partArgs], rows, width int, a rowArgs) *scratch {
+	parts := takeScratch(blocks(rows) * width)
+	clear(parts.data[:blocks(rows)*width])
+	l.run(rows, rowBlock(rows), rows*a.cols >= forkAbove, partArgs{a, rowBlock(rows), width, parts.data})
+	return parts
 }
 
 // scratch is reused memory for partial sums and packed panels.

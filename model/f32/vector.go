@@ -1,5 +1,7 @@
 package f32
 
+import "sync"
+
 // Elementwise operations on slices of at least forkAbove elements are cut in pieces of forkGrain and run
 // on all threads. Sums are cut in pieces of sumGrain whatever the length and the partial sums added in
 // order in float64, so they depend neither on threads nor on how the call was made.
@@ -17,13 +19,34 @@ func same(op string, n int, lengths ...int) {
 	}
 }
 
+// pieces are the arguments of an elementwise operation on all threads; which of the functions is set says what
+// the operands are.
+type pieces struct {
+	unary     func(dst, x []float32)
+	binary    func(dst, x, y []float32)
+	scaled    func(dst []float32, alpha float32, x []float32)
+	dst, x, y []float32
+	alpha     float32
+}
+
+var piecesLoop = NewLoop(func(a *pieces, lo, hi, _ int) {
+	switch {
+	case a.unary != nil:
+		a.unary(a.dst[lo:hi], a.x[lo:hi])
+	case a.binary != nil:
+		a.binary(a.dst[lo:hi], a.x[lo:hi], a.y[lo:hi])
+	default:
+		a.scaled(a.dst[lo:hi], a.alpha, a.x[lo:hi])
+	}
+})
+
 func unary(op string, f func(dst, x []float32), dst, x []float32) {
 	same(op, len(dst), len(x))
 	if len(dst) < forkAbove {
 		f(dst, x)
 		return
 	}
-	Parallel(len(dst), forkGrain, func(lo, hi, _ int) { f(dst[lo:hi], x[lo:hi]) })
+	piecesLoop.Run(len(dst), forkGrain, pieces{unary: f, dst: dst, x: x})
 }
 
 func binary(op string, f func(dst, x, y []float32), dst, x, y []float32) {
@@ -32,7 +55,16 @@ func binary(op string, f func(dst, x, y []float32), dst, x, y []float32) {
 		f(dst, x, y)
 		return
 	}
-	Parallel(len(dst), forkGrain, func(lo, hi, _ int) { f(dst[lo:hi], x[lo:hi], y[lo:hi]) })
+	piecesLoop.Run(len(dst), forkGrain, pieces{binary: f, dst: dst, x: x, y: y})
+}
+
+func scaling(op string, f func(dst []float32, alpha float32, x []float32), dst []float32, alpha float32, x []float32) {
+	same(op, len(dst), len(x))
+	if len(dst) < forkAbove {
+		f(dst, alpha, x)
+		return
+	}
+	piecesLoop.Run(len(dst), forkGrain, pieces{scaled: f, dst: dst, x: x, alpha: alpha})
 }
 
 // Exp sets dst[i] = e^x[i]. Elementwise; all lengths must be equal, here and below.
@@ -72,43 +104,50 @@ func Mul(dst, a, b []float32) { binary("Mul", active().mul, dst, a, b) }
 
 // AddScaled sets dst[i] += alpha·x[i]. Elementwise.
 func AddScaled(dst []float32, alpha float32, x []float32) {
-	f := active().addScaled
-	if len(dst) < forkAbove { // short rows are many: they must not cost a closure
-		same("AddScaled", len(dst), len(x))
-		f(dst, alpha, x)
-		return
-	}
-	unary("AddScaled", func(dst, x []float32) { f(dst, alpha, x) }, dst, x)
+	scaling("AddScaled", active().addScaled, dst, alpha, x)
 }
 
 // Scale sets dst[i] = alpha·x[i]; dst and x may be the same slice. Elementwise.
 func Scale(dst []float32, alpha float32, x []float32) {
-	f := active().scale
-	if len(dst) < forkAbove {
-		same("Scale", len(dst), len(x))
-		f(dst, alpha, x)
-		return
-	}
-	unary("Scale", func(dst, x []float32) { f(dst, alpha, x) }, dst, x)
+	scaling("Scale", active().scale, dst, alpha, x)
 }
 
-// reduce adds f over the pieces of [0,n) in order.
-func reduce(n int, f func(lo, hi int) float32) float64 {
-	if n < forkAbove {
-		s := 0.0
-		for lo := 0; lo < n; lo += sumGrain {
-			s += float64(f(lo, min(lo+sumGrain, n)))
-		}
-		return s
+// reduction is a sum over pieces of x (and y): one of the functions is set.
+type reduction struct {
+	one   func(x []float32) float32
+	two   func(x, y []float32) float32
+	x, y  []float32
+	parts []float64
+}
+
+func (r *reduction) piece(lo, hi int) float64 {
+	if r.one != nil {
+		return float64(r.one(r.x[lo:hi]))
 	}
-	parts := make([]float64, (n-1)/sumGrain+1)
-	Parallel(n, forkGrain, func(lo, hi, _ int) {
-		for ; lo < hi; lo += sumGrain {
-			parts[lo/sumGrain] = float64(f(lo, min(lo+sumGrain, hi)))
-		}
-	})
+	return float64(r.two(r.x[lo:hi], r.y[lo:hi]))
+}
+
+var reduceLoop = NewLoop(func(r *reduction, lo, hi, _ int) {
+	for ; lo < hi; lo += sumGrain {
+		r.parts[lo/sumGrain] = r.piece(lo, min(lo+sumGrain, hi))
+	}
+})
+
+var partsPool = sync.Pool{New: func() any { return new([]float64) }}
+
+// reduce adds the pieces in order.
+func reduce(r reduction) float64 {
+	n := len(r.x)
+	pooled := partsPool.Get().(*[]float64)
+	defer partsPool.Put(pooled)
+	count := (n + sumGrain - 1) / sumGrain
+	if cap(*pooled) < count {
+		*pooled = make([]float64, count)
+	}
+	r.parts = (*pooled)[:count]
+	reduceLoop.run(n, forkGrain, n >= forkAbove, r)
 	s := 0.0
-	for _, v := range parts {
+	for _, v := range r.parts {
 		s += v
 	}
 	return s
@@ -121,7 +160,7 @@ func Dot(x, y []float32) float32 {
 	if len(x) <= sumGrain {
 		return f(x, y)
 	}
-	return float32(reduce(len(x), func(lo, hi int) float32 { return f(x[lo:hi], y[lo:hi]) }))
+	return float32(reduce(reduction{two: f, x: x, y: y}))
 }
 
 // Sum returns Σ x[i], summed like [Dot].
@@ -130,13 +169,12 @@ func Sum(x []float32) float32 {
 	if len(x) <= sumGrain {
 		return f(x)
 	}
-	return float32(reduce(len(x), func(lo, hi int) float32 { return f(x[lo:hi]) }))
+	return float32(reduce(reduction{one: f, x: x}))
 }
 
 // SumSquares returns Σ x[i]², summed like [Dot], in float64 so that norms of many slices can be added.
 func SumSquares(x []float32) float64 {
-	f := active().sumSquares
-	return reduce(len(x), func(lo, hi int) float32 { return f(x[lo:hi]) })
+	return reduce(reduction{one: active().sumSquares, x: x})
 }
 
 // Max returns the largest element, -Inf for none. It is NaN if any element is.
@@ -160,12 +198,15 @@ func ExpSum(dst, x []float32, shift float32) float32 {
 // may be taken as zero: the moments of a row without gradients fade into them, and would slow every step.
 func AdamW(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32) {
 	same("AdamW", len(p), len(g), len(m), len(v))
-	f := active().adamW
-	if len(p) < forkAbove {
-		f(p, g, m, v, lr, beta1, beta2, eps, decay, t1, t2)
-		return
-	}
-	Parallel(len(p), forkGrain, func(lo, hi, _ int) {
-		f(p[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi], lr, beta1, beta2, eps, decay, t1, t2)
-	})
+	adamLoop.run(len(p), forkGrain, len(p) >= forkAbove, adamArgs{active().adamW, p, g, m, v, lr, beta1, beta2, eps, decay, t1, t2})
 }
+
+type adamArgs struct {
+	f                                    func(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32)
+	p, g, m, v                           []float32
+	lr, beta1, beta2, eps, decay, t1, t2 float32
+}
+
+var adamLoop = NewLoop(func(a *adamArgs, lo, hi, _ int) {
+	a.f(a.p[lo:hi], a.g[lo:hi], a.m[lo:hi], a.v[lo:hi], a.lr, a.beta1, a.beta2, a.eps, a.decay, a.t1, a.t2)
+})

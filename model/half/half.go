@@ -10,6 +10,7 @@ package half
 import (
 	"fmt"
 	"math"
+	"unsafe"
 
 	"trafficgpt/model/f32"
 )
@@ -27,9 +28,14 @@ type Matrix struct {
 // Bytes returns the memory the matrix holds.
 func (m *Matrix) Bytes() int { return 2 * len(m.data) }
 
+// PackedLen is how many float32 elements of memory a k×n matrix takes.
+func PackedLen(k, n int) int { return (n + columns - 1) / columns * columns * k / 2 }
+
 // Pack lays out op(B), k×n, as f32.Pack does: B as stored is k×n with row
 // length ldb, or n×k if transB.
-func Pack(transB bool, k, n int, b []float32, ldb int) *Matrix {
+// It takes its memory, of at least PackedLen elements, from the caller, so that
+// matrices that are used one after another can lie together.
+func Pack(transB bool, k, n int, b []float32, ldb int, memory []float32) *Matrix {
 	rows, cols := k, n
 	if transB {
 		rows, cols = n, k
@@ -38,7 +44,13 @@ func Pack(transB bool, k, n int, b []float32, ldb int) *Matrix {
 		panic(fmt.Sprintf("half.Pack: %d×%d with rows of %d elements does not fit %d", rows, cols, ldb, len(b)))
 	}
 	panels := (n + columns - 1) / columns
-	m := &Matrix{K: k, N: n, data: make([]uint16, panels*columns*k)}
+	m := &Matrix{K: k, N: n}
+	if need := panels * columns * k; need > 0 {
+		if len(memory) < PackedLen(k, n) {
+			panic(fmt.Sprintf("half.Pack: %d×%d needs %d elements of memory, has %d", k, n, PackedLen(k, n), len(memory)))
+		}
+		m.data = unsafe.Slice((*uint16)(unsafe.Pointer(&memory[0])), need)
+	}
 	f32.Parallel(panels, 1, func(lo, hi, _ int) {
 		for p := lo; p < hi; p++ {
 			out := m.data[p*columns*k:][:columns*k]
@@ -66,27 +78,40 @@ func (m *Matrix) Times(rows int, a []float32, lda int, c []float32, ldc int) {
 		panic(fmt.Sprintf("half.Times: %d rows of %d and %d elements do not fit %d and %d", rows, lda, ldc, len(a), len(c)))
 	}
 	panels := (m.N + columns - 1) / columns
-	if rows*m.K*m.N < 1<<15 || m.K == 0 {
-		m.panels(0, panels, rows, a, lda, c, ldc)
-		return
-	}
 	// Two pieces a thread: enough to even out, few enough to start quickly.
 	grain := max(1, (panels+3)/4)
-	f32.Parallel(panels, grain, func(lo, hi, _ int) { m.panels(lo, hi, rows, a, lda, c, ldc) })
+	if rows*m.K*m.N < 1<<15 {
+		grain = panels
+	}
+	timesLoop.Run(panels, grain, timesArgs{m: m, rows: rows, a: a, lda: lda, c: c, ldc: ldc})
 }
 
-func (m *Matrix) panels(lo, hi, rows int, a []float32, lda int, c []float32, ldc int) {
-	panel := kernel()
-	var y [columns]float32
+type timesArgs struct {
+	m    *Matrix
+	rows int
+	a    []float32
+	lda  int
+	c    []float32
+	ldc  int
+	edge [columns]float32 // of the one panel that is not whole
+}
+
+var timesLoop = f32.NewLoop(func(t *timesArgs, lo, hi, _ int) {
+	panel, k := kernel(), t.m.K
 	for p := lo; p < hi; p++ {
-		w := m.data[p*columns*m.K:][:columns*m.K]
-		n := min(columns, m.N-p*columns)
-		for r := range rows {
-			panel(a[r*lda:][:m.K], w, &y)
-			copy(c[r*ldc+p*columns:][:n], y[:])
+		w := t.m.data[p*columns*k:][:columns*k]
+		n := min(columns, t.m.N-p*columns)
+		for r := range t.rows {
+			c := t.c[r*t.ldc+p*columns:][:n]
+			if n == columns {
+				panel(t.a[r*t.lda:][:k], w, (*[columns]float32)(c))
+				continue
+			}
+			panel(t.a[r*t.lda:][:k], w, &t.edge)
+			copy(c, t.edge[:])
 		}
 	}
-}
+})
 
 // naivePanel is what the kernels compute.
 func naivePanel(x []float32, w []uint16, y *[columns]float32) {

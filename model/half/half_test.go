@@ -67,9 +67,9 @@ func TestTimes(t *testing.T) {
 				}
 			}
 			for _, trans := range []bool{false, true} {
-				m := Pack(false, k, n, b, n+2)
+				m := Pack(false, k, n, b, n+2, make([]float32, PackedLen(k, n)))
 				if trans {
-					m = Pack(true, k, n, bt, k+1)
+					m = Pack(true, k, n, bt, k+1, make([]float32, PackedLen(k, n)))
 				}
 				const guard = 12345
 				c := make([]float32, rows*(n+4))
@@ -92,6 +92,49 @@ func TestTimes(t *testing.T) {
 							t.Fatalf("%s %v transposed %v: element %d,%d is %v, not %v", path, s, trans, r, j, got, want)
 						}
 					}
+				}
+			}
+		}
+	}
+}
+
+// TestSpecialValues wants NaN, infinities and denormals, of both formats, to reach
+// exactly what they belong to on every path.
+func TestSpecialValues(t *testing.T) {
+	defer func(old string) { _ = f32.SetPath(old) }(f32.Path())
+	for _, path := range f32.Paths() {
+		if err := f32.SetPath(path); err != nil {
+			t.Fatal(err)
+		}
+		const k, n = 7, 40
+		small := float32(math.Exp2(-20)) // a float16 denormal
+		b := make([]float32, k*n)
+		for i := range b {
+			b[i] = small
+		}
+		b[2*n+5], b[3*n+36] = float32(math.NaN()), float32(math.NaN())
+		m := Pack(false, k, n, b, n, make([]float32, PackedLen(k, n)))
+		a := make([]float32, 3*k)
+		for i := range k {
+			a[i], a[k+i], a[2*k+i] = 1, 1, 1e-39
+		}
+		a[k+1] = float32(math.Inf(1))
+		c := make([]float32, 3*n)
+		m.Times(3, a, k, c, n)
+		for r := range 3 {
+			for j := range n {
+				got := float64(c[r*n+j])
+				ok := math.Abs(got-k*float64(small)) < 1e-9
+				switch {
+				case j == 5 || j == 36:
+					ok = math.IsNaN(got)
+				case r == 1:
+					ok = math.IsInf(got, 1)
+				case r == 2:
+					ok = got > 0 && math.Abs(got-k*float64(small)*1e-39) < 5e-45
+				}
+				if !ok {
+					t.Fatalf("%s: element %d,%d is %v", path, r, j, got)
 				}
 			}
 		}

@@ -140,6 +140,11 @@ func tileSums(c *build.Context, s set, mr, nv, split int, acc []reg.VecVirtual) 
 		for g := 0; 4*g < mr; g++ {
 			c.ADDQ(acs, ar.base[g])
 		}
+		if mr <= 2 { // B alone is what takes time: it comes from the third cache
+			for v := 0; v < nv*s.bytes(); v += 64 {
+				c.PREFETCHT0(Mem{Base: b, Disp: 2048 + v})
+			}
+		}
 		c.ADDQ(bs, b)
 	}
 	unroll, ahead := 4, func() {}
