@@ -163,7 +163,7 @@ func (y *yaegi) builtins(w *rt.World, out io.Writer, panicked func(v any)) map[s
 		"RegG":    v(func(name string, p any) { y.globals[name] = v(p) }),
 		"RegM":    v(func(d *rt.Desc, name string, fn any) { d.SetMethod(name, v(fn)) }),
 		"Entry":   v(func(f func()) { y.entry = f }),
-		"Run":     v(w.Run), "Go": v(w.Go), "Send": v(w.Send), "Select": v(w.Select),
+		"Run":     v(w.Run), "Unwind": v(w.Unwind), "Go": v(w.Go), "Send": v(w.Send), "Select": v(w.Select),
 		"MakeSend": v(func(ch, x any) any { return rt.SelectSend{Ch: ch, V: x} }),
 		"Box":      v(func(d *rt.Desc, x any) any { return d.Box(x) }),
 		"Index":    v(rt.Index), "IndexU": v(rt.IndexU), "Nil": v(rt.Nil), "Zero": v(rt.Zero), "NegShift": v(rt.NegShift),

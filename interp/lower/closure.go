@@ -157,6 +157,10 @@ func isDeferStack(t types.Type) bool {
 
 // deferCall adds a call to a frame.
 func (g *gen) deferCall(in *ssa.Defer) {
+	if g.one != nil {
+		g.deferOne()
+		return
+	}
 	frame := g.frame
 	if in.DeferStack != nil {
 		frame = g.v(in.DeferStack)

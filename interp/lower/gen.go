@@ -49,6 +49,7 @@ type gen struct {
 	varLits      map[ssa.Value]string          // slices of them, as a list
 
 	operators map[*ssa.BinOp][2]string        // the operands of binary expressions
+	one       *oneDefer                       // the defer of a function that has no frame for it
 	ranges    map[*ssa.BasicBlock]*sliceRange // loops printed as range statements, by their header
 	inRange   []*ssa.BasicBlock               // those being printed, outermost first
 	rangeOf   map[*ssa.Call]*sliceRange       // the calls of len that bound them
@@ -181,6 +182,12 @@ func (g *gen) function(entry string) string {
 		refuse(g.fn.Pos(), "%s has no body", g.fn)
 	}
 	framed := g.needsFrame()
+	if framed {
+		if d := findOneDefer(g.fn, g.loop); d != nil {
+			g.prepareDefer(d)
+			framed = false
+		}
+	}
 	if !framed {
 		forward(g.fn)
 		for _, b := range g.fn.Blocks {

@@ -73,6 +73,9 @@ func (g *gen) instr(b *ssa.BasicBlock, i int, in ssa.Instruction) {
 	case *ssa.RunDefers:
 		// x.Run runs them; what follows in this block reads the results, which
 		// is done once for all returns after the frame.
+		if g.one != nil {
+			g.runOne(b)
+		}
 		if g.frame != "" && !g.recoverBlock {
 			for _, rest := range b.Instrs[i+1:] {
 				if ld, ok := rest.(*ssa.UnOp); ok {

@@ -302,7 +302,7 @@ func operandCount(use ssa.Instruction, v ssa.Value) int {
 func (g *gen) undisturbed(from, to ssa.Instruction, rs readSet) bool {
 	b := from.Block()
 	for i := g.index[from] + 1; i < g.index[to]; i++ {
-		if _, ok := b.Instrs[i].(*ssa.RunDefers); ok && g.frame == "" {
+		if _, ok := b.Instrs[i].(*ssa.RunDefers); ok && g.frame == "" && g.one == nil {
 			continue // there are none
 		}
 		if writes(b.Instrs[i], rs) {

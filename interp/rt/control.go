@@ -26,6 +26,8 @@ type Tracer interface {
 	Mark() any
 	// Back takes it up again; a nil mark's goroutine has none.
 	Back(mark any)
+	// Left adds a lowered function that a panic has left.
+	Left(name string)
 }
 
 func (c *Control) reset() {
