@@ -140,23 +140,34 @@ func (g *gen) block(b *ssa.BasicBlock) {
 	g.instrs(b)
 }
 
+// maxFacts bounds what is carried from block to block.
+const maxFacts = 64
+
 // known finds what is known at the start of a block: what was known at the end
 // of its dominator, without what concerns variables that may have been
 // assigned on the way.
 func (g *gen) known(b *ssa.BasicBlock) {
 	g.checked = map[string]bool{}
 	d := b.Idom()
-	if d == nil {
+	if d == nil || len(g.facts[d]) > maxFacts {
 		return
 	}
 	if facts := g.facts[d]; facts != nil {
 		g.checked = maps.Clone(facts)
 	}
-	if len(g.checked) == 0 || len(b.Preds) == 1 {
+	if len(b.Preds) == 1 {
 		return
 	}
-	var visit func(k *ssa.BasicBlock)
-	visit = func(k *ssa.BasicBlock) {
+	seen := map[*ssa.BasicBlock]bool{d: true}
+	way := slices.Clone(b.Preds)
+	for len(way) > 0 && len(g.checked) > 0 {
+		k := way[len(way)-1]
+		way = way[:len(way)-1]
+		if seen[k] {
+			continue
+		}
+		seen[k] = true
+		way = append(way, k.Preds...)
 		for _, in := range k.Instrs {
 			switch in := in.(type) {
 			case *ssa.Store:
@@ -167,12 +178,6 @@ func (g *gen) known(b *ssa.BasicBlock) {
 				g.forgetAlloc(in)
 			}
 		}
-		for _, c := range k.Dominees() {
-			visit(c)
-		}
-	}
-	for _, c := range d.Dominees() {
-		visit(c)
 	}
 }
 
