@@ -49,6 +49,7 @@ type gen struct {
 	varLits      map[ssa.Value]string          // slices of them, as a list
 
 	operators map[*ssa.BinOp][2]string        // the operands of binary expressions
+	called    string                          // the name of the function that is printed at the top level
 	one       *oneDefer                       // the defer of a function that has no frame for it
 	ranges    map[*ssa.BasicBlock]*sliceRange // loops printed as range statements, by their header
 	inRange   []*ssa.BasicBlock               // those being printed, outermost first
@@ -149,6 +150,7 @@ func (g *gen) declText() string {
 func (l *Lowerer) emit(fn *ssa.Function) {
 	f := l.function(fn)
 	g := newGen(l, fn, nil)
+	g.called = f.name
 	var params []string
 	if f.recover {
 		g.hidden = "rf"

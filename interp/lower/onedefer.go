@@ -140,16 +140,17 @@ func (g *gen) prepareDefer(in *ssa.Defer) {
 // deferOne prints the only defer of a function.
 func (g *gen) deferOne() {
 	d := g.one
-	unwind := "x.Unwind"
+	var unwind string
 	if d.body == "" {
 		g.emit("%s = %s", d.args[0], g.frozen(d.in.Common(), "", d.in))
+		unwind = g.l.unwinder([]reflect.Type{reflect.TypeFor[func()]()}, "", g.owner())
 	} else {
 		mc := d.in.Common().Value.(*ssa.MakeClosure)
 		for i, b := range mc.Bindings {
 			g.emit("%s = %s", d.args[i], g.v(b))
 		}
 		g.deferredBody(mc, d.body)
-		unwind = g.l.unwinder(d.types, d.body)
+		unwind = g.l.unwinder(d.types, d.body, g.owner())
 	}
 	g.emit("%s = 1", d.armed)
 	g.emit("defer %s(&%s%s)", unwind, d.armed, strings.Join(append([]string{""}, d.args...), ", "))
@@ -172,6 +173,7 @@ func (g *gen) runOne(b *ssa.BasicBlock) {
 func (g *gen) deferredBody(mc *ssa.MakeClosure, name string) {
 	fn := mc.Fn.(*ssa.Function)
 	c := newGen(g.l, fn, nil)
+	c.called = name
 	var params []string
 	for i, fv := range fn.FreeVars {
 		n := c.name("c")
@@ -188,18 +190,38 @@ func (g *gen) deferredBody(mc *ssa.MakeClosure, name string) {
 	g.l.undo = append(g.l.undo, func() { delete(g.l.names, name) })
 }
 
+// owner is what yaegi calls the function that is being printed.
+func (g *gen) owner() string {
+	if g.parent != nil {
+		if g.parent.frame != "" { // its body is a literal too
+			return g.parent.owner() + ".func.func"
+		}
+		return g.parent.owner() + ".func"
+	}
+	return g.called
+}
+
 // unwinder names the compiled function that calls body, a lowered function of
-// these parameters, while a function unwinds.
-func (l *Lowerer) unwinder(params []reflect.Type, body string) string {
+// these parameters or, for "", its one argument, while owner unwinds.
+func (l *Lowerer) unwinder(params []reflect.Type, body, owner string) string {
 	var fn reflect.Value
 	in := append([]reflect.Type{reflect.TypeFor[*int]()}, params...)
 	w := l.W
-	name := l.sym("U", body, func() reflect.Value {
+	name := l.sym("U", [3]string{"unwind", body, owner}, func() reflect.Value {
 		return reflect.MakeFunc(reflect.FuncOf(in, nil, false), func(in []reflect.Value) []reflect.Value {
-			w.Unwind(in[0].Interface().(*int), func() { fn.Call(in[1:]) })
+			w.Unwind(in[0].Interface().(*int), owner, func() {
+				if body == "" {
+					in[1].Call(nil)
+					return
+				}
+				fn.Call(in[1:])
+			})
 			return nil
 		})
 	})
+	if body == "" {
+		return name
+	}
 	set := l.sym("U", [2]string{"set", body}, func() reflect.Value {
 		return reflect.ValueOf(func(f any) { fn = reflect.ValueOf(f) })
 	})

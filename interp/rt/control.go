@@ -10,6 +10,9 @@ import (
 // Control is how the session stops what runs.
 type Control struct {
 	stopped atomic.Bool
+	// Exiting is set while a cell ends itself with os.Exit, which runs no
+	// deferred calls.
+	Exiting atomic.Bool
 	mu      sync.Mutex
 	done    chan struct{}
 	// Crash receives the panic of a goroutine that a cell started.

@@ -125,6 +125,9 @@ func (w *World) Unwind(armed *int, name string, call func()) {
 	}
 	*armed = 0
 	c := &w.Control
+	if c.Exiting.Load() {
+		return
+	}
 	if c.Stopped() {
 		c.mu.Lock()
 		c.late = append(c.late, call)
