@@ -70,17 +70,24 @@ func (p passage) pos() int {
 type trace struct {
 	mu   sync.Mutex
 	line func() (pos, cell int)
-	by   map[string]*passage
+	// setLine records a position.
+	setLine func(pos int)
+	by      map[string]*passage
 }
 
 // deepest is how many functions of a panic are kept.
 const deepest = 1000
 
 func (t *trace) Write(p []byte) (int, error) {
-	_, rest, ok := strings.Cut(string(p), "panic: ")
-	if !ok {
-		return len(p), nil
+	if _, rest, ok := strings.Cut(string(p), "panic: "); ok {
+		name, _, _ := strings.Cut(rest, "(")
+		t.Left(strings.TrimPrefix(name, "main."))
 	}
+	return len(p), nil
+}
+
+// Left adds a lowered function that a panic has left.
+func (t *trace) Left(name string) {
 	id := goroutine()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -90,11 +97,15 @@ func (t *trace) Write(p []byte) (int, error) {
 		t.by[id] = g
 	}
 	if len(g.steps) < deepest {
-		name, _, _ := strings.Cut(rest, "(")
 		pos, cell := t.line()
-		g.steps, g.cell = append(g.steps, left{strings.TrimPrefix(name, "main."), pos}), cell
+		g.steps, g.cell = append(g.steps, left{name, pos}), cell
 	}
-	return len(p), nil
+}
+
+// aside is a panic while a deferred call runs, and the position recorded last.
+type aside struct {
+	*passage
+	pos int
 }
 
 // Mark begins a new panic on this goroutine, one in a deferred call, while the
@@ -105,7 +116,8 @@ func (t *trace) Mark() any {
 	defer t.mu.Unlock()
 	old := t.by[id]
 	delete(t.by, id)
-	return old
+	pos, _ := t.line()
+	return aside{old, pos}
 }
 
 // Back takes up the panic that Mark laid aside.
@@ -113,8 +125,10 @@ func (t *trace) Back(mark any) {
 	id := goroutine()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if old := mark.(*passage); old != nil {
-		t.by[id] = old
+	old := mark.(aside)
+	t.setLine(old.pos)
+	if old.passage != nil {
+		t.by[id] = old.passage
 	} else {
 		delete(t.by, id)
 	}
@@ -144,7 +158,7 @@ func newYaegi(w *rt.World, out io.Writer, panicked func(v any)) (*yaegi, error) 
 	y := &yaegi{globals: map[string]reflect.Value{}}
 	y.trace = trace{by: map[string]*passage{}, line: func() (int, int) {
 		return int(y.globals["LN"].Elem().Int()), int(y.globals["LC"].Elem().Int())
-	}}
+	}, setLine: func(pos int) { y.globals["LN"].Elem().SetInt(int64(pos)) }}
 	w.Control.Trace = &y.trace
 	y.i = interp.New(interp.Options{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &y.trace, Args: []string{"cell"}})
 	if err := y.i.Use(interp.Exports{"x/x": y.builtins(w, out, panicked)}); err != nil {

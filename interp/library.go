@@ -312,5 +312,6 @@ func (s *Session) exit(code int) {
 	if s.opts.Exit != nil {
 		s.opts.Exit(code)
 	}
+	s.world.Control.Exiting.Store(true)
 	panic(rt.Exit(code))
 }

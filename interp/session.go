@@ -350,6 +350,7 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 	defer leave()
 	s.shown = nil
 	s.exec.forget()
+	s.world.Control.Exiting.Store(false)
 	done := make(chan any, 1)
 	go func() {
 		var failed any = fine

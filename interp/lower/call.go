@@ -40,6 +40,10 @@ func (g *gen) callResult(in *ssa.Call, text string) {
 		g.val[in] = text
 		return
 	}
+	if len(refs) == 1 && g.mayWait(in, refs[0]) {
+		g.wait(in, text)
+		return
+	}
 	t := g.temp(g.l.typ(in.Type()))
 	g.emit("%s = %s", t, text)
 	g.set(in, t)
@@ -66,6 +70,29 @@ func (g *gen) follows(in *ssa.Call, use ssa.Instruction) bool {
 		return len(u.Results) == 1 && g.frame == ""
 	}
 	return false
+}
+
+// mayWait reports whether the text of a call may stand where its result is
+// used: it is a call of a cell's function with a plain result.
+func (g *gen) mayWait(in *ssa.Call, use ssa.Instruction) bool {
+	if use.Block() != in.Block() || operandCount(use, in) != 1 || in.Call.IsInvoke() {
+		return false
+	}
+	switch fn := in.Call.Value.(type) {
+	case *ssa.Function:
+		if fn.Blocks == nil || g.l.function(fn).framed {
+			return false
+		}
+	case *ssa.Builtin:
+		return false
+	}
+	switch use.(type) {
+	case *ssa.BinOp, *ssa.Call, *ssa.Return, *ssa.If, *ssa.Store:
+	default:
+		return false
+	}
+	rep := g.rep(in.Type())
+	return rep.PkgPath() == "" && (rep.Kind() >= reflect.Bool && rep.Kind() <= reflect.Float64 || rep.Kind() == reflect.String)
 }
 
 // callText is the text of a call. With frame set, it is the call that a defer
@@ -123,7 +150,7 @@ func (g *gen) callText(c *ssa.CallCommon, in ssa.Instruction, frame string) stri
 		}
 	}
 	f := g.atom(c.Value)
-	if _, ok := c.Value.(*ssa.MakeClosure); !ok {
+	if !notNil(c.Value) {
 		g.emit("if %s == nil { %sx.Nil() }", f, ln(pos))
 	}
 	return f + "(" + args + ")"
@@ -200,6 +227,10 @@ func (g *gen) builtin(in *ssa.Call, name string) {
 	a := c.Args
 	switch name {
 	case "len", "cap":
+		if r := g.rangeOf[in]; r != nil {
+			r.slice = g.atomVar(a[0])
+			return
+		}
 		if arr, ok := deref(a[0].Type()).Underlying().(*types.Array); ok {
 			g.define(in, fmt.Sprint(arr.Len()), readSet{})
 			return

@@ -109,6 +109,7 @@ func (c *gen) funcLit(hidden bool) string {
 func (g *gen) maker(in *ssa.MakeClosure, fn *ssa.Function, hidden bool) string {
 	c := newGen(g.l, fn, nil)
 	name := g.l.fresh("K")
+	c.called = name + ".func"
 	g.l.names[name] = fn
 	g.l.undo = append(g.l.undo, func() { delete(g.l.names, name) })
 	var params, args []string
@@ -157,6 +158,10 @@ func isDeferStack(t types.Type) bool {
 
 // deferCall adds a call to a frame.
 func (g *gen) deferCall(in *ssa.Defer) {
+	if g.one != nil {
+		g.deferOne()
+		return
+	}
 	frame := g.frame
 	if in.DeferStack != nil {
 		frame = g.v(in.DeferStack)

@@ -41,7 +41,7 @@ func (g *gen) equality(in *ssa.BinOp) {
 		g.define(in, g.atom(in.X)+" "+op+" "+g.atom(in.Y), readSet{})
 		return
 	}
-	g.define(in, g.operand(in.X)+" "+op+" "+g.operand(in.Y), readSet{})
+	g.define(in, g.operand(in.X, in.Op.Precedence()+1)+" "+op+" "+g.operand(in.Y, in.Op.Precedence()+1), readSet{})
 }
 
 // nilOperand is the operand of a comparison with nil: yaegi can compare

@@ -1,6 +1,10 @@
 package lower
 
-import "golang.org/x/tools/go/ssa"
+import (
+	"go/token"
+
+	"golang.org/x/tools/go/ssa"
+)
 
 // reversePostorder lists the blocks reachable from the entry so that a block
 // that dominates another comes first.
@@ -120,4 +124,39 @@ func private(v ssa.Value) bool {
 		}
 	}
 	return true
+}
+
+// notNil reports whether a value cannot be nil: it was just made, or it is read
+// from a variable of this function that only ever holds such values.
+func notNil(v ssa.Value) bool {
+	if made(v) {
+		return true
+	}
+	ld, ok := v.(*ssa.UnOp)
+	if !ok || ld.Op != token.MUL {
+		return false
+	}
+	a, ok := ld.X.(*ssa.Alloc)
+	if !ok || localRoot(a) == nil {
+		return false
+	}
+	for _, r := range *a.Referrers() {
+		if st, ok := r.(*ssa.Store); ok && !made(st.Val) {
+			return false
+		}
+	}
+	for i, in := range a.Block().Instrs {
+		if in == ssa.Instruction(a) {
+			return assignedNext(a.Block(), i, a)
+		}
+	}
+	return false
+}
+
+func made(v ssa.Value) bool {
+	switch v.(type) {
+	case *ssa.Alloc, *ssa.MakeClosure, *ssa.MakeMap, *ssa.Function:
+		return true
+	}
+	return false
 }

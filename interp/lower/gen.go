@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
-	"maps"
 	"reflect"
 	"strings"
 
@@ -48,6 +47,15 @@ type gen struct {
 	vararg       map[*ssa.IndexAddr]string     // their values
 	stack        *ssa.Alloc                    // the variable that holds the frame
 	varLits      map[ssa.Value]string          // slices of them, as a list
+
+	operators map[*ssa.BinOp][2]string        // the operands of binary expressions
+	called    string                          // the name of the function that is printed at the top level
+	one       *oneDefer                       // the defer of a function that has no frame for it
+	ranges    map[*ssa.BasicBlock]*sliceRange // loops printed as range statements, by their header
+	inRange   []*ssa.BasicBlock               // those being printed, outermost first
+	rangeOf   map[*ssa.Call]*sliceRange       // the calls of len that bound them
+	pending   []string                        // calls that wait for the statement they will stand in
+	waiting   map[string]*waitingCall         // all that ever waited, by the mark that stands for them
 }
 
 // readSet says which memory an unevaluated expression reads.
@@ -77,7 +85,9 @@ func newGen(l *Lowerer, fn *ssa.Function, parent *gen) *gen {
 		reads: map[ssa.Value]readSet{}, skip: map[ssa.Instruction]bool{}, index: map[ssa.Instruction]int{},
 		checked: map[string]bool{}, facts: map[*ssa.BasicBlock]map[string]bool{}, private: map[string]bool{}, zeros: map[string]string{}, labels: map[*ssa.BasicBlock]string{}, targeted: map[*ssa.BasicBlock]bool{},
 		rawClosure: map[*ssa.MakeClosure]string{}, varStore: map[*ssa.Store]*ssa.IndexAddr{}, vararg: map[*ssa.IndexAddr]string{},
-		varLits: map[ssa.Value]string{},
+		varLits: map[ssa.Value]string{}, operators: map[*ssa.BinOp][2]string{},
+		ranges: map[*ssa.BasicBlock]*sliceRange{}, rangeOf: map[*ssa.Call]*sliceRange{},
+		waiting: map[string]*waitingCall{},
 	}
 	if parent != nil {
 		g.ns = parent.ns
@@ -99,7 +109,7 @@ func (g *gen) name(prefix string) string {
 }
 
 func (g *gen) emit(format string, args ...any) {
-	fmt.Fprintf(&g.body, format, args...)
+	g.body.WriteString(g.settle(fmt.Sprintf(format, args...)))
 	g.body.WriteByte('\n')
 }
 
@@ -140,6 +150,7 @@ func (g *gen) declText() string {
 func (l *Lowerer) emit(fn *ssa.Function) {
 	f := l.function(fn)
 	g := newGen(l, fn, nil)
+	g.called = f.name
 	var params []string
 	if f.recover {
 		g.hidden = "rf"
@@ -173,6 +184,12 @@ func (g *gen) function(entry string) string {
 		refuse(g.fn.Pos(), "%s has no body", g.fn)
 	}
 	framed := g.needsFrame()
+	if framed {
+		if d := findOneDefer(g.fn, g.loop); d != nil {
+			g.prepareDefer(d)
+			framed = false
+		}
+	}
 	if !framed {
 		forward(g.fn)
 		for _, b := range g.fn.Blocks {
@@ -188,16 +205,30 @@ func (g *gen) function(entry string) string {
 		g.results()
 	}
 	g.blocks()
+	body := g.declared(g.body.String())
 	if !framed {
-		return entry + g.declText() + g.body.String()
+		return entry + body
 	}
-	body := g.body.String()
-	decl := g.declText()
 	g.body.Reset()
 	g.decls, g.order, g.zeros = map[string][]string{}, nil, map[string]string{}
 	after := g.afterRecover()
 	return entry + g.outer.String() + g.declText() +
-		fmt.Sprintf("x.Run(func(%s *x.Frame) bool {\n%s%s})\n%s", g.frame, decl, body, after)
+		fmt.Sprintf("x.Run(func(%s *x.Frame) bool {\n%s})\n%s", g.frame, body, after)
+}
+
+// declared puts the declarations of variables before a body where they are
+// seen but not executed: the variables of a call are new and zero anyway.
+func (g *gen) declared(body string) string {
+	decl := g.declText()
+	if decl == "" {
+		return body
+	}
+	label := g.name("L")
+	step := ""
+	if line, _, _ := strings.Cut(body, "\n"); jumpsAtOnce(line) || strings.HasSuffix(line, ":") {
+		step = "_ = 0\n"
+	}
+	return "goto " + label + "\n" + decl + label + ":\n" + step + body
 }
 
 // params lets a parameter and the variable it is copied to share one name.
@@ -295,114 +326,6 @@ func (g *gen) afterRecover() string {
 	s := g.body.String()
 	g.body.Reset()
 	return s
-}
-
-// blocks prints the blocks in an order in which definitions precede uses.
-func (g *gen) blocks() {
-	order := reversePostorder(g.fn)
-	byLabel := map[string]*ssa.BasicBlock{}
-	for _, b := range order {
-		g.labels[b] = g.name("L")
-		byLabel[g.labels[b]] = b
-	}
-	for i, b := range order {
-		g.body.WriteString(labelMark + g.labels[b] + "\n")
-		var next *ssa.BasicBlock
-		if i+1 < len(order) {
-			next = order[i+1]
-		}
-		g.blockNext(b, next)
-	}
-	// Labels are known to be targets only at the end.
-	text := g.body.String()
-	g.body.Reset()
-	var pending string
-	for _, line := range strings.SplitAfter(text, "\n") {
-		if name, ok := strings.CutPrefix(line, labelMark); ok {
-			if name = strings.TrimSpace(name); g.targeted[byLabel[name]] {
-				g.body.WriteString(pending + name + ":\n")
-				// yaegi loses its way when a label is followed by a jump at once.
-				pending = "_ = 0\n"
-			}
-			continue
-		}
-		if pending != "" && (line == "" || strings.HasPrefix(line, "return") || strings.HasPrefix(line, "goto")) {
-			g.body.WriteString(pending)
-		}
-		pending = ""
-		g.body.WriteString(line)
-	}
-}
-
-const labelMark = "\x00label "
-
-func (g *gen) block(b *ssa.BasicBlock) { g.blockNext(b, nil) }
-
-func (g *gen) blockNext(b, next *ssa.BasicBlock) {
-	g.checked = map[string]bool{}
-	if len(b.Preds) == 1 {
-		g.checked = maps.Clone(g.facts[b.Preds[0]])
-		if g.checked == nil {
-			g.checked = map[string]bool{}
-		}
-	}
-	defer func() { g.facts[b] = g.checked }()
-	g.prepareVarargs(b)
-	for i, in := range b.Instrs {
-		if g.skip[in] {
-			continue
-		}
-		switch in := in.(type) {
-		case *ssa.Jump:
-			g.phis(b, b.Succs[0])
-			g.jump(b.Succs[0], next)
-		case *ssa.If:
-			g.branch(b, in, next)
-		default:
-			g.instr(b, i, in)
-		}
-	}
-}
-
-func (g *gen) jump(to, next *ssa.BasicBlock) {
-	if to == next {
-		return
-	}
-	g.targeted[to] = true
-	g.emit("goto %s", g.target(to))
-}
-
-// target is the label of a block, given before the block is printed.
-func (g *gen) target(b *ssa.BasicBlock) string {
-	return g.labels[b]
-}
-
-func (g *gen) branch(b *ssa.BasicBlock, in *ssa.If, next *ssa.BasicBlock) {
-	yes, no := b.Succs[0], b.Succs[1]
-	cond := strings.TrimSuffix(strings.TrimPrefix(g.v(in.Cond), "("), ")")
-	if !balanced(cond) {
-		cond = g.v(in.Cond)
-	}
-	if c, ok := in.Cond.(*ssa.Const); ok {
-		to := no
-		if c.Value.String() == "true" {
-			to = yes
-		}
-		g.phis(b, to)
-		g.jump(to, next)
-		return
-	}
-	if !hasPhis(yes) {
-		g.targeted[yes] = true
-		g.emit("if %s { goto %s }", cond, g.target(yes))
-	} else {
-		g.emit("if %s {", cond)
-		g.phis(b, yes)
-		g.targeted[yes] = true
-		g.emit("goto %s\n}", g.target(yes))
-	}
-	g.phis(b, no)
-	g.jump(no, next)
 }
 
 func balanced(s string) bool {

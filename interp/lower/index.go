@@ -394,8 +394,14 @@ func (g *gen) mapUpdate(in *ssa.MapUpdate) {
 	k := g.mapKey(in.Map.Type(), in.Key, in.Pos())
 	v := g.v(in.Value)
 	m := g.atom(in.Map)
-	g.line(in.Pos())
-	g.emit("%s[%s] = %s", m, k, unparen(v))
+	if !notNil(in.Map) {
+		g.line(in.Pos())
+	}
+	entry := m + "[" + k + "]"
+	if _, ok := in.Key.Type().Underlying().(*types.Basic); ok && !isFloat(in.Key.Type()) && g.update(entry, v, in.Value) {
+		return
+	}
+	g.emit("%s = %s", entry, unparen(v))
 }
 
 func (g *gen) makeChan(in *ssa.MakeChan) {

@@ -73,6 +73,9 @@ func (g *gen) instr(b *ssa.BasicBlock, i int, in ssa.Instruction) {
 	case *ssa.RunDefers:
 		// x.Run runs them; what follows in this block reads the results, which
 		// is done once for all returns after the frame.
+		if g.one != nil {
+			g.runOne(b)
+		}
 		if g.frame != "" && !g.recoverBlock {
 			for _, rest := range b.Instrs[i+1:] {
 				if ld, ok := rest.(*ssa.UnOp); ok {
@@ -132,15 +135,17 @@ func (g *gen) alloc(b *ssa.BasicBlock, i int, in *ssa.Alloc) {
 	g.place[in] = n
 	g.forgetName(n)
 	g.private[n] = localRoot(in) != nil
-	if g.private[n] && i+1 < len(b.Instrs) && !g.loop[b] {
-		// declaration and first value in one step
-		if st, ok := b.Instrs[i+1].(*ssa.Store); ok && st.Addr == ssa.Value(in) && g.varStore[st] == nil {
-			g.skip[st] = true
-			g.emit("var %s %s = %s", n, t, unparen(g.v(st.Val)))
-			return
+	if !g.loop[b] {
+		// The variable is new in this call, and zero.
+		g.declare(t, n)
+		if i+1 < len(b.Instrs) {
+			if st, ok := b.Instrs[i+1].(*ssa.Store); ok && st.Addr == ssa.Value(in) && g.varStore[st] == nil && isZeroConst(st.Val) {
+				g.skip[st] = true
+			}
 		}
+		return
 	}
-	if g.private[n] && g.loop[b] {
+	if g.private[n] {
 		g.declare(t, n)
 		if !assignedNext(b, i, in) {
 			g.emit("%s = %s", n, g.zero(t))
@@ -148,6 +153,26 @@ func (g *gen) alloc(b *ssa.BasicBlock, i int, in *ssa.Alloc) {
 		return
 	}
 	g.emit("var %s %s", n, t)
+}
+
+// isZeroConst reports whether v is a constant, the zero value of its type.
+func isZeroConst(v ssa.Value) bool {
+	c, ok := v.(*ssa.Const)
+	if !ok || types.IsInterface(c.Type()) {
+		return false
+	}
+	if c.Value == nil {
+		return true
+	}
+	switch c.Value.Kind() {
+	case constant.Bool:
+		return !constant.BoolVal(c.Value)
+	case constant.String:
+		return constant.StringVal(c.Value) == ""
+	case constant.Int:
+		return constant.Sign(c.Value) == 0
+	}
+	return false
 }
 
 // assignedNext reports whether a new variable is assigned before it is read.
@@ -190,7 +215,7 @@ func (g *gen) checkNil(p ssa.Value, s string, pos token.Pos) {
 	case *ssa.Alloc, *ssa.FieldAddr, *ssa.IndexAddr, *ssa.FreeVar, *ssa.Global:
 		return
 	}
-	if g.checked[s] {
+	if g.checked[s] || notNil(p) {
 		return
 	}
 	if g.steady(s) {
@@ -287,18 +312,70 @@ func (g *gen) store(in *ssa.Store) {
 	if s, ok := strings.CutPrefix(lhs, "(*"); ok && strings.HasSuffix(s, ")") && isName(s[:len(s)-1]) {
 		lhs = "*" + s[:len(s)-1]
 	}
-	g.emit("%s = %s", lhs, unparen(rhs))
+	if !g.update(lhs, rhs, in.Val) {
+		g.emit("%s = %s", lhs, unparen(rhs))
+	}
 	if a, ok := in.Addr.(*ssa.Alloc); ok {
-		g.forgetName(g.place[a])
+		g.forgetAlloc(a)
 	}
 }
 
-// forgetName drops what is known of a variable.
+// update prints an assignment of x op y to x as x op= y, which yaegi does in
+// one step.
+func (g *gen) update(lhs, rhs string, val ssa.Value) bool {
+	bin, ok := val.(*ssa.BinOp)
+	if !ok {
+		return false
+	}
+	operands, ok := g.operators[bin]
+	if !ok || operands[0] != lhs || rhs != "("+lhs+" "+bin.Op.String()+" "+operands[1]+")" {
+		return false
+	}
+	kind := g.rep(bin.Type()).Kind()
+	if g.rep(bin.Type()).PkgPath() != "" || kind == reflect.Complex64 || kind == reflect.Complex128 {
+		return false
+	}
+	switch bin.Op {
+	case token.ADD, token.SUB, token.MUL, token.AND, token.OR, token.XOR, token.AND_NOT:
+	default:
+		return false
+	}
+	if operands[1] == "1" && kind == reflect.Int && bin.Op == token.ADD {
+		g.emit("%s++", lhs)
+		return true
+	}
+	g.emit("%s %s= %s", lhs, bin.Op, unparen(operands[1]))
+	return true
+}
+
+// forgetAlloc drops what is known of a variable.
+func (g *gen) forgetAlloc(a *ssa.Alloc) {
+	if n := g.place[a]; n != "" && len(g.checked) > 0 {
+		g.forgetName(n)
+	}
+}
+
+// forgetName drops what is known of a name.
 func (g *gen) forgetName(name string) {
 	for f := range g.checked {
-		if f == name || strings.HasPrefix(f, name+"<") || strings.HasSuffix(f, "<len("+name+")") {
+		if mentions(f, name) {
 			delete(g.checked, f)
 		}
+	}
+}
+
+// mentions reports whether a text has a name in it.
+func mentions(text, name string) bool {
+	for rest := text; ; {
+		i := strings.Index(rest, name)
+		if i < 0 {
+			return false
+		}
+		end := i + len(name)
+		if (i == 0 || !isName(rest[i-1:i])) && (end == len(rest) || !isName(rest[end:end+1])) {
+			return true
+		}
+		rest = rest[end:]
 	}
 }
 
@@ -352,7 +429,11 @@ func (g *gen) load(in *ssa.UnOp) {
 	} else {
 		rs.mem = true
 	}
-	g.define(in, g.placeOf(in.X, in.Pos()), rs)
+	place := g.placeOf(in.X, in.Pos())
+	if s, ok := strings.CutPrefix(place, "(*"); ok && strings.HasSuffix(s, ")") && isName(s[:len(s)-1]) {
+		place = "*" + s[:len(s)-1]
+	}
+	g.define(in, place, rs)
 	if s := g.val[in]; isName(s) {
 		if _, ok := in.X.(*ssa.Alloc); ok && rs.locals != nil {
 			g.simple[in] = true // the name of a variable that only stores change
@@ -427,11 +508,71 @@ func (g *gen) binop(in *ssa.BinOp) {
 		g.shift(in)
 		return
 	}
-	g.define(in, g.leftOperand(in)+" "+in.Op.String()+" "+g.operand(in.Y), readSet{})
+	left, right := g.leftOperand(in), g.operand(in.Y, in.Op.Precedence()+1)
+	g.operators[in] = [2]string{left, right}
+	if g.becomes(in, left, right) {
+		return
+	}
+	g.define(in, left+" "+in.Op.String()+" "+right, readSet{})
 }
 
-func (g *gen) operand(x ssa.Value) string {
-	return g.v(x)
+// becomes lets the variable that a value is stored to at once stand for the
+// value where it is used again, as in i++ followed by a test of i.
+func (g *gen) becomes(in *ssa.BinOp, left, right string) bool {
+	refs := uses(in)
+	b := in.Block()
+	if len(refs) < 2 || g.index[in]+1 >= len(b.Instrs) {
+		return false
+	}
+	st, ok := b.Instrs[g.index[in]+1].(*ssa.Store)
+	if !ok || st.Val != ssa.Value(in) || g.skip[st] {
+		return false
+	}
+	a, ok := st.Addr.(*ssa.Alloc)
+	if !ok || localRoot(a) == nil || !isName(g.place[a]) {
+		return false
+	}
+	var rs readSet
+	rs.local(a)
+	others := make([]ssa.Instruction, 0, len(refs))
+	for _, u := range refs {
+		if u != ssa.Instruction(st) {
+			others = append(others, u)
+		}
+	}
+	if !g.repeatable(st, others, rs) {
+		return false
+	}
+	n := g.place[a]
+	text := "(" + left + " " + in.Op.String() + " " + right + ")"
+	if !g.update(n, text, in) {
+		g.emit("%s = %s", n, unparen(text))
+	}
+	g.forgetAlloc(a)
+	g.skip[st] = true
+	g.val[in] = n
+	g.reads[in] = rs
+	return true
+}
+
+// operand is an operand of an operator. It needs no parentheses, each of which
+// costs yaegi a step, if its own operator binds at least so strongly.
+func (g *gen) operand(x ssa.Value, strength int) string {
+	s := g.v(x)
+	if bin, ok := x.(*ssa.BinOp); ok && bin.Op.Precedence() >= strength {
+		return unparen(s)
+	}
+	return s
+}
+
+// hasVariable reports whether an expression is more than constants.
+func hasVariable(text string) bool {
+	for _, w := range words.FindAllString(text, -1) {
+		if c := w[0]; (c < '0' || c > '9') && !strings.HasPrefix(w, "x.C") {
+			return true
+		}
+	}
+	return false
 }
 
 // leftOperand is the left operand. Two constants in one expression would be
@@ -439,9 +580,11 @@ func (g *gen) operand(x ssa.Value) string {
 // source that turned out to hold constants are written as variables.
 func (g *gen) leftOperand(in *ssa.BinOp) string {
 	if _, ok := in.Y.(*ssa.Const); ok {
-		return g.atomVar(in.X)
+		if s := g.v(in.X); isName(s) || !hasVariable(s) {
+			return g.atomVar(in.X)
+		}
 	}
-	return g.operand(in.X)
+	return g.operand(in.X, in.Op.Precedence())
 }
 
 func (g *gen) shift(in *ssa.BinOp) {

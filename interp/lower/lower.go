@@ -68,6 +68,7 @@ type function struct {
 	name    string
 	byAddr  []bool
 	recover bool // has a hidden first parameter *x.Frame
+	framed  bool // runs in a compiled frame
 }
 
 // Chunk is lowered source with the compiled symbols it needs under package x.
@@ -326,7 +327,7 @@ func (l *Lowerer) load(d *rt.Desc, name string) {
 		if fn == nil {
 			continue
 		}
-		l.inits = append(l.inits, fmt.Sprintf("x.RegM(%s, %q, %s)", name, sel.Obj().Name(), l.funcValue(fn)))
+		l.inits = append(l.inits, fmt.Sprintf("x.RegM(%s, %q, %s)", name, sel.Obj().Name(), l.methodValue(fn)))
 	}
 }
 
@@ -372,6 +373,17 @@ func (l *Lowerer) funcValue(fn *ssa.Function) string {
 		ret = "return "
 	}
 	return fmt.Sprintf("func(%s)%s { %s%s(%s) }", strings.Join(in, ", "), results, ret, l.via(fn), strings.Join(args, ", "))
+}
+
+// methodValue is funcValue for a descriptor, which takes the function itself
+// if its lowered form has the same parameters.
+func (l *Lowerer) methodValue(fn *ssa.Function) string {
+	if fn.Blocks != nil && !fn.Signature.Variadic() {
+		if f := l.function(fn); !f.recover && !slices.Contains(f.byAddr, true) {
+			return f.name
+		}
+	}
+	return l.funcValue(fn)
 }
 
 func (l *Lowerer) nilFrame() string { return "x.NoFrame" }

@@ -199,20 +199,41 @@ func (g *gen) define(v ssa.Value, text string, rs readSet) {
 		}
 		return
 	}
-	if isName(text) && g.repeatable(v, refs, rs) {
+	if isName(text) && g.repeatable(in, refs, rs) {
 		g.val[v] = text
 		g.reads[v] = rs
 		return
 	}
 	if len(refs) == 1 && g.inlineable(v, refs[0], rs) {
 		g.val[v] = text
-		if !isName(text) {
+		if isBinary(text) {
 			g.val[v] = "(" + text + ")"
 		}
 		g.reads[v] = rs
 		return
 	}
 	g.hold(v, text)
+}
+
+// isBinary reports whether a text is an expression with a binary operator that
+// is not within brackets.
+func isBinary(text string) bool {
+	depth := 0
+	for _, c := range text {
+		switch c {
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth--
+		case '"', '\'':
+			return true
+		case ' ':
+			if depth == 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func uses(v ssa.Value) []ssa.Instruction {
@@ -226,12 +247,12 @@ func uses(v ssa.Value) []ssa.Instruction {
 	return out
 }
 
-// repeatable reports whether a name may stand for v at all of its uses.
-func (g *gen) repeatable(v ssa.Value, refs []ssa.Instruction, rs readSet) bool {
+// repeatable reports whether a name that means a value from def on may stand
+// for it at all of its uses.
+func (g *gen) repeatable(def ssa.Instruction, refs []ssa.Instruction, rs readSet) bool {
 	if rs.mem {
 		return false
 	}
-	def := v.(ssa.Instruction)
 	last := def
 	for _, u := range refs {
 		switch u.(type) {
@@ -281,6 +302,9 @@ func operandCount(use ssa.Instruction, v ssa.Value) int {
 func (g *gen) undisturbed(from, to ssa.Instruction, rs readSet) bool {
 	b := from.Block()
 	for i := g.index[from] + 1; i < g.index[to]; i++ {
+		if _, ok := b.Instrs[i].(*ssa.RunDefers); ok && g.frame == "" && g.one == nil {
+			continue // there are none
+		}
 		if writes(b.Instrs[i], rs) {
 			return false
 		}

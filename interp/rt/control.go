@@ -10,6 +10,9 @@ import (
 // Control is how the session stops what runs.
 type Control struct {
 	stopped atomic.Bool
+	// Exiting is set while a cell ends itself with os.Exit, which runs no
+	// deferred calls.
+	Exiting atomic.Bool
 	mu      sync.Mutex
 	done    chan struct{}
 	// Crash receives the panic of a goroutine that a cell started.
@@ -26,6 +29,8 @@ type Tracer interface {
 	Mark() any
 	// Back takes it up again; a nil mark's goroutine has none.
 	Back(mark any)
+	// Left adds a lowered function that a panic has left.
+	Left(name string)
 }
 
 func (c *Control) reset() {

@@ -116,6 +116,41 @@ func (f *Frame) mark() any {
 	return f.c.Trace.Mark()
 }
 
+// Unwind makes the deferred call of a function that did not come to its return,
+// where it would have made the call itself: it panicked, left by
+// runtime.Goexit, or was interrupted, in which case the call is kept for later.
+func (w *World) Unwind(armed *int, name string, call func()) {
+	if *armed == 0 {
+		return
+	}
+	*armed = 0
+	c := &w.Control
+	if c.Exiting.Load() {
+		return
+	}
+	if c.Stopped() {
+		c.mu.Lock()
+		c.late = append(c.late, call)
+		c.mu.Unlock()
+		return
+	}
+	if c.Trace == nil {
+		call()
+		return
+	}
+	mark := c.Trace.Mark()
+	defer func() {
+		v := recover()
+		if v == nil {
+			c.Trace.Back(mark)
+			return
+		}
+		c.Trace.Left(name) // the executor leaves the frame without a word
+		panic(v)
+	}()
+	call()
+}
+
 // Recover is the builtin recover called by a function that this frame
 // deferred; a nil frame stands for any other caller.
 func (f *Frame) Recover() any {
