@@ -38,6 +38,7 @@ var tab_trafficgpt_model_f32 = [...]entry{
 	{"NewArena", f32.NewArena},
 	{"Pack", f32.Pack},
 	{"Packed", (*f32.Packed)(nil)},
+	{"PackedLen", f32.PackedLen},
 	{"Parallel", f32.Parallel},
 	{"Path", f32.Path},
 	{"Paths", f32.Paths},

@@ -12,5 +12,6 @@ var tab_trafficgpt_model_half = [...]entry{
 	{"FromFloat32", half.FromFloat32},
 	{"Matrix", (*half.Matrix)(nil)},
 	{"Pack", half.Pack},
+	{"PackedLen", half.PackedLen},
 	{"ToFloat32", half.ToFloat32},
 }
