@@ -221,7 +221,7 @@ var aliases = map[string]string{
 	"%who": "%vars", "%whos": "%vars", "%lsmagic": "%help", "%magic": "%help", "%quickref": "%help",
 	"%hist": "%history", "%chdir": "%cd", "%doc": "%pinfo", "%pdoc": "%pinfo", "%psource": "%pinfo2",
 	"%pdef": "%pinfo", "%set_env": "%env", "%%sh": "%%bash", "%%file": "%%writefile", "%sx": "!", "%system": "!",
-	"%loadpy": "%load", "%page": "%pinfo", "%reset_selective": "%reset", "%%md": "%%markdown",
+	"%loadpy": "%load", "%page": "%pinfo", "%reset_selective": "%reset", "%recall": "%rerun", "%rep": "%rerun", "%%md": "%%markdown",
 }
 
 func canonical(name string) string {

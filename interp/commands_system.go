@@ -83,6 +83,9 @@ func cmdEnv(c *call) error {
 
 func cmdLs(c *call) error { return c.shell("sh", "ls -C "+c.args, nil) }
 
+// cmdFiles are the shell's commands that IPython has too.
+func cmdFiles(c *call) error { return c.shell("sh", strings.TrimPrefix(c.name, "%")+" "+c.args, nil) }
+
 var braced = regexp.MustCompile(`\{[\pL_][\pL\pN_]*\}`)
 
 func cmdShell(c *call) error {
@@ -286,6 +289,42 @@ func cmdHistory(c *call) error {
 	}
 	for _, cell := range cells {
 		c.printf("[%d] %s\n", cell.Number, strings.ReplaceAll(strings.TrimRight(cell.Code, "\n"), "\n", "\n    "))
+	}
+	return nil
+}
+
+func cmdRerun(c *call) error {
+	cells := c.host.ran()
+	if words := strings.Fields(c.args); len(words) > 0 {
+		var err error
+		if cells, err = chosen(cells, words); err != nil {
+			return err
+		}
+	} else {
+		cells = cells[max(0, len(cells)-1):]
+	}
+	if len(cells) == 0 {
+		return errors.New("no such cell has run (%history lists them)")
+	}
+	for _, cell := range cells {
+		if strings.HasPrefix(strings.TrimSpace(cell.Code), "%rerun") {
+			continue
+		}
+		again := Cell{ID: c.cell.ID, Number: c.cell.Number, Code: cell.Code}
+		r, isCommand := runCommands(c.ctx, c.host, again, c.sink)
+		if !isCommand {
+			r = c.evalGo(cell.Code, 0)
+		}
+		if r.Value != nil {
+			if err := c.show(r.Value); err != nil {
+				return err
+			}
+		}
+		if r.Err != nil {
+			r.Err.Message = fmt.Sprintf("cell %d again: %s", cell.Number, r.Err.Message)
+			c.result.Err = r.Err
+			return nil
+		}
 	}
 	return nil
 }
