@@ -51,6 +51,6 @@ func (s *Session) unstick() *Error {
 		s.resume()
 		return nil
 	default:
-		return &Error{Name: "Interrupted", Message: "an interrupted cell is still inside compiled code that cannot be stopped: wait, or restart"}
+		return &Error{Name: "Interrupted", Message: "a cell was interrupted; " + stillIn() + ": wait for it, or restart (%restart) to be rid of it"}
 	}
 }

@@ -149,8 +149,8 @@ func TestCommands(t *testing.T) {
 		{"%replay", "CommandError: %replay stands alone"},
 		{"done := false\n!done", "true"},
 		{"y := 2\n%pwd\ny * 3", "6"},
-		{"%pwd\n\nundefinedThing", "CompileError: undefined: undefinedThing [{56 3 1 undefined: undefinedThing"},
-		{"%time undefinedThing", "CompileError: undefined: undefinedThing [{57 1 7 undefined: undefinedThing"},
+		{"%pwd\n\nundefinedThing", "CompileError: undefined: undefinedThing [{61 3 1 undefined: undefinedThing"},
+		{"%time undefinedThing", "CompileError: undefined: undefinedThing [{62 1 7 undefined: undefinedThing"},
 		{"%reset", ""},
 		{"%vars", "nothing is declared"},
 	})

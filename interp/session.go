@@ -393,7 +393,7 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 		if v, ok := s.drain(done); ok {
 			end = v
 		} else {
-			return Result{Err: &Error{Name: "Interrupted", Message: "interrupted; the cell is still inside compiled code that cannot be stopped: restart to be rid of it"}}
+			return Result{Err: &Error{Name: "Interrupted", Message: "interrupted; " + stillIn() + ": wait for it, or restart (%restart) to be rid of it"}}
 		}
 	}
 	f, failed := end.(fault)

@@ -142,6 +142,9 @@ func TestInterrupt(t *testing.T) {
 	cellOut(s, "import (\"time\"; \"sync\")\nvar n int\nf := func() int { return n }")
 	for _, code := range []string{
 		"for { n++ }", "select {}", "time.Sleep(time.Hour)", "<-make(chan int)", "var mu sync.Mutex; mu.Lock(); mu.Lock()",
+		"var wg sync.WaitGroup; wg.Add(1); wg.Wait()", "var rw sync.RWMutex; rw.RLock(); rw.Lock()",
+		"var mu2 sync.Mutex; c := sync.NewCond(&mu2); mu2.Lock(); c.Wait()", "for range time.Tick(time.Hour) {}",
+		"import \"sort\"\nsort.Slice(make([]int, 9), func(i, j int) bool { for {} })",
 		"func() { defer func() { n = 7 }(); for {} }()",
 	} {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -157,6 +160,30 @@ func TestInterrupt(t *testing.T) {
 	}
 	if _, r := cellOut(s, "f()"); r.Err != nil || r.Value[display.Text] != "7" {
 		t.Errorf("after interrupts: %v %v", r.Value, r.Err)
+	}
+}
+
+// TestInterruptNames: what cannot be stopped is named, and the next cell is
+// told too; the front end is free in time.
+func TestInterruptNames(t *testing.T) {
+	for _, c := range []struct{ code, name string }{
+		{"import \"os/exec\"\nexec.Command(\"sleep\", \"1\").Run()", "exec.(*Cmd).Run"},
+		{"import \"net\"\nl := must(net.Listen(\"tcp\", \"127.0.0.1:0\"))\nc := must(net.Dial(\"tcp\", l.Addr().String()))\nc.Read(make([]byte, 1))", "net.(*conn).Read"},
+	} {
+		s := newTestSession(t)
+		ctx, cancel := context.WithCancel(context.Background())
+		var at time.Time
+		time.AfterFunc(200*time.Millisecond, func() { at = time.Now(); cancel() })
+		r := s.Eval(ctx, Cell{Code: c.code}, &memory{})
+		if d := time.Since(at); d > 400*time.Millisecond {
+			t.Errorf("%s: returned after %v", c.code, d)
+		}
+		for _, e := range []*Error{r.Err, s.Eval(context.Background(), Cell{Code: "1"}, &memory{}).Err} {
+			if e == nil || e.Name != "Interrupted" || !strings.Contains(e.Message, c.name+", which cannot be stopped") || !strings.Contains(e.Message, "%restart") {
+				t.Errorf("%s: %v", c.code, e)
+			}
+		}
+		time.Sleep(time.Second) // until the command is over: the names are of the process
 	}
 }
 

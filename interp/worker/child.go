@@ -11,7 +11,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -171,7 +170,7 @@ func (c *child) query(r *request) {
 		in, err = c.engine.Inspect(context.Background(), r.Code, r.Pos, r.Detail)
 		m.Inspection = wireInspection{in.Found, packBundle(in.Data)}
 	case opWhere:
-		m.Text = where()
+		m.Text = interp.Where()
 	default:
 		err = fmt.Errorf("unknown request %d", r.Op)
 	}
@@ -283,33 +282,6 @@ func (s *childSink) Emit(e display.Event) error {
 
 func (s *childSink) Input(ctx context.Context, prompt string, password bool) (string, error) {
 	return s.child.ask(ctx, s.cell, prompt, password)
-}
-
-// where names the compiled function that the running cell waits for: the
-// innermost one below the interpreter's frames.
-func where() string {
-	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
-	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		called, _, ok := strings.Cut(g, "\nreflect.Value.call(")
-		if !ok || !strings.Contains(g, "traefik/yaegi/interp.") {
-			continue
-		}
-		name := ""
-		for line := range strings.SplitSeq(called, "\n") {
-			if strings.HasPrefix(line, "goroutine ") || strings.HasPrefix(line, "\t") || strings.HasPrefix(line, "runtime.") ||
-				strings.HasPrefix(line, "internal/") || strings.HasPrefix(line, "reflect.") {
-				continue
-			}
-			if at := strings.LastIndex(line, "("); at > 0 {
-				name = line[:at] // the last is what the cell called
-			}
-		}
-		if name != "" && !strings.Contains(name, "yaegi") && !strings.HasPrefix(name, "trafficgpt/interp") {
-			return name
-		}
-	}
-	return ""
 }
 
 // maxStack is Go's own limit of a goroutine's stack, in bytes.
