@@ -154,6 +154,9 @@ func declSpans(code string) []span {
 			if depth <= 0 || t == token.EOF {
 				if declStart >= 0 {
 					end := min(toks[i].off, len(code))
+					if end < len(code) && code[end] == ';' {
+						end++ // one that is written separates declarations in a line
+					}
 					out = append(out, span{declStart, end})
 					declStart = -1
 				}
