@@ -351,6 +351,7 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 	s.shown = nil
 	s.exec.forget()
 	s.world.Control.Exiting.Store(false)
+	crashed := s.watchCrash() // before anything can panic
 	done := make(chan any, 1)
 	go func() {
 		var failed any = fine
@@ -367,7 +368,6 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 		p.entry()
 		failed = fine
 	}()
-	crashed := s.watchCrash()
 	var end any
 	interrupted := false
 	select {
