@@ -390,6 +390,9 @@ func (g *gen) ret(in *ssa.Return) {
 		vals[i] = g.v(r)
 		if len(vals) == 1 {
 			vals[i] = unparen(vals[i])
+		} else if _, ok := r.(*ssa.Function); ok {
+			// yaegi takes a literal among several results for one of another type
+			vals[i] = g.hold(r, vals[i])
 		}
 	}
 	g.emit("return %s", strings.Join(vals, ", "))

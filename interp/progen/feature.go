@@ -1,0 +1,3 @@
+package progen
+
+func (g *gen) feature(name string) { g.p("\nfunc %s() {\nburn()\n}\n", name) }
