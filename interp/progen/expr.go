@@ -47,11 +47,11 @@ func (g *gen) tryExpr(t *typ, depth int) string {
 	case 8:
 		return fmt.Sprintf("struct{ A int; B %s }{%s, %s}.B", t.name, g.expr(g.get("int"), d), g.expr(t, d))
 	case 9:
-		if s := g.callOf(t, d); s != "" {
+		if s := g.callOf(t, d); s != "" && !g.quiet {
 			return s
 		}
 	case 10:
-		if s := g.methodOf(t, d); s != "" {
+		if s := g.methodOf(t, d); s != "" && !g.quiet {
 			return s
 		}
 	case 11:

@@ -48,6 +48,7 @@ type gen struct {
 	loop   int    // nesting of loops that may be left by break and continue
 	depth  int    // nesting of statements
 	nest   int    // nesting of literals
+	quiet  bool   // call no functions of the program
 	pure   bool   // in a function that expressions call: it changes nothing of its caller's
 }
 

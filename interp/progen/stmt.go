@@ -411,7 +411,10 @@ func (g *gen) localConst() {
 func (g *gen) globalVar() {
 	t := g.anyType(2)
 	n := g.fresh("global")
-	// Functions that expressions call may read them, so nothing assigns them.
+	// Functions that expressions call may read them, so nothing assigns them;
+	// what prints before main is not part of the output.
+	g.quiet = true
+	defer func() { g.quiet = false }()
 	g.p("\nvar %s %s = %s\n", n, t.name, g.expr(t, 2))
 	g.scope = append(g.scope, variable{name: n, t: t, fixed: true})
 }
