@@ -8,7 +8,7 @@ import (
 
 // TestProgramsCheck holds programs to Go's type checker.
 func TestProgramsCheck(t *testing.T) {
-	n, from := uint64(200), uint64(0)
+	n, from := uint64(60), uint64(0)
 	if s := os.Getenv("PROGEN_SEED"); s != "" {
 		from, _ = strconv.ParseUint(s, 10, 64)
 		n = 1

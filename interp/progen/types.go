@@ -161,7 +161,9 @@ func (g *gen) anyType(depth int) *typ {
 		}
 		return choose(g, g.basic)
 	}
-	switch g.n(12) {
+	switch g.n(13) {
+	case 12:
+		return g.chanOf(g.anyType(0))
 	case 0, 1:
 		return g.slice(g.anyType(depth - 1))
 	case 2:
@@ -368,9 +370,7 @@ func (g *gen) declareStruct() {
 			t.fields[i].t = g.pointer(t)
 		}
 		if f.embedded && f.t.kind != pointerKind {
-			for _, m := range f.t.methods {
-				t.methods = append(t.methods, m)
-			}
+			t.methods = append(t.methods, f.t.methods...)
 		}
 	}
 	g.declareMethods(t)
