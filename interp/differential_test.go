@@ -36,6 +36,12 @@ func readScripts(t *testing.T) []script {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts: ", err)
 	}
+	// what random programs found (TestGenerated)
+	found, err := filepath.Glob("testdata/found/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, found...)
 	var out []script
 	for _, f := range files {
 		a, err := txtar.ParseFile(f)

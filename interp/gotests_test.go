@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv("INTERP_PROGRAM"); path != "" {
 		os.Exit(runChild(path))
 	}
+	if dir := os.Getenv("INTERP_BATCH"); dir != "" {
+		os.Exit(runChildBatch(dir))
+	}
 	os.Exit(m.Run())
 }
 

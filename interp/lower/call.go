@@ -98,12 +98,15 @@ func (g *gen) mayWait(in *ssa.Call, use ssa.Instruction) bool {
 // callText is the text of a call. With frame set, it is the call that a defer
 // of that frame makes.
 func (g *gen) callText(c *ssa.CallCommon, in ssa.Instruction, frame string) string {
+	if frame == "" && wraps(g.fn) {
+		frame = g.hidden
+	}
 	pos := in.Pos()
 	if g.inCell() && pos.IsValid() {
 		g.emit("LC = %d", int(pos))
 	}
 	if c.IsInvoke() {
-		return g.invokeText(c, in)
+		return g.invokeText(c, in, frame)
 	}
 	switch fn := c.Value.(type) {
 	case *ssa.Function:
@@ -153,6 +156,11 @@ func (g *gen) callText(c *ssa.CallCommon, in ssa.Instruction, frame string) stri
 	if !notNil(c.Value) {
 		g.emit("if %s == nil { %sx.Nil() }", f, ln(pos))
 	}
+	if _, ok := c.Value.(*ssa.MakeClosure); !ok && frame != "" {
+		t := g.temp(g.l.typ(c.Value.Type()))
+		g.emit("%s = %s(%s, %s)", t, g.l.direct(g.rep(c.Value.Type())), frame, f)
+		f = t
+	}
 	return f + "(" + args + ")"
 }
 
@@ -196,7 +204,7 @@ func (g *gen) args(c *ssa.CallCommon, sig *types.Signature, spread bool) string 
 	return s
 }
 
-func (g *gen) invokeText(c *ssa.CallCommon, in ssa.Instruction) string {
+func (g *gen) invokeText(c *ssa.CallCommon, in ssa.Instruction, frame string) string {
 	recv := g.atom(c.Value)
 	args := g.args(c, c.Signature(), false)
 	if g.rep(c.Value.Type()) != anyRep {
@@ -207,10 +215,13 @@ func (g *gen) invokeText(c *ssa.CallCommon, in ssa.Instruction) string {
 		g.line(in.Pos())
 		return recv + "." + c.Method.Name() + "(" + args + ")"
 	}
-	h := g.l.invoke(c.Method)
+	h := g.l.invoke(c.Method, frame != "")
 	g.line(in.Pos())
 	if args != "" {
 		args = ", " + args
+	}
+	if frame != "" {
+		recv = frame + ", " + recv
 	}
 	return h + "(" + recv + args + ")"
 }
@@ -244,8 +255,9 @@ func (g *gen) builtin(in *ssa.Call, name string) {
 		g.emit("%s = %s", t, text)
 		g.set(in, t)
 	case "delete":
-		k := g.mapKey(a[0].Type(), a[1], in.Pos())
-		g.emit("delete(%s, %s)", g.atom(a[0]), k)
+		m := g.atom(a[0])
+		k := g.mapKey(m, a[0].Type(), a[1], false, in.Pos())
+		g.emit("delete(%s, %s)", m, k)
 	case "print", "println":
 		args := []string{fmt.Sprint(name == "println")}
 		for _, x := range a {
@@ -390,6 +402,9 @@ func (g *gen) ret(in *ssa.Return) {
 		vals[i] = g.v(r)
 		if len(vals) == 1 {
 			vals[i] = unparen(vals[i])
+		} else if strings.HasPrefix(strings.TrimPrefix(vals[i], "("), "func(") {
+			// yaegi takes a literal among several results for one of another type
+			vals[i] = g.hold(r, vals[i])
 		}
 	}
 	g.emit("return %s", strings.Join(vals, ", "))

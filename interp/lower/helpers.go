@@ -108,7 +108,7 @@ func (l *Lowerer) toInterface(t, i types.Type, boxed string) string {
 }
 
 // invoke names the dispatcher of an interface method.
-func (l *Lowerer) invoke(m *types.Func) string {
+func (l *Lowerer) invoke(m *types.Func, deferred bool) string {
 	sig := l.W.Type(m.Signature())
 	in := []reflect.Type{anyRep}
 	for i := range sig.NumIn() {
@@ -121,12 +121,25 @@ func (l *Lowerer) invoke(m *types.Func) string {
 	name := m.Name()
 	w := l.W
 	variadic := sig.IsVariadic()
-	return l.helper("invoke", in, out, [2]any{name, sig}, func(in []reflect.Value) []reflect.Value {
+	kind := "invoke"
+	if deferred {
+		kind = "invokedefer"
+		in = append([]reflect.Type{reflect.TypeFor[*rt.Frame]()}, in...)
+	}
+	return l.helper(kind, in, out, [2]any{name, sig}, func(in []reflect.Value) []reflect.Value {
+		var frame *rt.Frame
+		if deferred {
+			frame = in[0].Interface().(*rt.Frame)
+			in = in[1:]
+		}
 		var v any
 		if !in[0].IsNil() {
 			v = in[0].Interface()
 		}
 		recv, fn := w.Invoke(v, name, sig)
+		if deferred {
+			fn = rt.Direct(frame, fn)
+		}
 		in[0] = recv
 		if variadic {
 			return fn.CallSlice(in)
@@ -275,6 +288,14 @@ func (l *Lowerer) elemAddr(p reflect.Type) string {
 func (l *Lowerer) makeChanOf(t reflect.Type) string {
 	return l.helper("makechan", []reflect.Type{intRep}, []reflect.Type{t}, nil, func(in []reflect.Value) []reflect.Value {
 		return one(rt.MakeChan(t, int(in[0].Int())))
+	})
+}
+
+// direct names the function that gives a deferred function value its frame.
+func (l *Lowerer) direct(t reflect.Type) string {
+	frame := reflect.TypeFor[*rt.Frame]()
+	return l.helper("direct", []reflect.Type{frame, t}, []reflect.Type{t}, nil, func(in []reflect.Value) []reflect.Value {
+		return one(rt.Direct(in[0].Interface().(*rt.Frame), in[1]))
 	})
 }
 

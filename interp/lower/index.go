@@ -341,7 +341,7 @@ func (g *gen) lookup(in *ssa.Lookup) {
 		return
 	}
 	m := g.atom(in.X)
-	k := g.mapKey(in.X.Type(), in.Index, in.Pos())
+	k := g.mapKey(m, in.X.Type(), in.Index, updated(in), in.Pos())
 	if in.CommaOk {
 		tup := uses(in)
 		val, ok := "", ""
@@ -368,18 +368,17 @@ func (g *gen) lookup(in *ssa.Lookup) {
 	g.define(in, m+"["+k+"]", readSet{mem: true})
 }
 
-// mapKey is the text of a key; a key that may be unhashable records the line.
-func (g *gen) mapKey(m types.Type, key ssa.Value, pos token.Pos) string {
-	kt := m.Underlying().(*types.Map).Key()
+// mapKey is the text of a key of map m; one that may be unhashable is checked.
+func (g *gen) mapKey(m string, t types.Type, key ssa.Value, assigns bool, pos token.Pos) string {
+	kt := t.Underlying().(*types.Map).Key()
 	switch kt.Underlying().(type) {
-	case *types.Interface:
+	case *types.Interface, *types.Struct, *types.Array:
 		g.line(pos)
 		k := g.atomVar(key)
-		g.emit("x.Hashable(%s)", k)
+		if holdsInterface(kt) {
+			g.emit("x.Hashable(%s, %s, %t)", m, k, assigns)
+		}
 		return k
-	case *types.Struct, *types.Array:
-		g.line(pos)
-		return g.atomVar(key)
 	}
 	if isFloat(kt) {
 		return g.atomVar(key)
@@ -390,10 +389,42 @@ func (g *gen) mapKey(m types.Type, key ssa.Value, pos token.Pos) string {
 	return unparen(g.v(key))
 }
 
+// updated reports whether an element is read to be changed, as by m[k]++.
+func updated(in *ssa.Lookup) bool {
+	refs := in.Index.Referrers()
+	if refs == nil {
+		return false
+	}
+	for _, u := range *refs {
+		if u, ok := u.(*ssa.MapUpdate); ok && u.Map == in.X && u.Key == in.Index {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsInterface reports whether values of a comparable type may hold ones
+// that are not.
+func holdsInterface(t types.Type) bool {
+	switch u := t.Underlying().(type) {
+	case *types.Interface:
+		return true
+	case *types.Array:
+		return holdsInterface(u.Elem())
+	case *types.Struct:
+		for f := range u.Fields() {
+			if holdsInterface(f.Type()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (g *gen) mapUpdate(in *ssa.MapUpdate) {
-	k := g.mapKey(in.Map.Type(), in.Key, in.Pos())
-	v := g.v(in.Value)
 	m := g.atom(in.Map)
+	k := g.mapKey(m, in.Map.Type(), in.Key, true, in.Pos())
+	v := g.v(in.Value)
 	if !notNil(in.Map) {
 		g.line(in.Pos())
 	}

@@ -178,12 +178,35 @@ func (l *Lowerer) function(fn *ssa.Function) *function {
 	return f
 }
 
+// wraps reports whether fn is a method value or the like, which stands for the
+// method it calls: what is deferred is that method.
+func wraps(fn *ssa.Function) bool {
+	return strings.HasPrefix(fn.Synthetic, "bound method wrapper") || strings.HasPrefix(fn.Synthetic, "wrapper for") || strings.HasPrefix(fn.Synthetic, "thunk for")
+}
+
 // recovers reports whether fn calls recover itself.
 func recovers(fn *ssa.Function) bool {
+	if wraps(fn) {
+		return wrapsRecovering(fn)
+	}
 	for _, b := range fn.Blocks {
 		for _, in := range b.Instrs {
 			if c, ok := in.(ssa.CallInstruction); ok {
 				if bi, ok := c.Common().Value.(*ssa.Builtin); ok && bi.Name() == "recover" {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// wrapsRecovering is recovers for what wraps a method; one of an interface may.
+func wrapsRecovering(fn *ssa.Function) bool {
+	for _, b := range fn.Blocks {
+		for _, in := range b.Instrs {
+			if c, ok := in.(*ssa.Call); ok {
+				if callee, ok := c.Call.Value.(*ssa.Function); ok && recovers(callee) || c.Call.IsInvoke() {
 					return true
 				}
 			}
@@ -354,7 +377,7 @@ func (l *Lowerer) funcValue(fn *ssa.Function) string {
 	in := make([]string, len(fn.Params))
 	args := make([]string, 0, len(fn.Params)+1)
 	if f.recover {
-		args = append(args, l.nilFrame())
+		args = append(args, "rf")
 	}
 	for i, p := range fn.Params {
 		name := fmt.Sprintf("a%d", i)
@@ -372,7 +395,24 @@ func (l *Lowerer) funcValue(fn *ssa.Function) string {
 	if results != "" {
 		ret = "return "
 	}
-	return fmt.Sprintf("func(%s)%s { %s%s(%s) }", strings.Join(in, ", "), results, ret, l.via(fn), strings.Join(args, ", "))
+	text := fmt.Sprintf("%s { %s%s(%s) }", results, ret, l.via(fn), strings.Join(args, ", "))
+	if !f.recover {
+		return "func(" + strings.Join(in, ", ") + ")" + text
+	}
+	return l.plainFunc(l.valueType(fn)) + "(func(" + strings.Join(append([]string{"rf *x.Frame"}, in...), ", ") + ")" + text + ")"
+}
+
+// valueType represents fn as a value, the receiver its first parameter.
+func (l *Lowerer) valueType(fn *ssa.Function) reflect.Type {
+	in := make([]reflect.Type, len(fn.Params))
+	for i, p := range fn.Params {
+		in[i] = l.W.Type(p.Type())
+	}
+	out := make([]reflect.Type, fn.Signature.Results().Len())
+	for i := range out {
+		out[i] = l.W.Type(fn.Signature.Results().At(i).Type())
+	}
+	return reflect.FuncOf(in, out, fn.Signature.Variadic())
 }
 
 // methodValue is funcValue for a descriptor, which takes the function itself

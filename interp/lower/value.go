@@ -24,6 +24,12 @@ func (g *gen) v(x ssa.Value) string {
 		}
 		return "&" + p
 	case *ssa.Function:
+		if x.Blocks != nil && g.l.function(x).recover {
+			// yaegi keeps a call of the helper only in a variable of its own
+			t := g.temp(g.l.text(g.l.valueType(x)))
+			g.emit("%s = %s", t, g.l.funcValue(x))
+			return t
+		}
 		return g.l.funcValue(x)
 	case *ssa.Phi:
 		return g.phi(x)

@@ -255,11 +255,65 @@ type interfaceWords struct{ v any }
 // Words marks an operand of println as an interface.
 func Words(v any) any { return interfaceWords{v} }
 
-// Hashable panics if a value of a cell type cannot be a key.
-func Hashable(v any) {
-	if d, _ := unbox(v); d != nil && !types.Comparable(d.Type) {
-		panic(plainError("runtime error: hash of unhashable type " + d.Name()))
+// Hashable panics if a key that is or holds an interface cannot be hashed, in
+// the words of Go, which differ for a map without elements.
+func Hashable(m, key any, assigns bool) {
+	switch key.(type) {
+	case nil, string, int, bool, float64:
+		return
 	}
+	name := unhashable(reflect.ValueOf(key))
+	if name == "" {
+		return
+	}
+	mv := reflect.ValueOf(m)
+	switch {
+	case assigns && mv.IsNil():
+		return // the assignment fails
+	case !assigns && mv.Len() == 0:
+		panic(plainError("hash of unhashable type: " + name))
+	}
+	panic(plainError("runtime error: hash of unhashable type " + name))
+}
+
+// unhashable names the type of the first part of a value that has no hash, ""
+// if all have.
+func unhashable(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.Func, reflect.Map, reflect.Slice:
+		return v.Type().String()
+	case reflect.Interface:
+		if !v.IsNil() {
+			return unhashable(v.Elem())
+		}
+	case reflect.Array:
+		if !v.Type().Comparable() {
+			return v.Type().String()
+		}
+		for i := range v.Len() {
+			if s := unhashable(v.Index(i)); s != "" {
+				return s
+			}
+		}
+	case reflect.Struct:
+		if v.CanInterface() {
+			if d, x := unbox(v.Interface()); d != nil {
+				if !types.Comparable(d.Type) {
+					return d.Name()
+				}
+				return unhashable(reflect.ValueOf(x))
+			}
+		}
+		if !v.Type().Comparable() {
+			return v.Type().String()
+		}
+		for i := range v.NumField() {
+			if s := unhashable(v.Field(i)); s != "" {
+				return s
+			}
+		}
+	}
+	return ""
 }
 
 // MakeChan is make(chan T, n).
@@ -289,18 +343,4 @@ func Numeric(v reflect.Value, to reflect.Type) reflect.Value {
 		return v.Convert(to)
 	}
 	return out
-}
-
-// Plain returns a function of type t that calls raw without a frame: recover
-// in it finds nothing unless the function itself is deferred.
-func Plain(raw reflect.Value, t reflect.Type) reflect.Value {
-	nilFrame := reflect.Zero(reflect.TypeFor[*Frame]())
-	f := reflect.MakeFunc(t, func(in []reflect.Value) []reflect.Value {
-		in = append([]reflect.Value{nilFrame}, in...)
-		if t.IsVariadic() {
-			return raw.CallSlice(in)
-		}
-		return raw.Call(in)
-	})
-	return f
 }
