@@ -55,13 +55,18 @@ func TestNothingIsAllocated(t *testing.T) {
 	}
 }
 
-// allocations are those of one call once memory has grown to what is needed.
+// allocations are those of one call once memory has grown to what is needed: which
+// of the kept buffers a helper takes is chance, so it may take some calls until all
+// have grown. What every call allocates never becomes zero.
 func allocations(f func()) float64 {
 	// AllocsPerRun measures on one processor, and a change of their number empties
 	// the pools of the runtime.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	for range 5 {
-		f()
+	got := 0.0
+	for range 12 {
+		if got = testing.AllocsPerRun(10, f); got == 0 {
+			break
+		}
 	}
-	return testing.AllocsPerRun(10, f)
+	return got
 }

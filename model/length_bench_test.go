@@ -63,7 +63,7 @@ func reportLengths(b *testing.B, lengths []int, tokens int, clock, processor [][
 }
 
 // rounds is how often each length takes its turn.
-const rounds = 7
+const rounds = 5
 
 // BenchmarkCostPerToken trains on sequences of growing lengths, each alone in
 // its pass, and as many passes a step as make the same number of tokens. A token
