@@ -57,7 +57,11 @@ func (p *program) write(cells []Cell) ([]byte, error) {
 	var out bytes.Buffer
 	out.WriteString("// Exported from a notebook: each cell is a function, main runs them in order.\npackage main\n\nimport (\n")
 	out.WriteString(p.importList())
-	fmt.Fprintf(&out, ")\n\nfunc main() {\n%s}\n\n", strings.Join(append(ran, ""), "()\n"))
+	last := ""
+	if p.displays() {
+		last = "_display.Flush()\n"
+	}
+	fmt.Fprintf(&out, ")\n\nfunc main() {\n%s%s}\n\n", strings.Join(append(ran, ""), "()\n"), last)
 	out.Write(body.Bytes())
 	out.WriteString(p.helpers())
 	text, err := format.Source(out.Bytes())
@@ -65,6 +69,17 @@ func (p *program) write(cells []Cell) ([]byte, error) {
 		return nil, fmt.Errorf("failed to format the program: %w", err)
 	}
 	return text, nil
+}
+
+// displays reports whether the program may show something: what is updated in
+// place is then printed at the end at the latest.
+func (p *program) displays() bool {
+	for path := range p.used {
+		if strings.HasPrefix(path, "trafficgpt/lib/") {
+			return true
+		}
+	}
+	return p.needs["show"]
 }
 
 func (p *program) importList() string {
@@ -76,7 +91,7 @@ func (p *program) importList() string {
 		}
 		lines = append(lines, importSpec(path, name))
 	}
-	if p.needs["show"] {
+	if p.displays() {
 		lines = append(lines, `_display "trafficgpt/lib/display"`)
 	}
 	if p.needs["must0"] {

@@ -36,6 +36,7 @@ var tab_trafficgpt_lib_display = [...]entry{
 	{"Enter", display.Enter},
 	{"Erase", display.Erase},
 	{"Event", (*display.Event)(nil)},
+	{"Flush", display.Flush},
 	{"HTML", untyped{token.STRING, "\"text/html\""}},
 	{"Handle", (*display.Handle)(nil)},
 	{"Input", display.Input},

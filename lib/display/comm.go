@@ -82,7 +82,7 @@ func (c *Comm) Update(state map[string]any) {
 	maps.Copy(c.pending, state)
 	c.to = c.where()
 	if wait := Interval - time.Since(c.last); wait <= 0 {
-		c.flush()
+		c.send()
 	} else if c.timer == nil {
 		c.timer = time.AfterFunc(wait, c.Flush)
 		holdBack(c)
@@ -91,12 +91,16 @@ func (c *Comm) Update(state map[string]any) {
 
 // Flush delivers the update held back, if there is one.
 func (c *Comm) Flush() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.flush()
 }
 
 func (c *Comm) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.send()
+}
+
+func (c *Comm) send() {
 	if c.timer != nil {
 		c.timer.Stop()
 		c.timer = nil

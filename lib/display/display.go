@@ -4,8 +4,9 @@
 // A value shows itself by a method MIME() Bundle. The engine opens a cell with
 // Enter; whatever the cell calls may emit events with Show, New or Progress
 // and learn through Context when the user interrupts. Outside a cell (a plain
-// Go program, a test) events of text go to standard output and all others are
-// dropped, so library code never asks where it runs.
+// Go program, a test) what is displayed goes to standard output as text, in its
+// last state if it is updated in place, and other events are dropped, so library
+// code never asks where it runs.
 package display
 
 import (
@@ -75,7 +76,7 @@ var cell struct {
 }
 
 // flusher holds back an update that came too soon after the last.
-type flusher interface{ Flush() }
+type flusher interface{ flush() }
 
 // Enter makes ctx and sink those of the running cell and returns the function
 // that delivers updates still held back and restores what was there before.
@@ -127,17 +128,67 @@ func current() Sink {
 	return cell.now.sink
 }
 
-// emit hands e to sink; without one, what is displayed is printed as text and
-// the rest dropped. A front end that has gone away is no concern of the code
-// that shows something, so its error ends here.
+// emit hands e to sink; without one, what is displayed is printed as text. A
+// front end that has gone away is no concern of the code that shows something,
+// so its error ends here.
 func emit(sink Sink, e Event) {
 	if sink != nil {
 		_ = sink.Emit(e)
 		return
 	}
 	if e.Kind == Display {
-		if s, ok := e.Data[Text].(string); ok {
-			fmt.Fprintln(os.Stdout, strings.TrimSuffix(s, "\n"))
+		flushAll()
+	}
+	outside.emit(e)
+}
+
+// outside prints what is displayed outside a cell. Of what is updated in place
+// a notebook keeps the last state, so it waits for that: until it is flushed or
+// something else is displayed.
+var outside printer
+
+type printer struct {
+	mu   sync.Mutex
+	held []Event
+}
+
+func (p *printer) emit(e Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case e.Kind == Display && e.ID != "":
+		p.held = append(p.held, e)
+	case e.Kind == Display:
+		p.release()
+		p.print(e)
+	case e.Kind == Update:
+		for i := range p.held {
+			if p.held[i].ID == e.ID {
+				p.held[i].Data = e.Data
+			}
 		}
 	}
+}
+
+// release prints what was held, in the order in which it was first shown.
+func (p *printer) release() {
+	for _, e := range p.held {
+		p.print(e)
+	}
+	p.held = nil
+}
+
+func (p *printer) print(e Event) {
+	if s, ok := e.Data[Text].(string); ok {
+		fmt.Fprintln(os.Stdout, strings.TrimSuffix(s, "\n"))
+	}
+}
+
+// Flush prints, outside a cell, what waits for its last state; a plain program
+// calls it before it ends. Within a cell it does nothing.
+func Flush() {
+	flushAll()
+	outside.mu.Lock()
+	defer outside.mu.Unlock()
+	outside.release()
 }

@@ -7,6 +7,7 @@ import (
 	"image"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -161,14 +162,14 @@ func TestOutsideACellTextIsPrinted(t *testing.T) {
 	Show("plain")
 	ShowHTML("<p>a <b>bold</b> word</p><p>x &lt; y</p>")
 	h := New("first")
-	h.Update("dropped")
+	h.Update("last")
 	Progress("busy", 2).Done()
 	Erase(false)
 	os.Stdout = old
 	w.Close()
 	got, _ := io.ReadAll(r)
-	want := "plain\na bold word\nx < y\nfirst\nbusy   0 % ▕"
-	if !strings.HasPrefix(string(got), want) || bytes.Contains(got, []byte("dropped")) {
+	want := "plain\na bold word\nx < y\nlast\nbusy   0 % ▕"
+	if !strings.HasPrefix(string(got), want) || bytes.Contains(got, []byte("first")) {
 		t.Errorf("printed %q", got)
 	}
 }
@@ -263,5 +264,34 @@ func TestDuration(t *testing.T) {
 		if got := Duration(d); got != want {
 			t.Errorf("Duration(%d) = %q, want %q", d, got, want)
 		}
+	}
+}
+
+// Outside a cell what is updated in place is printed once, in its last state
+// and at its place.
+func TestPlainProgramPrintsTheLastState(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	old := os.Stdout
+	os.Stdout = file
+	defer func() { os.Stdout = old }()
+	a, b := New("a1"), New("b1")
+	b.Update("b2")
+	a.Update("a2")
+	a.Update("a3")
+	Show("c")
+	a.Update("a4")
+	d := New("d1")
+	d.Update("d2")
+	d.Flush()
+	New("e1").Update("e2")
+	Flush()
+	os.Stdout = old
+	got, err := os.ReadFile(file.Name())
+	if want := "a3\nb2\nc\nd2\ne2\n"; err != nil || string(got) != want {
+		t.Errorf("printed %q, want %q (%v)", got, want, err)
 	}
 }

@@ -75,8 +75,16 @@ func (h *Handle) Ready() bool {
 	return time.Since(h.last) >= Interval
 }
 
-// Flush delivers the update held back, if there is one.
+// Flush delivers the update held back, if there is one. Outside a cell it
+// prints the display, whose last state this is then.
 func (h *Handle) Flush() {
+	h.flush()
+	if h.sink == nil {
+		Flush()
+	}
+}
+
+func (h *Handle) flush() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.send()
@@ -86,7 +94,7 @@ func (h *Handle) hold(wait time.Duration) {
 	if h.timer != nil {
 		return
 	}
-	h.timer = time.AfterFunc(wait, h.Flush)
+	h.timer = time.AfterFunc(wait, h.flush)
 	holdBack(h)
 }
 
@@ -125,6 +133,6 @@ func flushAll() {
 	waiting := slices.Collect(maps.Keys(cell.waiting))
 	cell.Unlock()
 	for _, f := range waiting {
-		f.Flush()
+		f.flush()
 	}
 }
