@@ -138,9 +138,13 @@ func valueTypes(tv types.TypeAndValue) []types.Type {
 
 // perform runs a snippet where no breakpoint stops it.
 func (d *debugger) perform(ctx context.Context, sn *snippet) error {
-	line := d.s.exec.global("LN").Elem()
-	at := line.Int()
-	defer line.SetInt(at)
+	for _, name := range []string{"LN", "LC"} { // where the cell is
+		d.s.mu.Lock()
+		line := d.s.exec.global(name).Elem()
+		d.s.mu.Unlock()
+		at := line.Int()
+		defer line.SetInt(at)
+	}
 	done := make(chan error, 1)
 	go func() {
 		defer d.begin(true)()
@@ -168,22 +172,21 @@ func (d *debugger) perform(ctx context.Context, sn *snippet) error {
 
 // evaluate runs code in a call, or in the session for frame 0.
 func (d *debugger) evaluate(ctx context.Context, id int, code string) (DebugReply, error) {
+	done, ok := d.still()
+	if !ok {
+		return DebugReply{}, errRuns
+	}
+	defer done()
 	var vars []node
-	d.mu.Lock()
 	if id != 0 {
+		d.mu.Lock()
 		f, err := d.frame(id)
+		d.mu.Unlock()
 		if err != nil {
-			d.mu.Unlock()
 			return DebugReply{}, err
 		}
 		vars = f.variables()
-	} else if d.stopped == nil && !d.s.run.TryLock() {
-		d.mu.Unlock()
-		return DebugReply{}, errors.New("a cell runs")
-	} else if d.stopped == nil {
-		defer d.s.run.Unlock()
 	}
-	d.mu.Unlock()
 	sn, err := d.compile(code, vars, nil)
 	if err != nil {
 		return DebugReply{}, d.explain(code, err)

@@ -151,11 +151,31 @@ func (d *debugger) leave(f *frame) {
 	if f.caller != nil {
 		return
 	}
+	d.gone(f.g)
+}
+
+// gone forgets a goroutine; what begin made known is known until its end.
+func (d *debugger) gone(g *debugged) {
 	d.mu.Lock()
-	if f.g.thread != 1 && !f.g.quiet {
-		delete(d.goroutines, f.g.id)
+	defer d.mu.Unlock()
+	if g.thread != 1 && !g.quiet {
+		delete(d.goroutines, g.id)
 	}
+}
+
+// still makes sure that no cell changes variables while they are looked at: one
+// is stopped, or none runs until the function that it returns is called.
+func (d *debugger) still() (done func(), ok bool) {
+	d.mu.Lock()
+	stopped := d.stopped != nil
 	d.mu.Unlock()
+	if stopped {
+		return func() {}, true
+	}
+	if !d.s.run.TryLock() {
+		return nil, false
+	}
+	return d.s.run.Unlock, true
 }
 
 // step says that a statement is about to run.
@@ -285,6 +305,8 @@ func (d *debugger) uncaught(v any) {
 	if v == nil || !d.attached.Load() || v == error(rt.ErrInterrupted) {
 		return
 	}
+	g := d.current()
+	defer d.gone(g)
 	filter := DebugPanics
 	v = rt.MapPanic(v)
 	text := ""
@@ -299,7 +321,6 @@ func (d *debugger) uncaught(v any) {
 	d.mu.Lock()
 	wanted := d.filters[filter]
 	d.mu.Unlock()
-	g := d.current()
 	if !wanted || g.quiet || g.top == nil || g.top.at == nil {
 		return
 	}

@@ -2,6 +2,7 @@ package interp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/token"
@@ -201,7 +202,10 @@ func (d *debugger) goOn(r DebugRequest) (DebugReply, error) {
 	return DebugReply{Thread: d.stopped.thread}, nil
 }
 
-var errNothingStopped = fmt.Errorf("nothing is stopped")
+var (
+	errNothingStopped = errors.New("nothing is stopped")
+	errRuns           = errors.New("a cell runs and is not stopped")
+)
 
 // calls lists the calls of the stopped goroutine.
 func (d *debugger) calls(thread int) (DebugReply, error) {
@@ -278,6 +282,15 @@ func (d *debugger) locals(id int) (DebugReply, error) {
 // before is forgotten.
 func (d *debugger) globals() (DebugReply, error) {
 	nodes := d.s.variables()
+	done, ok := d.still()
+	if !ok {
+		var r DebugReply
+		for _, n := range nodes {
+			r.Variables = append(r.Variables, DebugVariable{Name: n.name, Type: rt.TypeString(n.t), Value: "(a cell runs)"})
+		}
+		return r, nil
+	}
+	defer done()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stopped == nil {
@@ -308,6 +321,11 @@ func (s *Session) variables() []node {
 }
 
 func (d *debugger) children(r DebugRequest) (DebugReply, error) {
+	done, ok := d.still()
+	if !ok {
+		return DebugReply{}, errRuns
+	}
+	defer done()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if r.Ref < 1 || r.Ref > len(d.refs) {

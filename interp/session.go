@@ -491,6 +491,7 @@ func (s *Session) Close() error { return s.Interrupt() }
 
 // value is the bundle of what the last expression showed.
 func (s *Session) value() display.Bundle {
+	defer s.debug.begin(true)()
 	if len(s.shown) == 0 {
 		return nil
 	}
