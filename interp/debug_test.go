@@ -513,3 +513,56 @@ func TestDebugGoroutinesAndPause(t *testing.T) {
 	d.do(DebugRequest{Do: DebugContinue})
 	d.end(done)
 }
+
+func TestDebugOldValuesReachNewCode(t *testing.T) {
+	d := newDebugging(t)
+	d.run(earlier)
+	d.run("twice := func(n int) int { return double(n) }\nvar _ = twice(1) + shape.Area()")
+	d.attach()
+	d.breakAt(earlier, "// function", "// method")
+	done := d.start("twice(5)")
+	d.wantAt("double:13 cell 3:1")
+	d.do(DebugRequest{Do: DebugContinue})
+	d.end(done)
+	done = d.start("shape.Area()") // the type is not mentioned
+	d.wantAt("(main.Square).Area:8 cell 4:1")
+	d.do(DebugRequest{Do: DebugContinue})
+	d.end(done)
+	d.run("func double(x int) int { return 3 * x }")
+	if r := d.end(d.start("twice(5)")); r.Value[display.Text] != "15" {
+		t.Errorf("the function declared anew gives %v", r.Value)
+	}
+	d.do(DebugRequest{Do: DebugDetach})
+	if r := d.end(d.start("twice(5) + shape.Area()")); r.Value[display.Text] != "24" {
+		t.Errorf("without the debugger %v", r.Value)
+	}
+}
+
+// What a cell prints, its value and its error are those without a debugger.
+func TestDebugChangesNothing(t *testing.T) {
+	for _, code := range []string{
+		"for i := range 3 { defer func() { println(i) }() }\nlabel: for i := 0; ; i++ { switch { case i > 4: break label; case i%2 == 0: continue label }; println(i) }",
+		"func f(n int) (r int, err error) { defer func() { if v := recover(); v != nil { r, err = -1, v.(error) } }(); return 10 / n, nil }\nf(0)",
+		"type T[K comparable] struct{ m map[K][]int }\nfunc (t *T[K]) add(k K, v int) *T[K] { t.m[k] = append(t.m[k], v); return t }\nt := (&T[string]{map[string][]int{}}).add(\"a\", 1).add(\"a\", 2)\nt.m",
+		"func seq(n int) func(func(int) bool) { return func(y func(int) bool) { for i := range n { if !y(i) { return } } } }\nsum := 0\nfor v := range seq(10) { if v == 7 { break }; sum += v }\nsum",
+		"var xs []int\nfor _, f := range []func(){ func() { xs = append(xs, 1) }, func() { xs = append(xs, xs[0]+1) } } { f() }\nch := make(chan int)\ngo func() { for _, x := range xs { ch <- x }; close(ch) }()\nfor x := range ch { println(x) }\nselect { case v, ok := <-ch: println(v, ok); default: println(\"none\") }",
+		"func g(x float64, a [2]float64, s ...string) float64 { if x < 0 { return a[1] }; goto out\nout:\n\treturn -x }\ng(0, [2]float64{1, 2}), g(-1, [2]float64{1, 2}, \"a\", \"b\")",
+		"var e any = 3\nswitch v := e.(type) { case string: println(v); case int, int8: println(\"int\"); fallthroughs: for { break fallthroughs } }\nvar p *struct{ X int }\np.X",
+		"import \"sort\"\nxs := []int{3, 1, 2}\nsort.Slice(xs, func(i, j int) bool { return xs[i] < xs[j] })\nxs",
+	} {
+		plain, debugged := newTestSession(t), newTestSession(t)
+		if _, err := debugged.Debug(context.Background(), DebugRequest{Do: DebugAttach}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			out, r := cellOut(plain, code)
+			out2, r2 := cellOut(debugged, code)
+			if out != out2 || fmt.Sprint(r.Value) != fmt.Sprint(r2.Value) || fmt.Sprint(r.Err) != fmt.Sprint(r2.Err) {
+				t.Errorf("%s\n%q %v %v\nwith the debugger\n%q %v %v", code, out, r.Value, r.Err, out2, r2.Value, r2.Err)
+			}
+			if r.Err != nil && r2.Err != nil && strings.Join(r.Err.Traceback, "\n") != strings.Join(r2.Err.Traceback, "\n") {
+				t.Errorf("%s\n%q\nwith the debugger\n%q", code, r.Err.Traceback, r2.Err.Traceback)
+			}
+		}
+	}
+}
