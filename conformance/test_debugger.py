@@ -99,7 +99,7 @@ class TestProtocol(unittest.TestCase):
 
     def test_death_of_the_engine_ends_debugging(self):
         self.attach()
-        self.client.execute("import \"os\"\nimport \"syscall\"\n_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)")
+        self.client.execute("!kill -KILL $PPID; sleep 9")
         self.event("terminated")
         self.assertEqual(self.client.get_shell_msg(timeout=20)["content"]["ename"], "EngineDied")
         self.assertFalse(self.do("debugInfo")["isStarted"])
@@ -134,7 +134,7 @@ class TestPanel(unittest.TestCase):
         self.book.page.screenshot(path=SHOTS / f"debugger_{name}.png")
 
     def click_gutter(self, cell, line):
-        gutter = self.book.cell(cell).locator(".cm-breakpoint-gutter .cm-gutterElement")
+        gutter = self.book.cell(cell).locator(".cm-gutter.cm-breakpoint-gutter .cm-gutterElement")
         gutter.nth(line).click()  # the first is as wide as the gutter and not seen
 
     def wait_stopped(self, cell, line):
@@ -150,7 +150,7 @@ class TestPanel(unittest.TestCase):
         page.locator(".jp-DebuggerBugButton").click()
         page.wait_for_selector(".jp-DebuggerBugButton[aria-pressed='true'], .jp-DebuggerBugButton.jp-mod-pressed")
         page.wait_for_selector(".jp-DebuggerVariables", state="visible")
-        book.cell(0).locator(".cm-breakpoint-gutter").wait_for()
+        book.cell(0).locator(".cm-gutter.cm-breakpoint-gutter").wait_for()
         self.click_gutter(0, 9)
         page.wait_for_selector(".jp-DebuggerBreakpoint")
         book.run(1, wait=False)

@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -23,7 +24,8 @@ type debugger struct {
 	attached atomic.Bool
 	pausing  atomic.Bool
 	points   atomic.Pointer[[]*point]
-	turn     chan struct{} // holds one token: one goroutine is shown as stopped
+	last     atomic.Pointer[debugged] // that began a call
+	turn     chan struct{}            // holds one token: one goroutine is shown as stopped
 
 	mu         sync.Mutex
 	goroutines map[string]*debugged
@@ -59,6 +61,7 @@ type frame struct {
 	g      *debugged
 	caller *frame
 	depth  int
+	sp     uintptr // where its stack was
 	fn     *ssa.Function
 	at     *point
 	vars   []any // the addresses of at.Vars
@@ -71,6 +74,7 @@ type debugged struct {
 	thread int
 	quiet  bool // evaluates for the user: stops nowhere
 	top    *frame
+	deep   atomic.Uintptr // top's sp, if it is deep down in a recursion
 
 	mode   DebugAction // how it was told to go on
 	origin *frame      // where it was told so
@@ -133,13 +137,43 @@ func (d *debugger) enter(function int) *frame {
 	if !d.attached.Load() {
 		return f
 	}
-	f.g = d.current()
+	var here byte
+	f.sp = uintptr(unsafe.Pointer(&here))
+	if g := d.last.Load(); g != nil && g.above(f.sp) {
+		f.g = g
+	} else {
+		f.g = d.current()
+		d.last.Store(f.g)
+	}
 	f.caller = f.g.top
 	if f.caller != nil {
 		f.depth = f.caller.depth + 1
 	}
-	f.g.top = f
+	f.g.setTop(f)
 	return f
+}
+
+// The runtime names a goroutine only after it has walked all of its stack,
+// which a deep recursion cannot pay for at each call. Such a goroutine is known
+// by its stack, which goes on shortly below.
+const (
+	deepCalls = 64
+	shortly   = 32 << 10
+)
+
+func (g *debugged) setTop(f *frame) {
+	g.top = f
+	if f == nil || f.depth < deepCalls {
+		g.deep.Store(0)
+		return
+	}
+	g.deep.Store(f.sp)
+}
+
+// above reports whether a place is on the stack of g, below its innermost call.
+func (g *debugged) above(sp uintptr) bool {
+	deep := g.deep.Load()
+	return deep > sp && deep-sp < shortly
 }
 
 // leave ends a call.
@@ -147,7 +181,7 @@ func (d *debugger) leave(f *frame) {
 	if f.g == nil {
 		return
 	}
-	f.g.top = f.caller
+	f.g.setTop(f.caller)
 	if f.caller != nil {
 		return
 	}
@@ -186,7 +220,8 @@ func (d *debugger) step(f *frame, id int, vars ...any) {
 	}
 	p := (*d.points.Load())[id]
 	again := p.Loop && f.at != nil && f.at.Stmt == p.Stmt
-	f.at, f.fn, f.vars, g.top = p, p.fn, vars, f // what was above f has panicked
+	f.at, f.fn, f.vars = p, p.fn, vars
+	g.setTop(f) // what was above f has panicked
 	if again {
 		return
 	}
