@@ -23,6 +23,7 @@ import (
 type debugAdapter struct {
 	mu      sync.Mutex
 	started bool
+	client  string                      // the front end's name, as it says
 	sources map[string]string           // path -> text of a cell
 	breaks  map[string][]map[string]any // path -> breakpoints as they were set
 	stopped int                         // the stopped thread, 0 if there is none
@@ -140,7 +141,16 @@ func (s *server) engineDebug(r interp.DebugRequest) (interp.DebugReply, error) {
 	return d.Debug(s.ctx, r)
 }
 
-func (s *server) dapInitialize(*dapRequest) (any, error) {
+func (s *server) dapInitialize(r *dapRequest) (any, error) {
+	var args struct {
+		Client string `json:"clientID"`
+	}
+	if err := json.Unmarshal(r.Arguments, &args); err != nil {
+		return nil, err
+	}
+	s.debugger.mu.Lock()
+	s.debugger.client = args.Client
+	s.debugger.mu.Unlock()
 	if _, ok := s.engine.(interp.Debugger); !ok {
 		return nil, errors.New("this engine has no debugger")
 	}

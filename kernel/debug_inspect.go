@@ -90,9 +90,18 @@ func (s *server) variables(req interp.DebugRequest) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.debugger.mu.Lock()
+	client := s.debugger.client
+	s.debugger.mu.Unlock()
 	vars := []map[string]any{}
 	for _, v := range reply.Variables {
-		vars = append(vars, variable(v))
+		item := variable(v)
+		// JupyterLab shows the type instead of the value where it does not know
+		// the type from Python.
+		if client == "jupyterlab" && v.Ref == 0 && v.Type != "int" && v.Type != "bool" {
+			delete(item, "type")
+		}
+		vars = append(vars, item)
 	}
 	return map[string]any{"variables": vars}, nil
 }
