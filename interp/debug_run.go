@@ -72,6 +72,7 @@ type frame struct {
 type debugged struct {
 	id     string // as goroutine names it
 	thread int
+	types  *rt.World
 	quiet  bool // evaluates for the user: stops nowhere
 	top    *frame
 	deep   atomic.Uintptr // top's sp, if it is deep down in a recursion
@@ -107,7 +108,7 @@ func (d *debugger) current() *debugged {
 	g := d.goroutines[id]
 	if g == nil {
 		d.threads++
-		g = &debugged{id: id, thread: d.threads}
+		g = &debugged{id: id, thread: d.threads, types: d.s.world}
 		d.goroutines[id] = g
 	}
 	d.mu.Unlock()
@@ -120,7 +121,7 @@ func (d *debugger) begin(quiet bool) (end func()) {
 	if !d.attached.Load() {
 		return func() {}
 	}
-	g := &debugged{id: goroutine(), thread: 1, quiet: quiet}
+	g := &debugged{id: goroutine(), thread: 1, types: d.s.world, quiet: quiet}
 	d.mu.Lock()
 	d.goroutines[g.id] = g
 	d.mu.Unlock()

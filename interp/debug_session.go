@@ -260,8 +260,15 @@ func (d *debugger) frame(id int) (*frame, error) {
 func (f *frame) variables() []node {
 	out := make([]node, 0, len(f.vars))
 	for i, a := range f.vars {
-		if p := reflect.ValueOf(a); p.Kind() == reflect.Pointer && !p.IsNil() {
-			v := f.at.Vars[i]
+		v := f.at.Vars[i]
+		p := reflect.ValueOf(a)
+		if v.Copied {
+			kept := reflect.New(f.g.types.Type(v.Type)).Elem()
+			if p.IsValid() && p.Type() == kept.Type() {
+				kept.Set(p)
+			}
+			out = append(out, node{v.Name, v.Type, kept})
+		} else if p.Kind() == reflect.Pointer && !p.IsNil() {
 			out = append(out, node{v.Name, v.Type, p.Elem()})
 		}
 	}

@@ -241,6 +241,9 @@ func TestDebugEarlierCells(t *testing.T) {
 	if got := d.locals(1); got != "n int = 7" {
 		t.Errorf("locals %q", got)
 	}
+	if got := d.eval(2, "f(1) + f(2)"); got != "19" {
+		t.Errorf("called a parameter: %q", got)
+	}
 	if got := d.eval(1, "n + a + double(2)"); got != "19" {
 		t.Errorf("evaluated %q", got)
 	}
@@ -421,6 +424,9 @@ func TestDebugExceptions(t *testing.T) {
 	}
 	if got := d.locals(1); got != "xs []int = [1 2]; i int = 1; k int = 2" {
 		t.Errorf("locals %q", got)
+	}
+	if got := d.eval(2, "f([]int{7, 8}, 0)"); got != "8" {
+		t.Errorf("called in the frame of the cell: %q", got)
 	}
 	if got := d.eval(1, "xs[k-1]"); got != "2" {
 		t.Errorf("evaluated %q", got)

@@ -43,6 +43,8 @@ type Point struct {
 type Variable struct {
 	Name string
 	Type types.Type
+	// Copied says that Step is given the value instead of the address.
+	Copied bool
 }
 
 // generation is what a Lowerer has printed in one of its two modes.
@@ -289,8 +291,16 @@ func (g *gen) debugInstr(b *ssa.BasicBlock, i int, in ssa.Instruction) {
 		if storage == nil {
 			return
 		}
-		p.Vars = append(p.Vars, Variable{v.Name(), elem(storage.Type())})
-		args.WriteString(", " + g.v(storage))
+		t, arg := elem(storage.Type()), g.v(storage)
+		// yaegi gives a variable of function type another slot at each
+		// assignment, and some of these have no address.
+		place, local := strings.CutPrefix(arg, "&")
+		copied := local && g.rep(t).Kind() == reflect.Func
+		if copied {
+			arg = place
+		}
+		p.Vars = append(p.Vars, Variable{v.Name(), t, copied})
+		args.WriteString(", " + arg)
 	})
 	t.d.Points = append(t.d.Points, p)
 	g.emit("%s(%s, %d%s)", g.debugSym("step", t.d.Step), t.call, len(t.d.Points)-1, args.String())
