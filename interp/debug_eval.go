@@ -43,27 +43,38 @@ func (d *debugger) compile(code string, vars []node, fresh *node) (sn *snippet, 
 	}()
 	d.evals++
 	name := fmt.Sprintf("eval·%d", d.evals)
-	home := types.NewPackage("main", "vars")
-	add := &second{}
-	storage := map[*types.Var]reflect.Value{}
-	for _, n := range vars {
-		v := types.NewVar(token.NoPos, home, n.name, n.t)
-		home.Scope().Insert(v)
-		add.fresh = append(add.fresh, v)
-		storage[v] = n.v.Addr()
-	}
-	sn = &snippet{}
-	if fresh != nil {
-		sn.fresh = types.NewVar(token.NoPos, home, fresh.name, fresh.t)
-		home.Scope().Insert(sn.fresh)
-		add.fresh = append(add.fresh, sn.fresh)
-	}
-	cell := Cell{Number: 0, Code: code}
-	pc, err := split(s.fset, "expression", code, name)
+	c, err := d.parse(code, name)
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{s: s, cell: cell, pc: pc, dropped: map[*decl]bool{}, unknown: map[string]bool{}, reread: map[string]bool{}, changed: map[string]bool{}}
+	scope := newEvalScope(vars)
+	sn = &snippet{}
+	if fresh != nil {
+		sn.fresh = scope.add(fresh.name, fresh.t)
+	}
+	pass, errs := d.resolve(c, scope, sn)
+	if len(errs) > 0 {
+		return nil, typeErrors(errs)
+	}
+	rangeOverNothing(pass.files, pass.info)
+	s.addImports(pass.pkg)
+	home := s.prog.CreatePackage(scope.home, nil, nil, false)
+	sp := s.prog.CreatePackage(pass.pkg, pass.files, pass.info, false)
+	sp.Build()
+	for v, p := range scope.storage {
+		s.lowerer.Bind(home.Var(v.Name()), p)
+	}
+	sn.run, err = s.load(sp.Func(name))
+	return sn, err
+}
+
+// parse makes a cell without declarations of code.
+func (d *debugger) parse(code, name string) (*checker, error) {
+	pc, err := split(d.s.fset, "expression", code, name)
+	if err != nil {
+		return nil, err
+	}
+	c := &checker{s: d.s, cell: Cell{Code: code}, pc: pc, dropped: map[*decl]bool{}, unknown: map[string]bool{}, reread: map[string]bool{}, changed: map[string]bool{}}
 	if err := c.takeImports(); err != nil {
 		return nil, err
 	}
@@ -73,45 +84,58 @@ func (d *debugger) compile(code string, vars []node, fresh *node) (sn *snippet, 
 	if c.usesMust() {
 		c.resolveMust()
 	}
-	last, isExpr := c.lastExpr()
-	var expr ast.Expr
-	if isExpr {
-		// Used first as a value of any type, to learn which.
-		expr = last.X
-		pc.body.List[len(pc.body.List)-1] = &ast.AssignStmt{Lhs: []ast.Expr{&ast.Ident{Name: "_", NamePos: expr.Pos()}}, TokPos: expr.Pos(), Tok: token.ASSIGN, Rhs: []ast.Expr{expr}}
+	return c, nil
+}
+
+// evalScope is what code can name besides what cells can.
+type evalScope struct {
+	home    *types.Package
+	vars    []*types.Var
+	storage map[*types.Var]reflect.Value // their addresses
+}
+
+func newEvalScope(vars []node) *evalScope {
+	e := &evalScope{home: types.NewPackage("main", "vars"), storage: map[*types.Var]reflect.Value{}}
+	for _, n := range vars {
+		e.storage[e.add(n.name, n.t)] = n.v.Addr()
 	}
-	pass, errs := c.pass(add)
-	if isExpr {
-		sn.types = valueTypes(pass.info.Types[expr])
-		if len(sn.types) == 0 {
-			pc.body.List[len(pc.body.List)-1] = &ast.ExprStmt{X: expr}
-		} else if len(sn.types) > 0 {
-			assign := &ast.AssignStmt{TokPos: expr.Pos(), Tok: token.ASSIGN, Rhs: []ast.Expr{expr}}
-			for i, t := range sn.types {
-				v := types.NewVar(token.NoPos, home, fmt.Sprint(valueName, i), t)
-				home.Scope().Insert(v)
-				add.fresh = append(add.fresh, v)
-				storage[v] = reflect.New(s.world.Type(t))
-				sn.values = append(sn.values, storage[v].Elem())
-				assign.Lhs = append(assign.Lhs, &ast.Ident{Name: v.Name(), NamePos: expr.Pos()})
-			}
-			pc.body.List[len(pc.body.List)-1] = assign
-		}
-		pass, errs = c.pass(add)
+	return e
+}
+
+func (e *evalScope) add(name string, t types.Type) *types.Var {
+	v := types.NewVar(token.NoPos, e.home, name, t)
+	e.home.Scope().Insert(v)
+	e.vars = append(e.vars, v)
+	return v
+}
+
+// resolve type-checks code. If it ends in an expression with values, these are
+// assigned to variables of sn.
+func (d *debugger) resolve(c *checker, scope *evalScope, sn *snippet) (*plan, []types.Error) {
+	last, ok := c.lastExpr()
+	if !ok {
+		return c.pass(&second{fresh: scope.vars})
 	}
-	if len(errs) > 0 {
-		return nil, typeErrors(errs)
+	end := &c.pc.body.List[len(c.pc.body.List)-1]
+	expr := last.X
+	assign := func(lhs ...ast.Expr) {
+		*end = &ast.AssignStmt{Lhs: lhs, TokPos: expr.Pos(), Tok: token.ASSIGN, Rhs: []ast.Expr{expr}}
 	}
-	rangeOverNothing(pass.files, pass.info)
-	s.addImports(pass.pkg)
-	hp := s.prog.CreatePackage(home, nil, nil, false)
-	sp := s.prog.CreatePackage(pass.pkg, pass.files, pass.info, false)
-	sp.Build()
-	for v, p := range storage {
-		s.lowerer.Bind(hp.Var(v.Name()), p)
+	assign(&ast.Ident{Name: "_", NamePos: expr.Pos()}) // used, to learn its type
+	first, _ := c.pass(&second{fresh: scope.vars})
+	sn.types = valueTypes(first.info.Types[expr])
+	var lhs []ast.Expr
+	for i, t := range sn.types {
+		v := scope.add(fmt.Sprint(valueName, i), t)
+		p := reflect.New(d.s.world.Type(t))
+		scope.storage[v] = p
+		sn.values = append(sn.values, p.Elem())
+		lhs = append(lhs, &ast.Ident{Name: v.Name(), NamePos: expr.Pos()})
 	}
-	sn.run, err = s.load(sp.Func(name))
-	return sn, err
+	if assign(lhs...); len(lhs) == 0 {
+		*end = &ast.ExprStmt{X: expr}
+	}
+	return c.pass(&second{fresh: scope.vars})
 }
 
 // valueTypes are the types of the values of an expression.
