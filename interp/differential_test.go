@@ -156,7 +156,7 @@ func TestDifferential(t *testing.T) {
 				name += ", debugged"
 			}
 			t.Run(name, func(t *testing.T) {
-				if got := interpreted(t, s, debugged); got != want[i] {
+				if got := printed(t, s, debugged); got != want[i] {
 					t.Errorf("%s\ninterpreted:\n%s\ncompiled:\n%s", s.body, got, want[i])
 				}
 				if want[i] == "" {
@@ -167,8 +167,8 @@ func TestDifferential(t *testing.T) {
 	}
 }
 
-// interpreted is what a script prints, also with a debugger attached.
-func interpreted(t *testing.T, s script, debugged bool) string {
+// printed is what a script prints, also with a debugger attached.
+func printed(t *testing.T, s script, debugged bool) string {
 	session := newTestSession(t)
 	if debugged {
 		if _, err := session.Debug(context.Background(), DebugRequest{Do: DebugAttach}); err != nil {
