@@ -11,7 +11,7 @@ import unittest
 import program
 
 MODULES = {"protocol": "test_protocol", "clients": "test_clients", "notebooks": "test_notebooks", "repl": "test_repl", "lab": "test_lab",
-           "figures": "test_figures"}
+           "figures": "test_figures", "debugger": "test_debugger"}
 
 
 def main(names):

@@ -153,7 +153,7 @@ func borderFunctions() map[string]any {
 		"encoding/json.Marshal":       rt.MarshalJSON,
 		"encoding/json.MarshalIndent": rt.MarshalJSONIndent,
 		"encoding/json.Unmarshal":     rt.UnmarshalJSON,
-		"runtime.Breakpoint":          func() { panic(rt.Refusal{Text: "runtime.Breakpoint: cells have no debugger to stop in"}) },
+		"runtime.Breakpoint":          func() { panic(rt.Refusal{Text: "runtime.Breakpoint: set a breakpoint in the debugger instead"}) },
 		"reflect.DeepEqual":           rt.DeepEqual,
 		"fmt.Sscan":                   func(s string, a ...any) (int, error) { return fmt.Sscan(s, rt.RawPointers(a)...) },
 		"fmt.Sscanf":                  func(s, f string, a ...any) (int, error) { return fmt.Sscanf(s, f, rt.RawPointers(a)...) },

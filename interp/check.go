@@ -53,6 +53,9 @@ func (s *Session) check(cell Cell) (p *plan, err error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, f := range []*ast.File{pc.decls, pc.stmts} {
+		s.sources[s.fset.File(f.Package)] = cell.Code
+	}
 	c := &checker{s: s, cell: cell, pc: pc, unknown: map[string]bool{}, reread: map[string]bool{}, changed: map[string]bool{}}
 	return c.plan()
 }

@@ -14,6 +14,7 @@ func (s *Session) Complete(_ context.Context, code string, pos int) (Completion,
 // Inspect describes the name at pos: detail 0 its declaration and comment,
 // detail 1 its source too. It answers while a cell runs.
 func (s *Session) Inspect(_ context.Context, code string, pos, detail int) (Inspection, error) {
+	defer s.debug.begin(true)()
 	return inspect(code, pos, detail, s.known()), nil
 }
 

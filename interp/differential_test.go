@@ -150,23 +150,39 @@ func TestDifferential(t *testing.T) {
 	}
 	want := compiledOutputs(t, scripts)
 	for i, s := range scripts {
-		t.Run(s.name, func(t *testing.T) {
-			session := newTestSession(t)
-			var m memory
-			_, e := session.RunProgram(context.Background(), map[string][]byte{s.name + ".go": []byte(s.source("main"))}, &m)
-			got := m.out.String()
-			if e != nil {
-				if e.Name != "Panic" && e.Name != "RuntimeError" {
-					t.Fatalf("%s\n%s", e.Message, strings.Join(e.Traceback, "\n"))
+		for _, debugged := range []bool{false, true} {
+			name := s.name
+			if debugged {
+				name += ", debugged"
+			}
+			t.Run(name, func(t *testing.T) {
+				if got := printed(t, s, debugged); got != want[i] {
+					t.Errorf("%s\ninterpreted:\n%s\ncompiled:\n%s", s.body, got, want[i])
 				}
-				got += "panic: " + e.Message + "\n"
-			}
-			if got != want[i] {
-				t.Errorf("%s\ninterpreted:\n%s\ncompiled:\n%s", s.body, got, want[i])
-			}
-			if want[i] == "" {
-				t.Error("the script prints nothing")
-			}
-		})
+				if want[i] == "" {
+					t.Error("the script prints nothing")
+				}
+			})
+		}
 	}
+}
+
+// printed is what a script prints, also with a debugger attached.
+func printed(t *testing.T, s script, debugged bool) string {
+	session := newTestSession(t)
+	if debugged {
+		if _, err := session.Debug(context.Background(), DebugRequest{Do: DebugAttach}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var m memory
+	_, e := session.RunProgram(context.Background(), map[string][]byte{s.name + ".go": []byte(s.source("main"))}, &m)
+	got := m.out.String()
+	if e != nil {
+		if e.Name != "Panic" && e.Name != "RuntimeError" {
+			t.Fatalf("%s\n%s", e.Message, strings.Join(e.Traceback, "\n"))
+		}
+		got += "panic: " + e.Message + "\n"
+	}
+	return got
 }

@@ -167,6 +167,7 @@ type fault struct {
 
 // goroutinePanic ends the running cell with the panic of a goroutine.
 func (s *Session) goroutinePanic(v any, _ string) {
+	s.debug.uncaught(v)
 	select {
 	case s.crashes <- fault{v, s.exec.passed()}:
 	default:

@@ -161,5 +161,6 @@ func (s *Session) load(fn *ssa.Function) (func(), error) {
 		s.lowerer.Discard()
 		return nil, err
 	}
+	s.debug.sync()
 	return entry, nil
 }

@@ -58,6 +58,8 @@ type Session struct {
 	prelude  map[string]types.Object
 	decls    []*decl
 	starts   map[token.Pos]token.Pos // where the call with this parenthesis starts
+	sources  map[*token.File]string  // the text of cells
+	debug    *debugger
 }
 
 // entity is a name that cells may use.
@@ -73,6 +75,7 @@ func NewSession(opts Options) (*Session, error) {
 		return nil, fmt.Errorf("failed to find the folder of the notebook: %w", err)
 	}
 	s := &Session{opts: opts, base: base}
+	s.debug = newDebugger(s)
 	if err := s.reset(); err != nil {
 		return nil, err
 	}
@@ -90,7 +93,7 @@ func (s *Session) reset() error {
 	s.lowerer.Refuse = s.refuse
 	s.lowerer.Method = s.method
 	s.lowerer.Followed = s.followed
-	s.starts = map[token.Pos]token.Pos{}
+	s.starts, s.sources = map[token.Pos]token.Pos{}, map[*token.File]string{}
 	s.world.Control.Crash = s.goroutinePanic
 	var err error
 	if s.exec, err = newYaegi(s.world, stderrOf{s.out}, func(any) {}); err != nil {
@@ -98,6 +101,7 @@ func (s *Session) reset() error {
 	}
 	s.count, s.stuck, s.decls = 0, nil, nil
 	s.crashes = make(chan fault, 1)
+	s.debug.reset()
 	return s.loadPrelude()
 }
 
@@ -355,8 +359,10 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 	done := make(chan any, 1)
 	go func() {
 		var failed any = fine
+		defer s.debug.begin(false)()
 		defer func() {
 			if v := recover(); v != nil {
+				s.debug.uncaught(v)
 				failed = fault{rt.MapPanic(v), s.exec.passed()}
 			} else if failed == nil {
 				failed = goexit{}
@@ -485,6 +491,7 @@ func (s *Session) Close() error { return s.Interrupt() }
 
 // value is the bundle of what the last expression showed.
 func (s *Session) value() display.Bundle {
+	defer s.debug.begin(true)()
 	if len(s.shown) == 0 {
 		return nil
 	}

@@ -49,6 +49,11 @@ var canRunBeside = map[string]bool{
 }
 
 func (s *server) kernelInfo(*request) any {
+	features := []string{"kernel subshells"}
+	_, debugs := s.engine.(interp.Debugger)
+	if debugs {
+		features = append(features, "debugger")
+	}
 	return map[string]any{
 		"status":                 "ok",
 		"protocol_version":       wire.ProtocolVersion,
@@ -56,8 +61,8 @@ func (s *server) kernelInfo(*request) any {
 		"implementation_version": s.version,
 		"language_info":          interp.Language(),
 		"banner":                 fmt.Sprintf("TrafficGPT %s: network traffic as tokens, in Go %s", s.version, strings.TrimPrefix(runtime.Version(), "go")),
-		"debugger":               false,
-		"supported_features":     []string{"kernel subshells"},
+		"debugger":               debugs,
+		"supported_features":     features,
 		"help_links": []map[string]string{
 			{"text": "The Go Language", "url": "https://go.dev/ref/spec"},
 			{"text": "Go Standard Library", "url": "https://pkg.go.dev/std"},
@@ -173,18 +178,4 @@ func (s *server) shutdownRequest(r *request) any {
 	reply := map[string]any{"status": "ok", "restart": req.Restart}
 	s.publish(r, "shutdown_reply", reply)
 	return reply
-}
-
-// debugRequest: the debugger is not advertised; whoever asks all the same is
-// told so in the debug adapter's own terms.
-func (s *server) debugRequest(r *request) any {
-	var req struct {
-		Seq     int    `json:"seq"`
-		Command string `json:"command"`
-	}
-	if err := r.msg.Decode(&req); err != nil {
-		return errorReply("BadRequest", err.Error())
-	}
-	return map[string]any{"type": "response", "request_seq": req.Seq, "success": false, "command": req.Command,
-		"message": "the debugger is not in this version"}
 }

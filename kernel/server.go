@@ -32,6 +32,8 @@ type server struct {
 	controls   *lane
 	subshells  subshells
 	comms      comms
+	debugger   debugAdapter
+	debugs     *lane // requests of debuggers, which may wait for code to run
 	history    *history
 	inputs     inputs
 	usage      usageMeter
@@ -56,7 +58,10 @@ func newServer(file *wire.ConnectionFile, codec *wire.Codec, engine interp.Engin
 		session: wire.NewID(), engineTurn: make(chan struct{}, 1), quit: make(chan struct{})}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	s.history = openHistory(historyPath(opts), log)
-	s.main, s.beside, s.controls = newLane(s), newLane(s), newLane(s)
+	s.main, s.beside, s.controls, s.debugs = newLane(s), newLane(s), newLane(s), newLane(s)
+	if d, ok := engine.(interp.Debugger); ok {
+		d.OnDebug(s.onDebug)
+	}
 	return s
 }
 
@@ -79,11 +84,11 @@ func (s *server) shutdown() { s.quitOnce.Do(func() { close(s.quit) }) }
 func (s *server) close() {
 	s.end()
 	s.interrupt()
-	for _, l := range []*lane{s.main, s.beside, s.controls} {
+	for _, l := range []*lane{s.main, s.beside, s.controls, s.debugs} {
 		l.close()
 	}
 	s.subshells.closeAll()
-	for _, l := range []*lane{s.controls, s.beside, s.main} {
+	for _, l := range []*lane{s.controls, s.debugs, s.beside, s.main} {
 		l.wait(drainTime)
 	}
 	s.history.close()
@@ -186,7 +191,12 @@ func (s *server) receiveControl(c *wire.Conn, frames [][]byte) {
 		s.log.Warn("message on control dropped", "error", err)
 		return
 	}
-	s.controls.push(&request{msg: msg, socket: s.control, conn: c})
+	r := &request{msg: msg, socket: s.control, conn: c}
+	if msg.Header.MsgType == "debug_request" {
+		s.debugs.push(r) // an interrupt must not wait for it
+		return
+	}
+	s.controls.push(r)
 }
 
 // handle answers one request, whatever happens in it.

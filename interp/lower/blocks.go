@@ -23,7 +23,9 @@ func (g *gen) blocks() {
 		byLabel[g.labels[b]] = b
 		position[b] = i
 	}
-	g.findRanges(order)
+	if g.trail == nil { // whose headers would say nothing
+		g.findRanges(order)
+	}
 	g.tree(order[0], nil, position, 0)
 	g.placeLabels(byLabel)
 }
@@ -184,7 +186,9 @@ func (g *gen) known(b *ssa.BasicBlock) {
 // instrs prints the instructions of a block but for its branch or jump.
 func (g *gen) instrs(b *ssa.BasicBlock) {
 	g.prepareVarargs(b)
+	g.debugBlock(b)
 	for i, in := range b.Instrs {
+		g.debugInstr(b, i, in)
 		if g.skip[in] {
 			continue
 		}

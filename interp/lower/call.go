@@ -407,6 +407,7 @@ func (g *gen) ret(in *ssa.Return) {
 			vals[i] = g.hold(r, vals[i])
 		}
 	}
+	g.debugReturn(in, vals)
 	g.emit("return %s", strings.Join(vals, ", "))
 }
 

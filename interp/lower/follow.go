@@ -62,6 +62,7 @@ func (l *Lowerer) follow() {
 		if f := l.function(pair[1]); f.recover == l.function(pair[0]).recover {
 			l.inits = append(l.inits, v+" = "+f.name)
 			l.vars[pair[1]] = v
+			l.replaced[pair[0]] = true
 			l.undo = append(l.undo, func() { delete(l.vars, pair[1]) })
 		}
 	}

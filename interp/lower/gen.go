@@ -56,6 +56,8 @@ type gen struct {
 	rangeOf   map[*ssa.Call]*sliceRange       // the calls of len that bound them
 	pending   []string                        // calls that wait for the statement they will stand in
 	waiting   map[string]*waitingCall         // all that ever waited, by the mark that stands for them
+
+	trail *trail // set in code that is debugged
 }
 
 // readSet says which memory an unevaluated expression reads.
@@ -184,13 +186,16 @@ func (g *gen) function(entry string) string {
 		refuse(g.fn.Pos(), "%s has no body", g.fn)
 	}
 	framed := g.needsFrame()
-	if framed {
+	if g.trail = g.newTrail(); g.trail != nil {
+		entry += g.debugEnter()
+	} else if framed {
 		if d := findOneDefer(g.fn, g.loop); d != nil {
 			g.prepareDefer(d)
 			framed = false
 		}
 	}
-	if !framed {
+	if !framed && g.trail == nil {
+		defer snap(g.fn).restore()
 		forward(g.fn)
 		for _, b := range g.fn.Blocks {
 			for i, in := range b.Instrs {
@@ -319,7 +324,7 @@ func (g *gen) afterRecover() string {
 		if g.fn.Signature.Results().Len() > 0 {
 			refuse(g.fn.Pos(), "internal: %s has no recover block", g.fn)
 		}
-		return ""
+		return g.debugLeave()
 	}
 	g.recoverBlock = true
 	g.block(g.fn.Recover)

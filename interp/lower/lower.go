@@ -62,6 +62,12 @@ type Lowerer struct {
 	queue []*ssa.Function
 	inits []string
 	undo  []func()
+
+	debug    *Debug                 // set while code says where it is
+	other    *generation            // what was lowered in the other mode
+	moved    bool                   // the other mode was left after the last Lower
+	replaced map[*ssa.Function]bool // by successors
+	bound    map[*ssa.Global]reflect.Value
 }
 
 type function struct {
@@ -88,6 +94,7 @@ func New(w *rt.World, prog *ssa.Program, native func(types.Object) reflect.Value
 		tnames: map[reflect.Type]string{}, methods: map[*rt.Desc]bool{}, names: map[string]*ssa.Function{},
 		vars: map[*ssa.Function]string{}, Followed: func(*ssa.Function) bool { return false },
 		framed: map[*ssa.Function]bool{},
+		bound:  map[*ssa.Global]reflect.Value{}, replaced: map[*ssa.Function]bool{},
 	}
 }
 
@@ -121,6 +128,7 @@ func (l *Lowerer) Lower(fn *ssa.Function) (c *Chunk, err error) {
 		}
 	}()
 	entry := l.function(fn).name
+	l.move()
 	l.follow()
 	for len(l.queue) > 0 {
 		f := l.queue[0]
@@ -301,7 +309,11 @@ func (l *Lowerer) global(g *ssa.Global) (place string) {
 	if n, ok := l.globals[g]; ok {
 		return n
 	}
-	if v := l.Native(g.Object()); v.IsValid() {
+	v, ok := l.bound[g]
+	if !ok {
+		v = l.Native(g.Object())
+	}
+	if v.IsValid() {
 		n := "(*" + l.sym("P", g, func() reflect.Value { return v }) + ")"
 		l.globals[g] = n
 		l.undo = append(l.undo, func() { delete(l.globals, g) })

@@ -3,6 +3,7 @@ package rt
 import (
 	"fmt"
 	"go/types"
+	"maps"
 	"reflect"
 	"sync"
 )
@@ -89,6 +90,13 @@ func (d *Desc) SetMethod(name string, fn reflect.Value) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.methods[name] = fn
+}
+
+// Methods returns the code of all methods by name.
+func (d *Desc) Methods() map[string]reflect.Value {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.methods)
 }
 
 // Func returns the code of a method.

@@ -246,7 +246,7 @@ func (p *printer) mapping(t types.Type, v reflect.Value, depth int, exported boo
 	}
 	kt := t.Underlying().(*types.Map).Key()
 	keys := v.MapKeys()
-	slices.SortStableFunc(keys, compareKeys)
+	slices.SortStableFunc(keys, CompareKeys)
 	for i, k := range keys {
 		p.between(i)
 		p.typed(kt, k, depth+1, exported)
@@ -393,8 +393,8 @@ func (p *printer) pointerNamed(name string, v reflect.Value) {
 	}
 }
 
-// compareKeys orders map keys as fmt prints them.
-func compareKeys(a, b reflect.Value) int {
+// CompareKeys orders map keys as fmt prints them.
+func CompareKeys(a, b reflect.Value) int {
 	switch k := a.Kind(); {
 	case k == reflect.Interface:
 		switch {
@@ -410,7 +410,7 @@ func compareKeys(a, b reflect.Value) int {
 		if da != db || va.Type() != vb.Type() {
 			return strings.Compare(DynamicName(a.Interface()), DynamicName(b.Interface()))
 		}
-		return compareKeys(va, vb)
+		return CompareKeys(va, vb)
 	case a.CanInt():
 		return order(a.Int(), b.Int())
 	case a.CanUint():
@@ -436,13 +436,13 @@ func compareKeys(a, b reflect.Value) int {
 		return order(a.Pointer(), b.Pointer())
 	case k == reflect.Struct:
 		for i := range a.NumField() {
-			if c := compareKeys(a.Field(i), b.Field(i)); c != 0 {
+			if c := CompareKeys(a.Field(i), b.Field(i)); c != 0 {
 				return c
 			}
 		}
 	case k == reflect.Array:
 		for i := range a.Len() {
-			if c := compareKeys(a.Index(i), b.Index(i)); c != 0 {
+			if c := CompareKeys(a.Index(i), b.Index(i)); c != 0 {
 				return c
 			}
 		}

@@ -72,6 +72,9 @@ func serve(newEngine func(options []byte) (interp.Engine, error)) int {
 	if err != nil {
 		ready.Err = err.Error()
 	}
+	if err == nil {
+		c.debugEvents()
+	}
 	c.reply(ready)
 	if err != nil {
 		return 1
@@ -169,6 +172,8 @@ func (c *child) query(r *request) {
 		var in interp.Inspection
 		in, err = c.engine.Inspect(context.Background(), r.Code, r.Pos, r.Detail)
 		m.Inspection = wireInspection{in.Found, packBundle(in.Data)}
+	case opDebug:
+		m.Debug, err = c.debug(r)
 	case opWhere:
 		m.Text = interp.Where()
 	default:

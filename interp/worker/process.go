@@ -43,7 +43,8 @@ type process struct {
 	sinks   map[uint64]interp.Sink // of the cells so far that may still show something
 	current interp.Sink            // where what is printed goes
 	asking  map[uint64]context.Context
-	killed  string // why the parent itself ended the child
+	killed  string                  // why the parent itself ended the child
+	onDebug func(interp.DebugEvent) // set while the debugger is attached
 
 	ordered chan *message
 	done    chan struct{} // closed when the child is dead and all it said delivered
@@ -176,6 +177,7 @@ func (p *process) supervise(messages *os.File) {
 		p.reason = explain(err, last, p.limit)
 	}
 	p.mu.Unlock()
+	p.debugEvent(interp.DebugEvent{Kind: "terminated"})
 	close(p.done)
 }
 
@@ -221,6 +223,8 @@ func (p *process) deliver(m *message) {
 			// A front end that has gone away is no concern of the cell.
 			_ = sink.Emit(m.Event.unpack())
 		}
+	case msgDebug:
+		p.debugEvent(m.Stop)
 	case msgInput:
 		go p.ask(m.ID, m.Input)
 	case msgBegin:

@@ -26,6 +26,7 @@ const (
 	opWhere  // which compiled call the running cell is in
 	opFinish // close the session and exit
 	opComm   // deliver a comm event of the front end
+	opDebug  // a request of a debugger
 )
 
 // request travels from the parent to the child.
@@ -40,6 +41,7 @@ type request struct {
 	Detail int
 	Text   string // of an opInput
 	Err    string // of an opInput that nobody could answer
+	Debug  interp.DebugRequest
 }
 
 type hello struct {
@@ -59,6 +61,7 @@ const (
 	msgInput              // the cell asks for a line
 	msgBegin              // from here on, what is printed is the cell's
 	msgPrint              // a goroutine of an earlier cell prints Text
+	msgDebug              // the debugger has something to say
 )
 
 // message travels from the child to the parent. Those with a Seq have their
@@ -75,7 +78,9 @@ type message struct {
 	Event      wireEvent
 	Result     wireResult
 	Input      wireInput
-	Stderr     bool // of a msgPrint
+	Stderr     bool              // of a msgPrint
+	Debug      interp.DebugReply // to opDebug
+	Stop       interp.DebugEvent // of msgDebug
 }
 
 type wireInput struct {

@@ -82,6 +82,7 @@ type Worker struct {
 	interrupt chan struct{} // of the running cell, nil when there is none
 	history   []interp.Cell // that ran without error since the last restart
 	lost      []interp.Cell // the history of the child that died last
+	onDebug   func(interp.DebugEvent)
 }
 
 var _ interp.Engine = (*Worker)(nil)
