@@ -137,6 +137,20 @@ class TestPanel(unittest.TestCase):
         gutter = self.book.cell(cell).locator(".cm-gutter.cm-breakpoint-gutter .cm-gutterElement")
         gutter.nth(line).click()  # the first is as wide as the gutter and not seen
 
+    def set_breakpoint(self, cell, line):
+        """Clicks until the panel lists the breakpoint: JupyterLab shows the gutter before it listens to it."""
+        listed = self.book.page.locator(".jp-DebuggerBreakpoint")
+        marked = self.book.cell(cell).locator(".cm-gutter.cm-breakpoint-gutter .cm-breakpoint-icon:visible")
+        for _ in range(6):
+            self.book.wait_kernel()
+            self.click_gutter(cell, line)
+            try:
+                return listed.wait_for(timeout=5000)
+            except Exception:
+                if marked.count() > 1:
+                    self.click_gutter(cell, line)
+        self.fail("no breakpoint can be set")
+
     def wait_stopped(self, cell, line):
         self.book.page.wait_for_function("""([i, line]) => {
             const cell = document.querySelectorAll('.jp-Notebook .jp-Cell')[i];
@@ -151,8 +165,7 @@ class TestPanel(unittest.TestCase):
         page.wait_for_selector(".jp-DebuggerBugButton[aria-pressed='true'], .jp-DebuggerBugButton.jp-mod-pressed")
         page.wait_for_selector(".jp-DebuggerVariables", state="visible")
         book.cell(0).locator(".cm-gutter.cm-breakpoint-gutter").wait_for()
-        self.click_gutter(0, 9)
-        page.wait_for_selector(".jp-DebuggerBreakpoint")
+        self.set_breakpoint(0, 9)
         book.run(1, wait=False)
         self.wait_stopped(0, 9)
         variables = page.locator(".jp-DebuggerVariables")
