@@ -62,7 +62,10 @@ func (g *gen) follows(in *ssa.Call, use ssa.Instruction) bool {
 		}
 		switch a := u.Addr.(type) {
 		case *ssa.Alloc:
-			return true
+			// What yaegi stores of a call of a compiled function that returns a
+			// function has no address.
+			_, isFunc := in.Type().Underlying().(*types.Signature)
+			return !isFunc || !a.Heap
 		case *ssa.Global:
 			return g.l.Native(a.Object()).Kind() == reflect.Invalid
 		}
