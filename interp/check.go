@@ -116,7 +116,10 @@ func (c *checker) plan() (*plan, error) {
 		if errs := c.declareFirst(); len(errs) > 0 {
 			return nil, typeErrors(errs)
 		}
-		if pass, errs = c.pass(nil); len(errs) > 0 {
+		if pass, errs = c.pass(nil); c.keyLiterals(pass, errs) {
+			pass, errs = c.pass(nil)
+		}
+		if len(errs) > 0 {
 			return nil, typeErrors(errs)
 		}
 		vars = c.newVars(pass)

@@ -105,6 +105,7 @@ var cellsBasic = []struct{ code, out, value string }{
 	{"import \"time\"\nd := 2*time.Second + 500*time.Millisecond\nd", "", "2.5s"},
 	{"a, b := 1, 2\na, b = b, a\nfmt.Println(a, b)", "2 1\n", ""},
 	{"strings.Split(\"a,b\", \",\")", "", "[a b]"},
+	{"type Hidden struct { X int; tags []string }\nh := &Hidden{1, nil}\nh.X", "", "1"}, // without field names, in the cell of the type
 }
 
 func TestPrinting(t *testing.T) {
