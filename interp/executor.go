@@ -72,7 +72,7 @@ type trace struct {
 	line func() (pos, cell int)
 	// setLine records a position.
 	setLine func(pos int)
-	by      map[string]*passage
+	by      map[uintptr]*passage
 }
 
 // deepest is how many functions of a panic are kept.
@@ -88,7 +88,7 @@ func (t *trace) Write(p []byte) (int, error) {
 
 // Left adds a lowered function that a panic has left.
 func (t *trace) Left(name string) {
-	id := goroutine()
+	id := rt.Goroutine()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := t.by[id]
@@ -111,7 +111,7 @@ type aside struct {
 // Mark begins a new panic on this goroutine, one in a deferred call, while the
 // old one is kept aside.
 func (t *trace) Mark() any {
-	id := goroutine()
+	id := rt.Goroutine()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	old := t.by[id]
@@ -122,7 +122,7 @@ func (t *trace) Mark() any {
 
 // Back takes up the panic that Mark laid aside.
 func (t *trace) Back(mark any) {
-	id := goroutine()
+	id := rt.Goroutine()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	old := mark.(aside)
@@ -135,7 +135,7 @@ func (t *trace) Back(mark any) {
 }
 
 func (t *trace) take() passage {
-	id := goroutine()
+	id := rt.Goroutine()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := t.by[id]
@@ -146,7 +146,8 @@ func (t *trace) take() passage {
 	return *g
 }
 
-// goroutine names the running goroutine.
+// goroutine is the number of the running goroutine, which costs a walk over its
+// stack.
 func goroutine() string {
 	var buf [40]byte
 	text := string(buf[:runtime.Stack(buf[:], false)])
@@ -156,7 +157,7 @@ func goroutine() string {
 
 func newYaegi(w *rt.World, out io.Writer, panicked func(v any)) (*yaegi, error) {
 	y := &yaegi{globals: map[string]reflect.Value{}}
-	y.trace = trace{by: map[string]*passage{}, line: func() (int, int) {
+	y.trace = trace{by: map[uintptr]*passage{}, line: func() (int, int) {
 		return int(y.globals["LN"].Elem().Int()), int(y.globals["LC"].Elem().Int())
 	}, setLine: func(pos int) { y.globals["LN"].Elem().SetInt(int64(pos)) }}
 	w.Control.Trace = &y.trace

@@ -186,6 +186,9 @@ func (w *World) Go(call func()) {
 
 // Guard runs a call on a goroutine that is no one's: its panic ends the cell.
 func (w *World) Guard(call func()) {
+	if t := w.Control.Trace; t != nil {
+		t.Mark() // another goroutine of this name may have died of a panic
+	}
 	defer func() {
 		if v := recover(); v != nil && v != error(ErrInterrupted) {
 			if w.Control.Crash != nil {
