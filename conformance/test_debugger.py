@@ -179,6 +179,7 @@ class TestPanel(unittest.TestCase):
         page.locator(".jp-DebuggerSidebar [data-command='debugger:next']").first.click()
         self.wait_stopped(0, 8)
         self.click_gutter(0, 9)
+        page.locator(".jp-DebuggerBreakpoint").wait_for(state="detached")
         page.locator(".jp-DebuggerSidebar [data-command='debugger:continue']").first.click()
         book.wait_kernel()
         self.assertIn("3", book.output(1).inner_text())
