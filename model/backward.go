@@ -33,6 +33,7 @@ func (p *pass) clone(x []float32) []float32 {
 // attentionBack adds to dx what the gradient dy of the attention branch's
 // output says of its input x.
 func (p *pass) attentionBack(layer int, x []float32, s *attnSaved, dy, dx []float32) {
+	p.poll()
 	mark := p.arena.Mark()
 	defer p.arena.Release(mark)
 	c, l := p.m.cfg, &p.m.p.layers[layer]
@@ -127,6 +128,7 @@ var mapBackLoop = eachRow(func(a *rowsOf, i int) {
 // feedForwardBack adds to dx what the gradient dy of the feed-forward branch's
 // output says of its input x.
 func (p *pass) feedForwardBack(layer int, x []float32, s *ffSaved, dy, dx []float32) {
+	p.poll()
 	mark := p.arena.Mark()
 	defer p.arena.Release(mark)
 	c, l := p.m.cfg, &p.m.p.layers[layer]

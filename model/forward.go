@@ -14,7 +14,8 @@ type pass struct {
 	arena   *f32.Arena
 	scratch [][]float32 // one a worker
 	drop    dropout
-	train   bool // keep what the backward pass needs
+	train   bool        // keep what the backward pass needs
+	stop    func() bool // see Trainer.Stop; nil for none
 
 	items     []item // heads times segments, what runs side by side
 	told      []hint // one a row, or none
@@ -255,6 +256,7 @@ func site(layer, place int) uint64 { return uint64(layer*sites+place) << 20 }
 // attention sets y = base + sign·(the attention branch of x) and fills s. With
 // y nil only s is wanted.
 func (p *pass) attention(layer int, x, base, y []float32, sign float32, s *attnSaved) {
+	p.poll()
 	c, l := p.m.cfg, &p.m.p.layers[layer]
 	p.allocAttention(s)
 	f32.LayerNorm(s.h, x, l.norm1Gain.w, l.norm1Bias.w, p.n, c.Width, normEpsilon, s.mean, s.rstd)
@@ -391,6 +393,7 @@ func (p *pass) rwkvHead(layer, head int, scratch []float32) rwkv {
 // feedForward sets y = base + sign·(the feed-forward branch of x) and fills s.
 // With y nil only s is wanted.
 func (p *pass) feedForward(layer int, x, base, y []float32, sign float32, s *ffSaved) {
+	p.poll()
 	c, l := p.m.cfg, &p.m.p.layers[layer]
 	s.mean, s.rstd = p.arena.Alloc(p.n), p.arena.Alloc(p.n)
 	s.h = p.arena.Alloc(p.n * c.Width)

@@ -169,8 +169,11 @@ func (w *workspace) gradients(m *Model, b *Batch, scale float32, drop dropout) f
 // Scorer computes losses without gradients; it keeps its memory from call to
 // call.
 type Scorer struct {
-	m *Model
-	w workspace
+	// Stop is asked between the parts of each layer; true makes the call fail
+	// with ErrStopped. nil for never.
+	Stop func() bool
+	m    *Model
+	w    workspace
 }
 
 // NewScorer returns a scorer of the model.
@@ -178,7 +181,9 @@ func NewScorer(m *Model) *Scorer { return &Scorer{m: m} }
 
 // Losses returns -log p of each row's target in nats, 0 where it is Ignore. The
 // slice is valid until the next call.
-func (s *Scorer) Losses(b *Batch) ([]float32, error) {
+func (s *Scorer) Losses(b *Batch) (losses []float32, err error) {
+	defer abandoned(&err)
+	s.w.pass.stop = s.Stop
 	if err := b.check(s.m.cfg); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -23,11 +24,14 @@ func DefaultAdamW() AdamW {
 // memory of a step.
 type Trainer struct {
 	Optimizer AdamW
-	m         *Model
-	w         workspace
-	m1, m2    []float32 // moments, laid out as the weights
-	steps     int
-	seed      uint64 // of dropout
+	// Stop is asked between the parts of each layer; true abandons the step,
+	// which then fails with ErrStopped and changes nothing. nil for never.
+	Stop   func() bool
+	m      *Model
+	w      workspace
+	m1, m2 []float32 // moments, laid out as the weights
+	steps  int
+	seed   uint64 // of dropout
 }
 
 // NewTrainer returns a trainer whose dropout follows seed.
@@ -69,12 +73,38 @@ func (e *NumericError) Error() string {
 	return fmt.Sprintf("training stopped at step %d: %s is not finite", e.Step, e.Where)
 }
 
+// ErrStopped is the error of a pass that was told to stop.
+var ErrStopped = errors.New("stopped")
+
+// stopped passes through the frames of a pass that is abandoned.
+type stopped struct{}
+
+// poll abandons the pass when it is told to stop.
+func (p *pass) poll() {
+	if p.stop != nil && p.stop() {
+		panic(stopped{})
+	}
+}
+
+// abandoned makes an abandoned pass an error; defer it.
+func abandoned(err *error) {
+	switch v := recover(); v {
+	case nil:
+	case stopped{}:
+		*err = ErrStopped
+	default:
+		panic(v)
+	}
+}
+
 // Step accumulates the gradients of all batches, each counted token with the
 // same weight, clips them and moves the weights by AdamW with the given
 // learning rate. When a number is not finite the weights stay as they were and
 // the error is a *NumericError.
-func (t *Trainer) Step(rate float64, batches ...*Batch) (StepInfo, error) {
-	info := StepInfo{Step: t.steps + 1}
+func (t *Trainer) Step(rate float64, batches ...*Batch) (info StepInfo, err error) {
+	defer abandoned(&err)
+	t.w.pass.stop = t.Stop
+	info = StepInfo{Step: t.steps + 1}
 	counted := 0
 	for _, b := range batches {
 		if err := b.check(t.m.cfg); err != nil {

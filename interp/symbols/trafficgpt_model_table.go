@@ -14,6 +14,7 @@ var tab_trafficgpt_model = [...]entry{
 	{"Batch", (*model.Batch)(nil)},
 	{"Config", (*model.Config)(nil)},
 	{"DefaultAdamW", model.DefaultAdamW},
+	{"ErrStopped", &model.ErrStopped},
 	{"FeaturesELU", untyped{token.STRING, "\"elu\""}},
 	{"FeaturesExp", untyped{token.STRING, "\"exp\""}},
 	{"Ignore", untyped{token.INT, "-1"}},

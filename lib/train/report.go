@@ -63,7 +63,7 @@ func (r *Report) Gain() float64 {
 func (r *Report) String() string {
 	s := fmt.Sprintf("%d steps, %s tokens in %s (%s): training loss %.3f nats", r.Steps, display.Count(r.Tokens),
 		display.Duration(r.Duration), r.Stopped, r.Loss)
-	if r.Unigram > 0 {
+	if r.Unigram > 0 && len(r.Validations) > 0 {
 		s += fmt.Sprintf("; validation %.3f nats = %.3f bits a token, %.1f %% below the unigram entropy of %.3f bits",
 			r.Validation, r.Bits(), 100*r.Gain(), r.Unigram/math.Ln2)
 	}
@@ -89,7 +89,7 @@ func (r *Report) MIME() display.Bundle {
 	for _, f := range r.Fields {
 		row(f.Kind.String(), f.Tokens, f.Unigram, f.Loss)
 	}
-	if r.Unigram > 0 {
+	if r.Unigram > 0 && len(r.Validations) > 0 {
 		row("all", n, r.Unigram, r.Validation)
 		t.Note = "Unigram: the entropy of the field's own token frequencies, the best a model without context could reach. Encrypted payload stays near 8 bits for any model."
 	}

@@ -91,8 +91,13 @@ func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*r
 // loop steps until something says stop.
 func (r *run) loop(ctx context.Context) error {
 	r.started = time.Now()
+	over := func() bool { return ctx.Err() != nil }
+	r.trainer.Stop = over
+	if r.valid != nil {
+		r.valid.scorer.Stop = over
+	}
 	if r.trainer.Steps() == 0 {
-		if err := r.validate(); err != nil {
+		if err := r.validate(); err != nil && !errors.Is(err, model.ErrStopped) {
 			return err
 		}
 	}
@@ -101,11 +106,14 @@ func (r *run) loop(ctx context.Context) error {
 			r.report.Stopped = why
 			break
 		}
-		if err := r.step(); err != nil {
+		// A step or a validation that is interrupted is as if it had not begun.
+		if err := r.step(); errors.Is(err, model.ErrStopped) {
+			continue
+		} else if err != nil {
 			return err
 		}
 		if r.trainer.Steps()%r.o.ValidateEvery == 0 && !r.last() {
-			if err := r.validate(); err != nil {
+			if err := r.validate(); err != nil && !errors.Is(err, model.ErrStopped) {
 				return err
 			}
 		}
@@ -120,11 +128,9 @@ func (r *run) loop(ctx context.Context) error {
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
-	// An interrupt comes back at once, unless nothing was ever measured.
-	if r.report.Stopped != Interrupted || len(r.report.Validations) == 0 {
-		if err := r.validate(); err != nil {
-			return err
-		}
+	// An interrupt comes back at once.
+	if err := r.validate(); err != nil && !errors.Is(err, model.ErrStopped) {
+		return err
 	}
 	r.keepBest()
 	r.report.Duration = r.elapsed()
@@ -154,7 +160,7 @@ func (r *run) stop(ctx context.Context) string {
 // step takes one optimiser step.
 func (r *run) step() error {
 	rate := r.rate()
-	batches := make([]*model.Batch, r.o.Accumulate)
+	batches, from := make([]*model.Batch, r.o.Accumulate), r.feed.at
 	for i := range batches {
 		draw := r.feed.at.Draws
 		batches[i] = r.feed.next(r.o.Batch, r.m.Config().Context)
@@ -163,6 +169,10 @@ func (r *run) step() error {
 		}
 	}
 	info, err := r.trainer.Step(rate, batches...)
+	if errors.Is(err, model.ErrStopped) {
+		r.feed.at = from // nothing was learned from these
+		return err
+	}
 	if err != nil {
 		r.report.Stopped = NotFinite
 		r.report.Duration = r.elapsed()
