@@ -390,13 +390,12 @@ func (s *Session) execute(ctx context.Context, p *plan, sink Sink) Result {
 	case c := <-crashed:
 		s.halt()
 		if !p.program { // which ends at once, without its deferred calls
-			s.drain(done)
+			s.drain(done, drainLimit)
 		}
 		return Result{Err: s.panicError(c, true)}
 	case <-ctx.Done():
 		interrupted = true
-		s.halt()
-		if v, ok := s.drain(done); ok {
+		if v, ok := s.settle(done); ok {
 			end = v
 		} else {
 			return Result{Err: &Error{Name: "Interrupted", Message: "interrupted; " + stillIn() + ": wait for it, or restart (%restart) to be rid of it"}}
@@ -425,13 +424,37 @@ func (s *Session) halt() {
 	s.exec.halt()
 }
 
+// drainLimit is how long an interrupted cell may take to end; libraryLimit, how
+// much of it the library has to come back with what it has.
+const (
+	drainLimit   = 250 * time.Millisecond
+	libraryLimit = 150 * time.Millisecond
+)
+
+// settle waits for an interrupted cell. One that is within this project's
+// library, which sees the interrupt itself, first gets the time to take what
+// the library returns.
+func (s *Session) settle(done chan any) (any, bool) {
+	limit := drainLimit
+	if strings.HasPrefix(Where(), "trafficgpt/lib/") {
+		select {
+		case v := <-done:
+			return v, true
+		case <-time.After(libraryLimit):
+			limit -= libraryLimit
+		}
+	}
+	s.halt()
+	return s.drain(done, limit)
+}
+
 // drain waits for a halted cell.
-func (s *Session) drain(done chan any) (any, bool) {
+func (s *Session) drain(done chan any, limit time.Duration) (any, bool) {
 	select {
 	case v := <-done:
 		s.resume()
 		return v, true
-	case <-time.After(250 * time.Millisecond):
+	case <-time.After(limit):
 		stuck := make(chan struct{})
 		s.stuck = stuck
 		go func() {

@@ -164,6 +164,29 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// Training and sampling come back from an interrupt in time with what they have,
+// and the cell keeps it; a step of this model takes about as long as that time.
+func TestInterruptedLibrary(t *testing.T) {
+	s := newTestSession(t)
+	if _, r := cellOut(s, "import (\"trafficgpt/lib/dataset\"; \"trafficgpt/lib/sample\"; \"trafficgpt/lib/train\"; \"trafficgpt/model\")\n"+
+		"flows := dataset.Lab().Flows[:200]\nm := must(model.New(model.Small(), 1))"); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	for _, c := range []struct{ code, kept string }{
+		{"report := must(train.Run(m, flows, nil, train.Options{Steps: 1 << 20, Quiet: true}))", "report != nil && report.Stopped == train.Interrupted"},
+		{"some := must(sample.Flows(m, sample.Options{Flows: 1 << 20, Seed: 1}))", "some != nil"},
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(1200*time.Millisecond, cancel)
+		if r := s.Eval(ctx, Cell{Code: c.code}, &memory{}); r.Err == nil || r.Err.Message != "interrupted" {
+			t.Errorf("%s: %v", c.code, r.Err)
+		}
+		if _, r := cellOut(s, c.kept); r.Err != nil || r.Value[display.Text] != "true" {
+			t.Errorf("%s: %v %v", c.kept, r.Value, r.Err)
+		}
+	}
+}
+
 // TestInterruptNames: what cannot be stopped is named, and the next cell is
 // told too; the front end is free in time.
 func TestInterruptNames(t *testing.T) {
