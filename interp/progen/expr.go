@@ -483,7 +483,9 @@ func (g *gen) stringExpr(t *typ, d int) string {
 	case 7:
 		return convert(t, "strings.ToUpper(string("+x+"))")
 	case 8:
-		return convert(t, "fmt.Sprintf(\"%T\", "+g.typedExpr(g.anyType(2), d)+")")
+		// Not of the program's own types: their names hold that of the package,
+		// which is another one where programs are compiled together.
+		return convert(t, "fmt.Sprintf(\"%T\", "+g.typedExpr(choose(g, g.basic), d)+")")
 	}
 	return convert(t, "strconv.Itoa(int("+g.nonConst(g.integer(), d)+"))")
 }

@@ -162,7 +162,7 @@ func (g *gen) fault() {
 		case 3:
 			g.p("var %s *%s\nfmt.Println(*%s)\n", x, t.name, x)
 		case 4:
-			g.p("var %s any = %s\nfmt.Println(%s.(%s))\n", x, g.typedExpr(g.anyType(1), 1), x, g.anyType(1).name)
+			g.p("var %s any = %s\nfmt.Println(%s.(%s))\n", x, g.typedExpr(g.showType(1), 1), x, g.showType(1).name)
 		case 5:
 			g.p("var %s map[string]%s\n%s[\"k\"] = %s\n", x, t.name, x, g.expr(t, 1))
 		case 6:
