@@ -405,8 +405,9 @@ func (g *gen) ret(in *ssa.Return) {
 		vals[i] = g.v(r)
 		if len(vals) == 1 {
 			vals[i] = unparen(vals[i])
-		} else if strings.HasPrefix(strings.TrimPrefix(vals[i], "("), "func(") {
-			// yaegi takes a literal among several results for one of another type
+		} else if strings.Contains(vals[i], "(") {
+			// Among several results yaegi takes a function literal for one of
+			// another type, and puts what a builtin gives where the first goes.
 			vals[i] = g.hold(r, vals[i])
 		}
 	}

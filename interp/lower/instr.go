@@ -51,7 +51,8 @@ func (g *gen) instr(b *ssa.BasicBlock, i int, in ssa.Instruction) {
 	case *ssa.MakeClosure:
 		g.makeClosure(b, in)
 	case *ssa.MakeMap:
-		g.define(in, "make("+g.l.typ(in.Type())+")", readSet{})
+		// Not in place: as one of several results yaegi puts it where the first goes.
+		g.hold(in, "make("+g.l.typ(in.Type())+")")
 	case *ssa.MakeChan:
 		g.makeChan(in)
 	case *ssa.MakeSlice:
