@@ -64,7 +64,7 @@ func TestIPCLeavesNoFiles(t *testing.T) {
 func TestParentDeathEndsTheKernel(t *testing.T) {
 	parent := exec.Command("sleep", "60")
 	if err := parent.Start(); err != nil {
-		t.Skip("no process to be the parent:", err)
+		t.Fatal("no process to be the parent: ", err)
 	}
 	k := kerneltest.Start(t, "tcp", kerneltest.NewEngine(), kernel.Options{Parent: parent.Process.Pid})
 	execute(t, k.Dial(), "print x")

@@ -415,8 +415,9 @@ func (g *gen) ret(in *ssa.Return) {
 	g.emit("return %s", strings.Join(vals, ", "))
 }
 
-// dummyResults ends a path that a panic has left.
-func (g *gen) dummyResults() string {
+// zeroResults is what a return needs behind a call that always panics: no caller
+// sees it.
+func (g *gen) zeroResults() string {
 	if g.frame != "" && !g.recoverBlock {
 		return "false"
 	}

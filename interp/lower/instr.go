@@ -87,7 +87,7 @@ func (g *gen) instr(b *ssa.BasicBlock, i int, in ssa.Instruction) {
 	case *ssa.Panic:
 		g.line(in.Pos())
 		g.emit("x.Panic(%s)", g.v(in.X))
-		g.emit("return %s", g.dummyResults())
+		g.emit("return %s", g.zeroResults())
 	case *ssa.Go:
 		g.line(in.Pos())
 		g.emit("x.Go(%s)", g.frozen(in.Common(), "", in))

@@ -41,11 +41,7 @@ func TestKilledRun(t *testing.T) {
 	folder = t.TempDir()
 	writing := 0
 	for i := range 6 {
-		cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledRun$")
-		cmd.Env = append(os.Environ(), "TRAFFICGPT_TEST_KILLED="+folder)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		cmd := startChild(t, folder)
 		if i%2 == 0 {
 			time.Sleep(time.Duration(60+37*i) * time.Millisecond)
 		} else if waitForWriting(folder) {
@@ -56,13 +52,7 @@ func TestKilledRun(t *testing.T) {
 	}
 	t.Logf("killed 6 times, %d of them while a checkpoint was being written", writing)
 	if _, err := os.Stat(filepath.Join(folder, lastFile)); err != nil {
-		m := build(t, c) // a slow machine: no child came as far as a checkpoint
-		o := resumeOptions(folder)
-		o.Steps = 3
-		if _, err := Run(m, flows(20, 1), flows(5, 2), o); err != nil {
-			t.Fatal(err)
-		}
-		t.Skip("no child wrote a checkpoint before it was killed")
+		killWhenWritten(t, folder) // a slow machine: no child came as far as a checkpoint
 	}
 	m, got, err := Resume(folder, flows(20, 1), flows(5, 2))
 	if err != nil {
@@ -93,6 +83,33 @@ func TestKilledRun(t *testing.T) {
 	if _, _, err := Resume(folder, flows(21, 1), nil); err == nil || !strings.Contains(err.Error(), folder) {
 		t.Errorf("other data was taken: %v", err)
 	}
+}
+
+// startChild starts the process that TestKilledRun kills.
+func startChild(t *testing.T, folder string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledRun$")
+	cmd.Env = append(os.Environ(), "TRAFFICGPT_TEST_KILLED="+folder)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+// killWhenWritten kills a child as soon as it has written a checkpoint.
+func killWhenWritten(t *testing.T, folder string) {
+	t.Helper()
+	cmd := startChild(t, folder)
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(folder, lastFile)); err == nil {
+			return
+		}
+	}
+	t.Fatal("no checkpoint after two minutes")
 }
 
 // waitForWriting returns true as soon as a checkpoint is half written, false when
