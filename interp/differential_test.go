@@ -1,17 +1,15 @@
 package interp
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"go/format"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 )
@@ -73,71 +71,20 @@ func (s script) source(pkg string) string {
 	return b.String()
 }
 
-// compiledOutputs builds all scripts into one program, each a package of its
-// own, and returns what each prints.
+// compiledOutputs compiles all scripts and returns what each prints.
 func compiledOutputs(t *testing.T, scripts []script) []string {
 	t.Helper()
-	dir := t.TempDir()
-	write := func(name, text string) {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("go.mod", "module scripts\n\ngo 1.26\n")
-	var imports, calls strings.Builder
-	for i, s := range scripts {
-		pkg := fmt.Sprintf("s%03d", i)
-		body := regexp.MustCompile(`(?m)^func main\(\)`).ReplaceAllString(s.source(pkg), "func Main()")
-		if _, err := format.Source([]byte(body)); err != nil {
-			t.Fatalf("%s: %v", s.name, err)
-		}
-		write(pkg+"/s.go", body)
-		fmt.Fprintf(&imports, "import %q\n", "scripts/"+pkg)
-		fmt.Fprintf(&calls, "\tcase %q:\n\t\trun(%s.Main)\n", pkg, pkg)
-	}
-	write("main.go", "package main\n"+imports.String()+"import (\n\"bufio\"\n\"fmt\"\n\"os\"\n)\n"+`
-func run(f func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			if e, ok := v.(error); ok {
-				v = e.Error()
-			}
-			fmt.Print("panic: ", v, "\n")
-		}
-	}()
-	f()
-}
-
-func main() {
-	sc := bufio.NewScanner(os.Stdin)
-	for sc.Scan() {
-		switch sc.Text() {
-`+calls.String()+"\t\t}\n\t\tfmt.Print(\"\\x00\")\n\t}\n}\n")
-	build := exec.Command("go", "build", "-trimpath", "-o", "all", ".")
-	build.Dir = dir
-	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("scripts do not compile: %v\n%s", err, out)
-	}
-	var in bytes.Buffer
-	for i := range scripts {
-		fmt.Fprintf(&in, "s%03d\n", i)
-	}
-	cmd := exec.Command(filepath.Join(dir, "all"))
-	cmd.Stdin = &in
-	out, err := cmd.Output()
+	binary, err := buildPrograms(t.TempDir(), len(scripts), func(i int, pkg string) string { return scripts[i].source(pkg) })
 	if err != nil {
-		t.Fatalf("compiled scripts failed: %v\n%s", err, out)
+		t.Fatal(err)
 	}
-	parts := strings.Split(string(out), "\x00")
-	for i := range parts {
-		parts[i] = regexp.MustCompile(`\bs\d\d\d\.`).ReplaceAllString(parts[i], "main.")
+	b := &batch{limit: time.Minute, start: func() *exec.Cmd { return exec.Command(binary) }}
+	defer b.close()
+	var out []string
+	for i := range scripts {
+		out = append(out, b.run(i))
 	}
-	return parts
+	return out
 }
 
 func TestDifferential(t *testing.T) {
@@ -177,7 +124,7 @@ func printed(t *testing.T, s script, debugged bool) string {
 	}
 	var m memory
 	_, e := session.RunProgram(context.Background(), map[string][]byte{s.name + ".go": []byte(s.source("main"))}, &m)
-	got := m.out.String()
+	got := strings.ReplaceAll(m.out.String(), "\x00", "␀")
 	if e != nil {
 		if e.Name != "Panic" && e.Name != "RuntimeError" {
 			t.Fatalf("%s\n%s", e.Message, strings.Join(e.Traceback, "\n"))

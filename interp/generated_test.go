@@ -2,15 +2,11 @@ package interp
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,55 +14,6 @@ import (
 
 	"trafficgpt/interp/progen"
 )
-
-// batch is a process that runs programs by their number.
-type batch struct {
-	start func() *exec.Cmd
-	limit time.Duration
-	cmd   *exec.Cmd
-	in    io.WriteCloser
-	out   *bufio.Reader
-	errs  *bytes.Buffer
-}
-
-// run returns what a program printed, or how its process ended.
-func (b *batch) run(i int) string {
-	if b.cmd == nil {
-		b.cmd = b.start()
-		b.errs = &bytes.Buffer{}
-		b.cmd.Stderr = b.errs
-		b.in, _ = b.cmd.StdinPipe()
-		out, _ := b.cmd.StdoutPipe()
-		b.out = bufio.NewReader(out)
-		if err := b.cmd.Start(); err != nil {
-			b.cmd = nil
-			return "CRASH: " + err.Error()
-		}
-	}
-	hung := false
-	process := b.cmd.Process
-	timer := time.AfterFunc(b.limit, func() { hung = true; _ = process.Kill() })
-	_, _ = fmt.Fprintln(b.in, i)
-	s, err := b.out.ReadString(0)
-	timer.Stop()
-	if err == nil {
-		return strings.TrimSuffix(s, "\x00")
-	}
-	_ = b.cmd.Wait()
-	b.cmd = nil
-	if hung {
-		return fmt.Sprintf("HANG: not done after %v\n", b.limit)
-	}
-	return "CRASH: " + clip(b.errs.String())
-}
-
-func (b *batch) close() {
-	if b.cmd != nil {
-		_ = b.in.Close()
-		_ = b.cmd.Wait()
-		b.cmd = nil
-	}
-}
 
 // runChildBatch runs the programs of a folder by the numbers it reads.
 func runChildBatch(dir string) int {
@@ -110,83 +57,30 @@ func bothWays(programs []string) (interpreted, compiled []string, err error) {
 		return nil, nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	write := func(name, text string) {
-		path := filepath.Join(dir, name)
-		err = errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644))
-	}
-	var imports, table strings.Builder
-	mainFunc := regexp.MustCompile(`(?m)^func main\(\)`)
 	for i, p := range programs {
-		write(fmt.Sprintf("src/%d.go", i), progen.File(p, "main"))
-		pkg := fmt.Sprintf("s%03d", i)
-		write("all/"+pkg+"/s.go", mainFunc.ReplaceAllString(progen.File(p, pkg), "func Main()"))
-		fmt.Fprintf(&imports, "import %q\n", "scripts/"+pkg)
-		fmt.Fprintf(&table, "\t%d: %s.Main,\n", i, pkg)
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.go", i)), []byte(progen.File(p, "main")), 0o644); err != nil {
+			return nil, nil, err
+		}
 	}
-	write("all/go.mod", "module scripts\n\ngo 1.26\n")
-	write("all/main.go", "package main\n"+imports.String()+batchMain+"var programs = []func(){\n"+table.String()+"}\n")
+	// Without optimisation, for the sake of time: the programs are large.
+	binary, err := buildPrograms(dir, len(programs), func(i int, pkg string) string { return progen.File(programs[i], pkg) }, "-gcflags=scripts/...=-N -l", "-ldflags=-w")
 	if err != nil {
 		return nil, nil, err
 	}
-	build := exec.Command("go", "build", "-trimpath", "-gcflags=scripts/...=-N -l", "-ldflags=-w", "-o", "all", ".")
-	build.Dir = filepath.Join(dir, "all")
-	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, nil, fmt.Errorf("programs do not compile: %w\n%s", err, out)
-	}
-	c := &batch{limit: 20 * time.Second, start: func() *exec.Cmd { return exec.Command(filepath.Join(dir, "all", "all")) }}
+	c := &batch{limit: 20 * time.Second, start: func() *exec.Cmd { return exec.Command(binary) }}
 	n := &batch{limit: 20 * time.Second, start: func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "INTERP_BATCH="+filepath.Join(dir, "src"), "GOMEMLIMIT=2GiB")
+		cmd.Env = append(os.Environ(), "INTERP_BATCH="+dir, "GOMEMLIMIT=2GiB")
 		return cmd
 	}}
 	defer c.close()
 	defer n.close()
-	own := regexp.MustCompile(`\b(scripts/)?s\d\d\d\.`)
 	for i := range programs {
-		compiled = append(compiled, own.ReplaceAllString(c.run(i), "main."))
+		compiled = append(compiled, c.run(i))
 		interpreted = append(interpreted, n.run(i))
 	}
 	return interpreted, compiled, nil
 }
-
-const batchMain = `
-import (
-	"bufio"
-	"fmt"
-	"io"
-	"os"
-	"strconv"
-	"strings"
-)
-
-func run(f func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			if e, ok := v.(error); ok {
-				v = e.Error()
-			}
-			fmt.Print("panic: ", v, "\n")
-		}
-	}()
-	f()
-}
-
-func main() {
-	out := os.Stdout
-	sc := bufio.NewScanner(os.Stdin)
-	for sc.Scan() {
-		i, _ := strconv.Atoi(sc.Text())
-		r, w, _ := os.Pipe()
-		os.Stdout = w
-		done := make(chan string)
-		go func() { b, _ := io.ReadAll(r); done <- string(b) }()
-		run(programs[i])
-		w.Close()
-		fmt.Fprint(out, strings.ReplaceAll(<-done, "\x00", "␀"), "\x00")
-	}
-}
-`
 
 // TestGenerated compares random programs interpreted and compiled. It runs a
 // few of fixed seeds; TRAFFICGPT_GENERATE gives a time to go on with fresh

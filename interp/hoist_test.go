@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"trafficgpt/lib/display"
 )
 
 // TestSameCell: functions use the variables of statements of their own cell.
@@ -30,16 +28,7 @@ func TestSameCell(t *testing.T) {
 		{"type declared anew", "3", []string{"type T struct{ X int }\nt := T{1}\nfunc f() int { return t.X }", "type T struct{ X, Y int }\nt := T{3, 4}\nfunc f() int { return t.X }\nf()"}},
 		{"two of them", "3", []string{"a, b := 1, 2\nfunc f() int { return a + b }\nf()"}},
 	} {
-		s := newTestSession(t)
-		var r Result
-		for _, code := range c.cells {
-			if _, r = cellOut(s, code); r.Err != nil {
-				t.Errorf("%s: %s\n%s", c.name, code, strings.Join(r.Err.Traceback, "\n"))
-			}
-		}
-		if r.Value[display.Text] != c.want {
-			t.Errorf("%s: got %v, want %s", c.name, r.Value[display.Text], c.want)
-		}
+		holdSession(t, c.name, c.want, c.cells)
 	}
 }
 

@@ -31,16 +31,7 @@ func TestRedefinition(t *testing.T) {
 		{"variable", "5", []string{"x := 1", "func h() int { return x }", "x := 5", "h()"}},
 		{"variable of another type", "1!", []string{"x := 1", "import \"strconv\"\nx := strconv.Itoa(x)", "x + \"!\""}},
 	} {
-		s := newTestSession(t)
-		var r Result
-		for _, code := range c.cells {
-			if _, r = cellOut(s, code); r.Err != nil {
-				t.Errorf("%s: %s\n%s", c.name, code, strings.Join(r.Err.Traceback, "\n"))
-			}
-		}
-		if r.Value[display.Text] != c.want {
-			t.Errorf("%s: got %v, want %s", c.name, r.Value[display.Text], c.want)
-		}
+		holdSession(t, c.name, c.want, c.cells)
 	}
 }
 

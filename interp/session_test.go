@@ -59,6 +59,21 @@ func cellOut(s *Session, code string) (out string, r Result) {
 	return m.out.String() + m.err.String(), r
 }
 
+// holdSession runs cells in a session of their own; the last must show want.
+func holdSession(t *testing.T, name, want string, cells []string) {
+	t.Helper()
+	s := newTestSession(t)
+	var r Result
+	for _, code := range cells {
+		if _, r = cellOut(s, code); r.Err != nil {
+			t.Errorf("%s: %s\n%s", name, code, strings.Join(r.Err.Traceback, "\n"))
+		}
+	}
+	if r.Value[display.Text] != want {
+		t.Errorf("%s: got %v, want %s", name, r.Value[display.Text], want)
+	}
+}
+
 func TestCells(t *testing.T) {
 	s := newTestSession(t)
 	for _, c := range cellsBasic {
