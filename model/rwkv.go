@@ -130,28 +130,9 @@ func (r *rwkv) backward(n int, q, k, v []float32, ld int, do []float32, ldo int,
 			q, v, do := q[row:][:d], v[row:][:d], do[(at+i)*ldo:][:d]
 			dq, dk, dv := dq[row:][:d], dk[row:][:d], dv[row:][:d]
 			e, a, b := e[i*d:][:d], as[i*d:][:d], bs[i*d:][:d]
-			for c, x := range e {
-				g := r.gain[c] * x
-				inv := 1 / (b[c] + g + rwkvEpsilon)
-				wkv := (a[c] + g*v[c]) * inv
-				s := sigmoid(q[c])
-				dq[c] = do[c] * wkv * s * (1 - s)
-				dnum := do[c] * s * inv
-				dden := -dnum * wkv
-				dev := r.gain[c]*dnum + ga[c]
-				dv[c] = x * dev
-				dk[c] = x * (v[c]*dev + r.gain[c]*dden + gb[c])
-				dgain[c] += x * (v[c]*dnum + dden)
-				dlambda[c] += ga[c]*a[c] + gb[c]*b[c]
-				ga[c] = dnum + r.lambda[c]*ga[c]
-				gb[c] = dden + r.lambda[c]*gb[c]
-			}
+			r.rowBack(q, v, do, e, a, b, ga, gb, dq, dk, dv, dlambda, dgain)
 		}
-		for c := range d { // back to the scale before the chunk
-			f := float32(math.Exp(float64(before[2*d+c] - state[2*d+c])))
-			ga[c] *= f
-			gb[c] *= f
-		}
+		r.rescale(before, state, ga, gb)
 	}
 	if dstate != nil {
 		copy(dstate, ga)
@@ -201,6 +182,14 @@ func (r *rwkv) stepBack(q, k, v, do, before, dstate, dq, dk, dv, dlambda, dgain,
 	r.enter(1, k, d, state, e)
 	a, b := state[:d], state[d:2*d]
 	ga, gb := dstate[:d], dstate[d:2*d]
+	r.rowBack(q, v, do, e, a, b, ga, gb, dq, dk, dv, dlambda, dgain)
+	r.rescale(before, state, ga, gb)
+}
+
+// rowBack is the gradient of one row: a and b are the state before it, e the
+// exponentials of its keys; ga and gb go from the state after the row to the one
+// before, at the same scale. dlambda and dgain are added to.
+func (r *rwkv) rowBack(q, v, do, e, a, b, ga, gb, dq, dk, dv, dlambda, dgain []float32) {
 	for c, x := range e {
 		g := r.gain[c] * x
 		inv := 1 / (b[c] + g + rwkvEpsilon)
@@ -214,9 +203,17 @@ func (r *rwkv) stepBack(q, k, v, do, before, dstate, dq, dk, dv, dlambda, dgain,
 		dk[c] = x * (v[c]*dev + r.gain[c]*dden + gb[c])
 		dgain[c] += x * (v[c]*dnum + dden)
 		dlambda[c] += ga[c]*a[c] + gb[c]*b[c]
-		f := float32(math.Exp(float64(before[2*d+c] - state[2*d+c])))
-		ga[c] = f * (dnum + r.lambda[c]*ga[c])
-		gb[c] = f * (dden + r.lambda[c]*gb[c])
+		ga[c] = dnum + r.lambda[c]*ga[c]
+		gb[c] = dden + r.lambda[c]*gb[c]
+	}
+}
+
+// rescale takes gradients of a state from its scale to that of the one before.
+func (r *rwkv) rescale(before, state, ga, gb []float32) {
+	for c := range r.d {
+		f := float32(math.Exp(float64(before[2*r.d+c] - state[2*r.d+c])))
+		ga[c] *= f
+		gb[c] *= f
 	}
 }
 
