@@ -174,8 +174,9 @@ func TestTypesAreShared(t *testing.T) {
 	if !types.Identical(body.Type(), ioPkg.Scope().Lookup("Reader").Type()) {
 		t.Errorf("net/http mentions another io.Reader: %v", body)
 	}
-	if pos := FileSet().Position(ioPkg.Scope().Lookup("Copy").Pos()); !strings.HasSuffix(pos.Filename, "io/io.go") || pos.Line < 100 {
-		t.Errorf("io.Copy is declared at %v", pos)
+	// A line that moves in lib/ or model/ must not change exports.zip.
+	if obj := ioPkg.Scope().Lookup("Copy"); obj.Pos().IsValid() {
+		t.Errorf("io.Copy is declared at %v: types are packed without positions", FileSet().Position(obj.Pos()))
 	}
 }
 

@@ -229,12 +229,14 @@ func (ld *loader) load(p *pkg) error {
 }
 
 // exports packs the types of the packages. Written anew rather than copied,
-// since what the compiler wrote holds the bodies of inlined functions too.
+// since what the compiler wrote holds the bodies of inlined functions too; and
+// without positions, which no cell is shown and which would change the file
+// with every line that moves in lib/ or model/.
 func (ld *loader) exports(pkgs []*pkg) ([]byte, error) {
 	files := make(map[string][]byte)
 	for _, p := range pkgs {
 		var buf bytes.Buffer
-		if err := gcexportdata.Write(&buf, ld.fset, p.types); err != nil {
+		if err := gcexportdata.Write(&buf, nil, p.types); err != nil {
 			return nil, fmt.Errorf("failed to write the export data of %s: %w", p.ImportPath, err)
 		}
 		files[p.ImportPath] = buf.Bytes()
