@@ -30,7 +30,7 @@ type Model struct {
 	cos    []float32
 	sin    []float32
 	turned int               // positions the rotary tables hold
-	packed [2]*packedWeights // in float32 and in 16 bits
+	packed [3]*packedWeights // by weightBits
 }
 
 // New builds a model with random weights. The same configuration and seed give
@@ -86,7 +86,7 @@ func (m *Model) Parameters() int {
 }
 
 // changed must be called after every change of the weights.
-func (m *Model) changed() { m.packed = [2]*packedWeights{} }
+func (m *Model) changed() { m.packed = [3]*packedWeights{} }
 
 // rotary returns tables of cos and sin with at least n positions, HeadDim/2
 // values each: angle of pair i at position t is t·10000^(-2i/d).

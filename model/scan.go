@@ -282,11 +282,7 @@ func (s *scan) stepBack(q, k, v, o, do, state, dstate, dq, dk, dv []float32) {
 // step is the recurrent form: one row of one head, the state in place.
 func (s *scan) step(q, k, v, o, state []float32) {
 	d := s.d
-	if s.gamma != 1 {
-		f32.Scale(state[:d*d], s.gamma, state[:d*d])
-	}
-	f32.GemmSerial(true, false, d, d, 1, 1, k, d, v, d, 1, state, d)
-	f32.GemmSerial(false, false, 1, d, d, 1, q, d, state, d, 0, o, d)
+	f32.Recur(o, q, k, v, state[:d*d], s.gamma)
 	if s.divide {
 		z := state[d*d:][:d]
 		f32.Add(z, z, k)

@@ -4,112 +4,42 @@ import (
 	"fmt"
 
 	"trafficgpt/model/f32"
-	"trafficgpt/model/half"
 )
-
-// packedWeights are the matrices laid out for products with few rows.
-type packedWeights struct {
-	layers []packedLayer
-	head   packedMatrix
-}
-
-type packedLayer struct{ qkv, proj, fc1, fc2 packedMatrix }
-
-// packedMatrix holds one matrix in float32 or, if half is set, in 16 bits.
-type packedMatrix struct {
-	full f32.Packed
-	half *half.Matrix
-}
-
-// times computes y = x·w for n rows without gaps.
-func (w *packedMatrix) times(n int, x, y []float32) {
-	if w.half != nil {
-		w.half.Times(n, x, w.half.K, y, w.half.N)
-		return
-	}
-	f32.GemmPacked(n, x, w.full.K, &w.full, 0, y, w.full.N)
-}
-
-// pack lays the weights out once; a change of the weights drops the layout.
-func (m *Model) pack(in16 bool) *packedWeights {
-	which := &m.packed[0]
-	if in16 {
-		which = &m.packed[1]
-	}
-	if *which != nil {
-		return *which
-	}
-	w := &packedWeights{layers: make([]packedLayer, m.cfg.Layers)}
-	// All of it lies together, on huge pages: a token reads every weight once.
-	memory := f32.Aligned(m.packedLen(in16))
-	take := func(n int) []float32 {
-		n = (n + 15) &^ 15
-		defer func() { memory = memory[n:] }()
-		return memory[:n:n]
-	}
-	lay := func(transposed bool, k, n int, t *tensor, dst *packedMatrix) {
-		if in16 {
-			dst.half = half.Pack(transposed, k, n, t.w, t.cols, take(half.PackedLen(k, n)))
-		} else {
-			dst.full.Use(take(f32.PackedLen(k, n)))
-			f32.Pack(transposed, k, n, t.w, t.cols, &dst.full)
-		}
-	}
-	for i := range w.layers {
-		l, q := &m.p.layers[i], &w.layers[i]
-		lay(false, l.qkv.rows, l.qkv.cols, &l.qkv, &q.qkv)
-		lay(false, l.proj.rows, l.proj.cols, &l.proj, &q.proj)
-		lay(false, l.fc1.rows, l.fc1.cols, &l.fc1, &q.fc1)
-		lay(false, l.fc2.rows, l.fc2.cols, &l.fc2, &q.fc2)
-	}
-	if m.cfg.Tied {
-		lay(true, m.cfg.Width, m.cfg.Vocabulary, &m.p.embed, &w.head)
-	} else {
-		lay(false, m.p.head.rows, m.p.head.cols, &m.p.head, &w.head)
-	}
-	*which = w
-	return w
-}
-
-// packedLen is how many elements the packed matrices take, each on a border of 64 bytes.
-func (m *Model) packedLen(in16 bool) int {
-	size := f32.PackedLen
-	if in16 {
-		size = half.PackedLen
-	}
-	n := 0
-	for i := range m.p.layers {
-		l := &m.p.layers[i]
-		for _, t := range []*tensor{&l.qkv, &l.proj, &l.fc1, &l.fc2} {
-			n += (size(t.rows, t.cols) + 15) &^ 15
-		}
-	}
-	return n + (size(m.cfg.Width, m.cfg.Vocabulary)+15)&^15
-}
 
 // Stream runs flows token by token, many side by side: one lane a flow. A lane
 // holds a state of constant size (softmax heads alone grow with the flow), so
 // a flow may go on for ever. A Stream is void when its model is trained on.
 type Stream struct {
 	m     *Model
-	in16  bool
+	bits  weightBits
 	lanes []lane
 	rwkvs [][]*rwkv // by layer and RWKV head
+	parts headParts
+	ahead *lookahead // of StepAhead, made by its first call
 
-	// one row a lane that steps
+	// one row a token of the step
+	rows                                 int // there is room for
 	x1, x2, h, p, o, f, act, out, logits []float32
 	mean, rstd                           []float32
 	cos, sin                             []float32
-	scratch                              [][]float32
-	active                               []int
+	told                                 []hint
+	active                               []row
+	runs                                 []int // where the rows of each lane begin, and the end of all
+
+	scratch [][]float32
 }
+
+// row is one token of a step: its lane, and its place in the flow.
+type row struct{ lane, position int }
+
+// headParts is where the heads' states lie in a layer's part of a lane.
+type headParts struct{ from, size []int }
 
 // lane is one flow's state: a flat block of everything of constant size, and
 // softmax heads' keys and values.
 type lane struct {
 	position int
 	history  history
-	told     hint
 	state    []float32
 	kv       [][]float32 // by layer and softmax head: keys [n, d] at 2i, values at 2i+1
 }
@@ -131,11 +61,12 @@ func NewStream(m *Model, lanes int) *Stream {
 		s.lanes[i].kv = make([][]float32, 2*c.Layers*c.SoftmaxHeads)
 		s.Reset(i)
 	}
-	rows := func(cols int) []float32 { return f32.Aligned(lanes * cols) }
-	s.x1, s.x2, s.h, s.out = rows(c.Width), rows(c.Width), rows(c.Width), rows(c.Width)
-	s.p, s.o, s.f, s.act = rows(c.projected()), rows(c.inner()), rows(c.hidden()), rows(c.FeedForward)
-	s.logits, s.mean, s.rstd = rows(c.Vocabulary), rows(1), rows(1)
-	s.cos, s.sin = rows(c.HeadDim/2), rows(c.HeadDim/2)
+	at := 2 * (c.Width / 2)
+	for h := range c.Heads() {
+		s.parts.from, s.parts.size = append(s.parts.from, at), append(s.parts.size, s.headState(h))
+		at += s.headState(h)
+	}
+	s.room(lanes)
 	for l := range c.Layers {
 		var heads []*rwkv
 		for h := range c.RWKVHeads {
@@ -148,12 +79,27 @@ func NewStream(m *Model, lanes int) *Stream {
 	return s
 }
 
+// room makes room for the rows of a step.
+func (s *Stream) room(n int) {
+	if n <= s.rows {
+		return
+	}
+	c := s.m.cfg
+	rows := func(cols int) []float32 { return f32.Aligned(n * cols) }
+	s.x1, s.x2, s.h, s.out = rows(c.Width), rows(c.Width), rows(c.Width), rows(c.Width)
+	s.p, s.o, s.f, s.act = rows(c.projected()), rows(c.inner()), rows(c.hidden()), rows(c.FeedForward)
+	s.logits, s.mean, s.rstd = rows(c.Vocabulary), rows(1), rows(1)
+	s.cos, s.sin = rows(c.HeadDim/2), rows(c.HeadDim/2)
+	s.told = make([]hint, n)
+	s.rows = n
+}
+
 // NewStreamHalf is NewStream with the matrices rounded to 16 bits, each weight
 // by at most 2^-11 of itself. With few lanes a token's time is that of fetching
 // the weights, and half the bytes take half of it.
 func NewStreamHalf(m *Model, lanes int) *Stream {
 	s := NewStream(m, lanes)
-	s.in16 = true
+	s.bits = bits16
 	return s
 }
 
@@ -184,7 +130,7 @@ func (s *Stream) layerState() int {
 func (s *Stream) Lanes() int { return len(s.lanes) }
 
 // Position is the number of tokens a lane has seen.
-func (s *Stream) Position(lane int) int { return s.lanes[lane].position }
+func (s *Stream) Position(lane int) int { return s.lanes[lane].position - s.ahead.left(lane) }
 
 // StateBytes is the memory of one lane; it stays the same however long the flow
 // is, unless the model has softmax heads.
@@ -199,6 +145,7 @@ func (s *Stream) StateBytes(lane int) int {
 // Reset empties a lane.
 func (s *Stream) Reset(lane int) {
 	l, c := &s.lanes[lane], s.m.cfg
+	s.ahead.forget(lane, 0)
 	l.position, l.history = 0, history{}
 	clear(l.state)
 	for i := range l.kv {
@@ -216,8 +163,16 @@ func (s *Stream) Reset(lane int) {
 	}
 }
 
-// Save copies a lane's state into snap, whose memory it uses again.
+// Save copies a lane's state into snap, whose memory it uses again. Behind
+// [Stream.StepAhead] a lane that is further than what it was told is taken back first.
 func (s *Stream) Save(lane int, snap *Snapshot) {
+	if err := s.settle(lane); err != nil {
+		panic(err) // the tokens have been stepped before
+	}
+	s.save(lane, snap)
+}
+
+func (s *Stream) save(lane int, snap *Snapshot) {
 	l := &s.lanes[lane]
 	snap.position = l.position
 	l.history.save(&snap.history)
@@ -231,6 +186,11 @@ func (s *Stream) Save(lane int, snap *Snapshot) {
 // Restore takes a lane back to a snapshot of the same lane that lies in its
 // past.
 func (s *Stream) Restore(lane int, snap *Snapshot) {
+	s.ahead.forget(lane, snap.position)
+	s.restore(lane, snap)
+}
+
+func (s *Stream) restore(lane int, snap *Snapshot) {
 	l := &s.lanes[lane]
 	l.position = snap.position
 	l.history.restore(&snap.history)
@@ -242,26 +202,35 @@ func (s *Stream) Restore(lane int, snap *Snapshot) {
 
 // Step feeds one token to each of the given lanes and returns their logits for
 // the next, row after row [len(lanes), vocabulary]; the slice is valid until the
-// next call.
+// next call. A lane given several times in a row takes as many tokens, one after
+// another; their weights are then fetched once. What a lane gives depends on its
+// tokens alone, to the last bit, whatever else is stepped with it.
 func (s *Stream) Step(lanes []int, tokens []uint16) ([]float32, error) {
+	for i, id := range lanes {
+		if i > 0 && lanes[i-1] == id || id < 0 || id >= len(s.lanes) {
+			continue
+		}
+		if err := s.settle(id); err != nil {
+			return nil, err
+		}
+	}
+	return s.step(lanes, tokens)
+}
+
+func (s *Stream) step(lanes []int, tokens []uint16) ([]float32, error) {
 	c, n := s.m.cfg, len(lanes)
 	if c.Bidirectional {
 		return nil, fmt.Errorf("failed to step: a bidirectional model sees what follows, so it cannot go token by token")
 	}
-	if len(tokens) != n || n > len(s.lanes) {
-		return nil, fmt.Errorf("failed to step: %d tokens for %d of %d lanes", len(tokens), n, len(s.lanes))
+	if len(tokens) != n {
+		return nil, fmt.Errorf("failed to step: %d tokens for %d lanes", len(tokens), n)
 	}
-	for i, t := range tokens {
-		if lanes[i] < 0 || lanes[i] >= len(s.lanes) || int(t) >= c.Vocabulary {
-			return nil, fmt.Errorf("failed to step: token %d on lane %d, of %d tokens and %d lanes", t, lanes[i], c.Vocabulary, len(s.lanes))
-		}
+	if err := s.lineUp(lanes, tokens); err != nil || n == 0 {
+		return nil, err
 	}
-	if n == 0 {
-		return nil, nil
-	}
-	s.active = append(s.active[:0], lanes...)
+	s.room(n)
 	s.enter(tokens)
-	w := s.m.pack(s.in16)
+	w := s.m.pack(s.bits)
 	for l := range c.Layers {
 		if c.Reversible {
 			s.attention(l, w, s.x2, s.x1)
@@ -278,15 +247,37 @@ func (s *Stream) Step(lanes []int, tokens []uint16) ([]float32, error) {
 	}
 	s.norm(x, &s.m.p.normGain, &s.m.p.normBias)
 	logits := s.logits[:n*c.Vocabulary]
-	w.head.times(n, s.h, logits)
-	f32.AddRow(logits, s.m.p.headBias.w, n, c.Vocabulary)
-	for row, i := range s.active {
+	w.head.times(n, s.h, &s.m.p.headBias, logits)
+	for i, r := range s.active {
 		if c.aware() {
-			s.m.copyLogits(logits[row*c.Vocabulary:][:c.Vocabulary], s.h[row*c.Width:][:c.Width], &s.lanes[i].told)
+			s.m.copyLogits(logits[i*c.Vocabulary:][:c.Vocabulary], s.h[i*c.Width:][:c.Width], &s.told[i])
 		}
-		s.lanes[i].position++
+		s.lanes[r.lane].position = r.position + 1
 	}
 	return logits, nil
+}
+
+// lineUp puts the step's tokens in rows, and finds where each lane's begin.
+func (s *Stream) lineUp(lanes []int, tokens []uint16) error {
+	s.active, s.runs = s.active[:0], s.runs[:0]
+	for i, t := range tokens {
+		id := lanes[i]
+		if id < 0 || id >= len(s.lanes) || int(t) >= s.m.cfg.Vocabulary {
+			return fmt.Errorf("failed to step: token %d on lane %d, of %d tokens and %d lanes", t, id, s.m.cfg.Vocabulary, len(s.lanes))
+		}
+		if i > 0 && id == lanes[i-1] {
+			s.active = append(s.active, row{id, s.active[i-1].position + 1})
+			continue
+		}
+		for _, at := range s.runs {
+			if lanes[at] == id {
+				return fmt.Errorf("failed to step: lane %d is given twice, with others in between", id)
+			}
+		}
+		s.active, s.runs = append(s.active, row{id, s.lanes[id].position}), append(s.runs, i)
+	}
+	s.runs = append(s.runs, len(tokens))
+	return nil
 }
 
 // enter writes the tokens' embeddings and rotations.
@@ -294,17 +285,16 @@ func (s *Stream) enter(tokens []uint16) {
 	c, n := s.m.cfg, len(s.active)
 	f32.GatherRows(s.x1[:n*c.Width], s.m.p.embed.w, c.Width, tokens)
 	half := c.HeadDim / 2
-	for i, id := range s.active {
-		position := s.lanes[id].position
+	for i, r := range s.active {
 		if c.aware() {
-			s.lanes[id].told = s.lanes[id].history.step(&c, tokens[i])
-			s.m.addHint(s.x1[i*c.Width:][:c.Width], &s.lanes[id].told)
+			s.told[i] = s.lanes[r.lane].history.step(&c, tokens[i])
+			s.m.addHint(s.x1[i*c.Width:][:c.Width], &s.told[i])
 		}
 		switch c.Positions {
 		case PositionsAxial:
-			s.m.addPosition(s.x1[i*c.Width:][:c.Width], position)
+			s.m.addPosition(s.x1[i*c.Width:][:c.Width], r.position)
 		case PositionsRotary:
-			s.turns(position, s.cos[i*half:][:half], s.sin[i*half:][:half])
+			s.turns(r.position, s.cos[i*half:][:half], s.sin[i*half:][:half])
 		}
 	}
 	if c.Reversible {
@@ -337,18 +327,12 @@ func (s *Stream) shift(at int) {
 		return
 	}
 	w := s.m.cfg.Width
-	for i, id := range s.active {
-		kept, row := s.lanes[id].state[at:][:w/2], s.h[i*w:][:w/2]
+	for i, r := range s.active {
+		kept, row := s.lanes[r.lane].state[at:][:w/2], s.h[i*w:][:w/2]
 		for j, x := range row {
 			row[j], kept[j] = kept[j], x
 		}
 	}
-}
-
-func (s *Stream) product(y, x []float32, w *packedMatrix, bias *tensor) {
-	n := len(s.active)
-	w.times(n, x, y)
-	f32.AddRow(y[:n*bias.cols], bias.w, n, bias.cols)
 }
 
 // attention adds the attention branch of x to y.
@@ -356,7 +340,7 @@ func (s *Stream) attention(layer int, w *packedWeights, x, y []float32) {
 	c, n, l, q := s.m.cfg, len(s.active), &s.m.p.layers[layer], &w.layers[layer]
 	s.norm(x, &l.norm1Gain, &l.norm1Bias)
 	s.shift(layer * s.layerState())
-	s.product(s.p, s.h, &q.qkv, &l.qkvBias)
+	q.qkv.times(n, s.h, &l.qkvBias, s.p)
 	ld, half := c.projected(), c.HeadDim/2
 	for i := range n {
 		row := s.p[i*ld:][:ld]
@@ -366,13 +350,13 @@ func (s *Stream) attention(layer int, w *packedWeights, x, y []float32) {
 		}
 	}
 	s.needScratch()
-	heads := n * c.Heads()
+	heads := (len(s.runs) - 1) * c.Heads()
 	grain := 1
-	if heads*c.HeadDim*c.HeadDim < 1<<15 { // too little to share
+	if n*c.Heads()*c.HeadDim*c.HeadDim < 1<<15 { // too little to share
 		grain = heads
 	}
 	streamLoop.Run(heads, grain, streamArgs{s, layer})
-	s.product(s.out, s.o, &q.proj, &l.projBias)
+	q.proj.times(n, s.o, &l.projBias, s.out)
 	f32.Add(y[:n*c.Width], y[:n*c.Width], s.out[:n*c.Width])
 }
 
@@ -382,9 +366,11 @@ type streamArgs struct {
 }
 
 var streamLoop = f32.NewLoop(func(a *streamArgs, lo, hi, worker int) {
-	heads := a.s.m.cfg.Heads()
+	heads, runs := a.s.m.cfg.Heads(), a.s.runs
 	for i := lo; i < hi; i++ {
-		a.s.head(a.layer, i/heads, i%heads, a.s.scratch[worker])
+		for row := runs[i/heads]; row < runs[i/heads+1]; row++ {
+			a.s.head(a.layer, row, i%heads, a.s.scratch[worker])
+		}
 	}
 })
 
@@ -393,8 +379,8 @@ func (s *Stream) needScratch() {
 	c := s.m.cfg
 	need := max(c.Window, c.HeadDim) + 2*c.HeadDim
 	if c.SoftmaxHeads > 0 {
-		for _, i := range s.active {
-			need = max(need, s.lanes[i].position+1)
+		for _, r := range s.active {
+			need = max(need, r.position+1)
 		}
 	}
 	for len(s.scratch) < f32.Threads() {
@@ -410,24 +396,24 @@ func (s *Stream) needScratch() {
 // head runs one head of one row.
 func (s *Stream) head(layer, row, h int, scratch []float32) {
 	c, d := s.m.cfg, s.m.cfg.HeadDim
-	inner, ln := c.inner(), &s.lanes[s.active[row]]
+	inner, position, ln := c.inner(), s.active[row].position, &s.lanes[s.active[row].lane]
 	p := s.p[row*c.projected():]
 	q, k, v := p[h*d:][:d], p[inner+h*d:][:d], p[2*inner+h*d:][:d]
 	o := s.o[row*inner+h*d:][:d]
-	state := ln.state[s.headAt(layer, h):][:s.headState(h)]
+	state := ln.state[layer*(len(ln.state)/c.Layers)+s.parts.from[h]:][:s.parts.size[h]]
 	switch c.kind(h) {
 	case localHead:
-		slot := ln.position % c.Window
+		slot := position % c.Window
 		keys, values := state[:c.Window*d], state[c.Window*d:]
 		copy(keys[slot*d:], k)
 		copy(values[slot*d:], v)
 		win := window{d: d}
-		win.step(q, keys, values, min(ln.position+1, c.Window), o, scratch)
+		win.step(q, keys, values, min(position+1, c.Window), o, scratch)
 	case softmaxHead:
 		kv := ln.kv[2*(layer*c.SoftmaxHeads+h-c.LocalHeads-c.LinearHeads):]
 		kv[0], kv[1] = append(kv[0], k...), append(kv[1], v...)
 		win := window{d: d}
-		win.step(q, kv[0], kv[1], ln.position+1, o, scratch)
+		win.step(q, kv[0], kv[1], position+1, o, scratch)
 	case linearHead:
 		s.m.scans[h].step(q, k, v, o, state)
 	case retentionHead:
@@ -439,21 +425,12 @@ func (s *Stream) head(layer, row, h int, scratch []float32) {
 	}
 }
 
-// headAt is where a head's state lies in a lane.
-func (s *Stream) headAt(layer, h int) int {
-	at := layer*s.layerState() + 2*(s.m.cfg.Width/2)
-	for i := range h {
-		at += s.headState(i)
-	}
-	return at
-}
-
 // feedForward adds the feed-forward branch of x to y.
 func (s *Stream) feedForward(layer int, w *packedWeights, x, y []float32) {
 	c, n, l, q := s.m.cfg, len(s.active), &s.m.p.layers[layer], &w.layers[layer]
 	s.norm(x, &l.norm2Gain, &l.norm2Bias)
 	s.shift(layer*s.layerState() + c.Width/2)
-	s.product(s.f, s.h, &q.fc1, &l.fc1Bias)
+	q.fc1.times(n, s.h, &l.fc1Bias, s.f)
 	act := s.f
 	if c.GLU {
 		act = s.act
@@ -465,6 +442,6 @@ func (s *Stream) feedForward(layer int, w *packedWeights, x, y []float32) {
 	} else {
 		f32.Gelu(act[:n*c.FeedForward], act[:n*c.FeedForward])
 	}
-	s.product(s.out, act, &q.fc2, &l.fc2Bias)
+	q.fc2.times(n, act, &l.fc2Bias, s.out)
 	f32.Add(y[:n*c.Width], y[:n*c.Width], s.out[:n*c.Width])
 }

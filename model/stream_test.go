@@ -132,11 +132,11 @@ func TestHalf(t *testing.T) {
 
 func TestStreamRefusesBadTokens(t *testing.T) {
 	m := testModel(t, testConfigs()[0])
-	s := NewStream(m, 1)
+	s := NewStream(m, 2)
 	for _, bad := range []struct {
 		lanes  []int
 		tokens []uint16
-	}{{[]int{0}, []uint16{999}}, {[]int{1}, []uint16{1}}, {[]int{0}, nil}, {[]int{0, 0}, []uint16{1, 1}}} {
+	}{{[]int{0}, []uint16{999}}, {[]int{2}, []uint16{1}}, {[]int{0}, nil}, {[]int{-1}, []uint16{1}}, {[]int{0, 1, 0}, []uint16{1, 1, 1}}} {
 		if _, err := s.Step(bad.lanes, bad.tokens); err == nil {
 			t.Errorf("tokens %v on lanes %v were taken", bad.tokens, bad.lanes)
 		}

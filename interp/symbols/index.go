@@ -239,7 +239,7 @@ var packages = [...]pkg{
 	{"trafficgpt/lib/widgets", "widgets", "Package widgets makes small control panels in the notebook: sliders, dropdowns, buttons and the like that call Go functions.", tab_trafficgpt_lib_widgets[:]},
 	{"trafficgpt/model", "model", "Package model is the decoder of TrafficGPT and its rivals, on the processor alone: linear attention, causal windows, full softmax, retention and RWKV time mixing as heads of one layer, with hand-written gradients.", tab_trafficgpt_model[:]},
 	{"trafficgpt/model/f32", "f32", "Package f32 holds the float32 arithmetic under the models: matrix products, vector and row kernels, a worker pool and a bump arena.", tab_trafficgpt_model_f32[:]},
-	{"trafficgpt/model/half", "half", "Package half multiplies a few rows by matrices whose weights are kept in 16 bits (IEEE 754 binary16).", tab_trafficgpt_model_half[:]},
+	{"trafficgpt/model/half", "half", "Package half multiplies a few rows by matrices whose weights are kept in 16 bits (IEEE 754 binary16), or in 8.", tab_trafficgpt_model_half[:]},
 	{"trafficgpt/tokenizer", "tokenizer", "Package tokenizer turns flows into the tokens of TrafficGPT and back.", tab_trafficgpt_tokenizer[:]},
 	{"trafficgpt/tokenizer/pcap", "pcap", "Package pcap turns capture files into packets and flows, and back.", tab_trafficgpt_tokenizer_pcap[:]},
 	{"unicode", "unicode", "Package unicode provides data and functions to test some properties of Unicode code points.", tab_unicode[:]},

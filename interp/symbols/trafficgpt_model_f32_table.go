@@ -43,6 +43,7 @@ var tab_trafficgpt_model_f32 = [...]entry{
 	{"Path", f32.Path},
 	{"Paths", f32.Paths},
 	{"Peak", f32.Peak},
+	{"Recur", f32.Recur},
 	{"Scale", f32.Scale},
 	{"ScatterAddRows", f32.ScatterAddRows},
 	{"SetPath", f32.SetPath},

@@ -12,6 +12,9 @@ var tab_trafficgpt_model_half = [...]entry{
 	{"FromFloat32", half.FromFloat32},
 	{"Matrix", (*half.Matrix)(nil)},
 	{"Pack", half.Pack},
+	{"PackQuarter", half.PackQuarter},
 	{"PackedLen", half.PackedLen},
+	{"Quarter", (*half.Quarter)(nil)},
+	{"QuarterLen", half.QuarterLen},
 	{"ToFloat32", half.ToFloat32},
 }

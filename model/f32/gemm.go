@@ -127,15 +127,30 @@ func PackedLen(k, n int) int {
 // another are read faster when they lie together, on huge pages.
 func (p *Packed) Use(memory []float32) { p.data = memory[:0] }
 
-// GemmPacked computes C = A·P + beta·C for a row-major A, m×p.K (lda ≥ p.K), and C, m×p.N (ldc ≥ p.N), on
-// all threads when it is worth it; for m ≤ 16 (generation) along the columns. With beta 0, C is only written.
-func GemmPacked(m int, a []float32, lda int, p *Packed, beta float32, c []float32, ldc int) {
+// GemmPacked computes C = A·P for a row-major A, m×p.K (lda ≥ p.K), into C, m×p.N (ldc ≥ p.N), and adds the row bias (p.N
+// elements; nil: none) to each of its rows, on all threads when it is worth it. With the same kernels a row of C is the
+// same, bit for bit, whatever rows stand beside it: what is generated does not depend on how many flows are.
+func GemmPacked(m int, a []float32, lda int, p *Packed, bias, c []float32, ldc int) {
 	checkMatrix("GemmPacked", "A", false, m, p.K, len(a), lda)
 	checkMatrix("GemmPacked", "C", false, m, p.N, len(c), ldc)
+	if bias != nil {
+		same("GemmPacked", p.N, len(bias))
+	}
 	if m == 0 || p.N == 0 {
 		return
 	}
-	active().gemmPacked(m, a, lda, p, beta, c, ldc)
+	active().gemmPacked(m, a, lda, p, bias, c, ldc)
+}
+
+// setRows sets the rows of C, of n elements, to the bias, or to zero where there is none.
+func setRows(m, n int, bias, c []float32, ldc int) {
+	for i := range m {
+		if bias == nil {
+			clear(c[i*ldc:][:n])
+		} else {
+			copy(c[i*ldc:][:n], bias)
+		}
+	}
 }
 
 // product is the argument list of one matrix product.

@@ -3,6 +3,9 @@ package f32
 // tileFunc is one product kernel; see the stubs for what it computes.
 type tileFunc func(tiles, k int, a *float32, ars, acs, astep int, b *float32, bs int, c *float32, ldc, cols, flags int, alpha float32, pf uintptr, pfs int)
 
+// rowFunc is the kernel of a single row and some panels side by side.
+type rowFunc func(k int, a, b *float32, pitch int, c *float32, flags int)
+
 // engine computes products with the kernels of one instruction set. Tiles of mr×nr elements of C stay in
 // registers while k runs; a panel of nr columns of B and blockK rows stays in the first cache while tiles of
 // rows pass over it. A is read where it lies or, if it is to be transposed, from a copy in tiles. What the next
@@ -11,6 +14,7 @@ type engine struct {
 	mr, nr          int
 	pack            func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int) // packB, made once
 	full, half      []tileFunc                                                                      // by number of rows: nr and nr/2 columns wide
+	row             []rowFunc                                                                       // by number of panels
 	dot             func(x, y []float32) float32
 	fourDots        func(x []float32, y *float32, ldy int, s *[4]float32)
 	add             func(dst, a, b []float32)
@@ -138,16 +142,16 @@ var (
 	})
 )
 
-func (e *engine) gemmPacked(m int, a []float32, lda int, p *Packed, beta float32, c []float32, ldc int) {
-	if p.width != e.nr || p.K == 0 || (beta != 0 && beta != 1) {
-		naiveGemmPacked(m, a, lda, p, beta, c, ldc)
-		return
+func (e *engine) gemmPacked(m int, a []float32, lda int, p *Packed, bias, c []float32, ldc int) {
+	switch {
+	case p.width != e.nr || p.K == 0:
+		naiveGemmPacked(m, a, lda, p, bias, c, ldc)
+	case m <= fewRows:
+		e.timesFew(m, a, lda, p, bias, c, ldc)
+	default:
+		setRows(m, p.N, bias, c, ldc)
+		e.timesPacked(m, 1, a, lda, *p, addToC, c, ldc, m*p.N*p.K >= serialBelow)
 	}
-	flags := 0
-	if beta != 0 {
-		flags = addToC
-	}
-	e.timesPacked(m, 1, a, lda, *p, flags, c, ldc, m*p.N*p.K >= serialBelow)
 }
 
 // timesPacked computes C = alpha·A·P as the flags say.

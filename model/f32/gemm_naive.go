@@ -40,8 +40,9 @@ func naiveRow(p *product, i int) {
 }
 
 // naiveGemmPacked reads packed panels of any width.
-func naiveGemmPacked(m int, a []float32, lda int, p *Packed, beta float32, c []float32, ldc int) {
-	args := naivePackedArgs{product{m: 1, k: p.K, alpha: 1, a: a, lda: lda, ldb: p.width, beta: beta, c: c, ldc: ldc}, *p}
+func naiveGemmPacked(m int, a []float32, lda int, p *Packed, bias, c []float32, ldc int) {
+	setRows(m, p.N, bias, c, ldc)
+	args := naivePackedArgs{product{m: 1, k: p.K, alpha: 1, a: a, lda: lda, ldb: p.width, beta: 1, c: c, ldc: ldc}, *p}
 	work := p.N * max(p.K, 1)
 	naivePackedLoop.run(m, max(1, serialBelow/work), m*work >= serialBelow, args)
 }

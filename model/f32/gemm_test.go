@@ -169,15 +169,24 @@ func TestGemmPacked(t *testing.T) {
 		for _, m := range []int{1, 2, 3, 5, 8, 12, 13, 16, 17, 40, 200, 500} {
 			for _, n := range []int{1, 15, 16, 31, 32, 33, 100, 260} {
 				k := 1 + r.IntN(300)
-				beta := []float32{0, 1, 2}[r.IntN(3)]
-				p, c, c0 := randomProduct(r, false, r.IntN(2) == 0, m, n, k, 1, beta)
+				p, c, c0 := randomProduct(r, false, r.IntN(2) == 0, m, n, k, 1, float32(r.IntN(2)))
+				bias := newGuarded(n, r.IntN(16)).random(r)
+				for i := range m { // what the product is added to, while C itself may hold anything
+					copy(c0[i*p.ldc:][:n], bias.v)
+					p.c[i*p.ldc] = nan32
+				}
 				Pack(p.transB, k, n, p.b, p.ldb, &packed)
 				if packed.K != k || packed.N != n || packed.Bytes() < 4*k*n {
 					t.Fatalf("packed %d×%d in %d bytes, want %d×%d", packed.K, packed.N, packed.Bytes(), k, n)
 				}
-				GemmPacked(m, p.a, p.lda, &packed, beta, p.c, p.ldc)
+				if p.beta == 0 {
+					GemmPacked(m, p.a, p.lda, &packed, nil, p.c, p.ldc)
+				} else {
+					GemmPacked(m, p.a, p.lda, &packed, bias.v, p.c, p.ldc)
+				}
 				checkProduct(t, p, c0)
 				c.check(t, "C")
+				bias.check(t, "bias")
 			}
 		}
 		here := Path()
@@ -188,11 +197,38 @@ func TestGemmPacked(t *testing.T) {
 				t.Fatal(err)
 			}
 			copy(c.v, c0)
-			GemmPacked(9, p.a, p.lda, &packed, 0, p.c, p.ldc)
+			GemmPacked(9, p.a, p.lda, &packed, nil, p.c, p.ldc)
 			checkProduct(t, p, c0)
 		}
 		if err := SetPath(here); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestRowsAlone wants each row of a packed product to be the same, bit for bit, alone, among few and among many.
+func TestRowsAlone(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(45, 46))
+		for _, shape := range [][2]int{{1, 1}, {64, 260}, {100, 50}, {256, 33}, {300, 64}, {1024, 256}, {700, 7}} {
+			const rows = 40
+			k, n := shape[0], shape[1]
+			p, _, _ := randomProduct(r, false, false, rows, n, k, 1, 0)
+			bias := newGuarded(n, 3).random(r).v
+			var packed Packed
+			Pack(false, k, n, p.b, p.ldb, &packed)
+			want, got := make([]float32, rows*n), make([]float32, rows*n)
+			for i := range rows {
+				GemmPacked(1, p.a[i*p.lda:], p.lda, &packed, bias, want[i*n:], n)
+			}
+			for m := 2; m <= rows; m++ {
+				GemmPacked(m, p.a, p.lda, &packed, bias, got, n)
+				for i, v := range got[:m*n] {
+					if v != want[i] {
+						t.Fatalf("%d×%d: row %d, column %d is %v among %d rows and %v alone", k, n, i/n, i%n, v, m, want[i])
+					}
+				}
+			}
 		}
 	})
 }
@@ -255,7 +291,7 @@ func TestGemmDenormals(t *testing.T) {
 				Pack(p.transB, p.k, p.n, p.b, p.ldb, &packed)
 				again := make([]float32, p.m*p.n)
 				if !p.transA {
-					GemmPacked(p.m, p.a, p.lda, &packed, 0, again, p.n)
+					GemmPacked(p.m, p.a, p.lda, &packed, nil, again, p.n)
 				}
 				want := float32(p.k) * p.a[0]
 				for i := range p.m {
@@ -292,12 +328,12 @@ func TestGemmNothing(t *testing.T) {
 		var p Packed
 		Pack(false, 0, 3, nil, 3, &p)
 		c[0] = nan32
-		GemmPacked(1, nil, 0, &p, 0, c[:3], 3)
+		GemmPacked(1, nil, 0, &p, nil, c[:3], 3)
 		if c[0] != 0 {
 			t.Errorf("packed with k 0: %v", c)
 		}
 		Pack(false, 2, 0, nil, 0, &p)
-		GemmPacked(2, bad, 2, &p, 0, nil, 0)
+		GemmPacked(2, bad, 2, &p, nil, nil, 0)
 	})
 }
 

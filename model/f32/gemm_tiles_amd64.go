@@ -59,7 +59,8 @@ type left struct {
 	trans, tiled bool
 }
 
-// tiles runs count tiles of mr rows: the first is the tile-th and begins at the given row.
+// tiles runs count tiles of mr rows: the first is the tile-th and begins at the given row. While they compute, the
+// tallest fetch what h names, and others what lies h.address bytes behind each row of B.
 func (e *engine) tiles(kernel []tileFunc, count, mr, tile, row int, a left, b *float32, bs int, c []float32, ldc, cols, flags int, alpha float32, h ahead) {
 	ars, acs, at, step := 4*a.ld, 4, 4*a.ld*row, 4*a.ld*mr
 	if a.tiled {
@@ -68,7 +69,7 @@ func (e *engine) tiles(kernel []tileFunc, count, mr, tile, row int, a left, b *f
 	} else if a.trans {
 		ars, acs, at, step = 4, ars, 4*row, 4*mr
 	}
-	if h.address == 0 {
+	if mr == e.mr && h.address == 0 {
 		h = aheadOf(b, 0)
 	}
 	kernel[mr](count, a.k, addBytes(a.data, at), ars, acs, step, b, bs, &c[row*ldc], 4*ldc, cols, flags, alpha, h.address, h.stride)
@@ -107,8 +108,8 @@ func (e *engine) panel(m int, a left, b *float32, bs int, c []float32, ldc, cols
 		run((whole+1)/2, e.mr, first)
 		run(whole/2, e.mr, second)
 	}
-	run(min(top, 1), top, second)
-	run(min(last, 1), last, second)
+	run(min(top, 1), top, ahead{})
+	run(min(last, 1), last, ahead{})
 }
 
 // packA turns m columns of A as stored (k rows of lda elements) into the tiles that cut names, each of k columns

@@ -15,7 +15,7 @@ type path struct {
 	peakFlops float64         // in each loop
 
 	gemm       func(p product, threads bool)
-	gemmPacked func(m int, a []float32, lda int, p *Packed, beta float32, c []float32, ldc int)
+	gemmPacked func(m int, a []float32, lda int, p *Packed, bias, c []float32, ldc int)
 	packB      func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int)
 
 	exp, gelu, silu, sigmoid, elu1 func(dst, x []float32)
@@ -32,6 +32,7 @@ type path struct {
 	normSums                       func(dy, x, gamma []float32, mean, rstd float32) (s1, s2 float32)
 	normGrad                       func(dx, dy, x, gamma, dgamma, dbeta []float32, mean, rstd, m1, m2 float32)
 	adamW                          func(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32)
+	recur                          func(o, q, k, v, s []float32, gamma float32)
 	transpose                      func(dst []float32, ldd int, src []float32, lds, rows, cols int)
 }
 

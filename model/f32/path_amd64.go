@@ -23,7 +23,8 @@ func avx2Path() *path {
 	p.name, p.peak, p.peakFlops = "avx2", peakavx2, 24*8
 	e := &engine{mr: 6, nr: 16, transposeBlocks: transposeavx2, copyRows: copyRowsavx2, copyPart: copyPartavx2, copyFour: copyFouravx2, dot: dotavx2, fourDots: fourDotsavx2, add: addavx2, addScaled: addScaledavx2, scale: scaleavx2,
 		full: []tileFunc{nil, gemm1x16avx2, gemm2x16avx2, gemm3x16avx2, gemm4x16avx2, gemm5x16avx2, gemm6x16avx2},
-		half: []tileFunc{nil, gemm1x8avx2, gemm2x8avx2, gemm3x8avx2, gemm4x8avx2, gemm5x8avx2, gemm6x8avx2}}
+		half: []tileFunc{nil, gemm1x8avx2, gemm2x8avx2, gemm3x8avx2, gemm4x8avx2, gemm5x8avx2, gemm6x8avx2},
+		row:  []rowFunc{nil, row1x16avx2, row2x16avx2, row3x16avx2, row4x16avx2}}
 	e.install(&p)
 	p.exp, p.gelu, p.silu, p.sigmoid, p.elu1 = expavx2, geluavx2, siluavx2, sigmoidavx2, eluOneavx2
 	p.geluGrad, p.siluGrad, p.elu1Grad = geluGradavx2, siluGradavx2, eluOneGradavx2
@@ -31,7 +32,7 @@ func avx2Path() *path {
 	p.dot, p.sum, p.sumSquares, p.max, p.expSum = dotavx2, sumavx2, sumSquaresavx2, maxavx2, expSumavx2
 	p.softmaxGrad, p.variance, p.normSums, p.normGrad = softmaxGradavx2, varianceavx2, normSumsavx2, normGradavx2
 	p.normalize = shiftOrNot(normalizeavx2, normalizeOnlyavx2)
-	p.adamW = adamWith(adamWavx2)
+	p.adamW, p.recur = adamWith(adamWavx2), recuravx2
 	return &p
 }
 
@@ -42,7 +43,8 @@ func avx512Path() *path {
 		full: []tileFunc{nil, gemm1x32avx512, gemm2x32avx512, gemm3x32avx512, gemm4x32avx512, gemm5x32avx512, gemm6x32avx512,
 			gemm7x32avx512, gemm8x32avx512, gemm9x32avx512, gemm10x32avx512, gemm11x32avx512, gemm12x32avx512},
 		half: []tileFunc{nil, gemm1x16avx512, gemm2x16avx512, gemm3x16avx512, gemm4x16avx512, gemm5x16avx512, gemm6x16avx512,
-			gemm7x16avx512, gemm8x16avx512, gemm9x16avx512, gemm10x16avx512, gemm11x16avx512, gemm12x16avx512}}
+			gemm7x16avx512, gemm8x16avx512, gemm9x16avx512, gemm10x16avx512, gemm11x16avx512, gemm12x16avx512},
+		row: []rowFunc{nil, row1x32avx512, row2x32avx512, row3x32avx512, row4x32avx512}}
 	e.install(&p)
 	p.exp, p.gelu, p.silu, p.sigmoid, p.elu1 = expavx512, geluavx512, siluavx512, sigmoidavx512, eluOneavx512
 	p.geluGrad, p.siluGrad, p.elu1Grad = geluGradavx512, siluGradavx512, eluOneGradavx512
@@ -50,7 +52,7 @@ func avx512Path() *path {
 	p.dot, p.sum, p.sumSquares, p.max, p.expSum = dotavx512, sumavx512, sumSquaresavx512, maxavx512, expSumavx512
 	p.softmaxGrad, p.variance, p.normSums, p.normGrad = softmaxGradavx512, varianceavx512, normSumsavx512, normGradavx512
 	p.normalize = shiftOrNot(normalizeavx512, normalizeOnlyavx512)
-	p.adamW = adamWith(adamWavx512)
+	p.adamW, p.recur = adamWith(adamWavx512), recuravx512
 	return &p
 }
 

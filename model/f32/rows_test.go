@@ -259,7 +259,7 @@ func TestShortSlicesPanic(t *testing.T) {
 		"Gemm ld":        func() { Gemm(false, false, 3, 3, 4, 1, s, 3, s, 3, 0, s, 3) },
 		"Gemm negative":  func() { Gemm(false, false, -1, 3, 4, 1, s, 4, s, 3, 0, s, 3) },
 		"GemmBatch C":    func() { GemmBatch(3, false, false, 2, 2, 2, 1, s, 2, 4, s, 2, 4, 0, s, 2, 5) },
-		"GemmPacked":     func() { var p Packed; Pack(false, 3, 4, s, 4, &p); GemmPacked(4, s, 3, &p, 0, s, 4) },
+		"GemmPacked":     func() { var p Packed; Pack(false, 3, 4, s, 4, &p); GemmPacked(4, s, 3, &p, nil, s, 4) },
 		"Pack":           func() { Pack(true, 4, 4, s, 4, &Packed{}) },
 		"Exp":            func() { Exp(s, s[:11]) },
 		"Add":            func() { Add(s, s, s[1:]) },

@@ -6,7 +6,8 @@ package f32
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -15,7 +16,8 @@ func gemm6x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -24,7 +26,8 @@ func gemm5x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -33,7 +36,8 @@ func gemm4x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -42,7 +46,8 @@ func gemm3x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -51,7 +56,8 @@ func gemm2x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -60,7 +66,8 @@ func gemm1x16avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -69,7 +76,8 @@ func gemm6x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -78,7 +86,8 @@ func gemm5x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -87,7 +96,8 @@ func gemm4x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -96,7 +106,8 @@ func gemm3x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
@@ -105,10 +116,35 @@ func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 // C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,
 // row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;
 // cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for
-// every eight of k, pfs bytes apart, from pf on into the second cache.
+// every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what
+// lies pf bytes behind each row of B.
 //
 //go:noescape
 func gemm1x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
+
+// row1x16avx2 multiplies k elements at a with 1 panels of B, pitch bytes apart and each of k rows
+// of 16 columns, into columns at c (flags&1: added to them).
+//
+//go:noescape
+func row1x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+
+// row2x16avx2 multiplies k elements at a with 2 panels of B, pitch bytes apart and each of k rows
+// of 16 columns, into columns at c (flags&1: added to them).
+//
+//go:noescape
+func row2x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+
+// row3x16avx2 multiplies k elements at a with 3 panels of B, pitch bytes apart and each of k rows
+// of 16 columns, into columns at c (flags&1: added to them).
+//
+//go:noescape
+func row3x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+
+// row4x16avx2 multiplies k elements at a with 4 panels of B, pitch bytes apart and each of k rows
+// of 16 columns, into columns at c (flags&1: added to them).
+//
+//go:noescape
+func row4x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
 
 // transposeavx2 transposes blocks squares of 8×8: square b is read from columns 8·b of src and
 // written to rows 8·b of dst. ldd and lds are row distances in bytes.

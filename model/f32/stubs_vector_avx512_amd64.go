@@ -131,3 +131,8 @@ func normGradavx512(dx []float32, dy []float32, x []float32, gamma []float32, dg
 //
 //go:noescape
 func adamWavx512(p []float32, g []float32, m []float32, v []float32, step float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, eps float32, keep float32)
+
+// recuravx512 sets s = gamma·s + kᵀv and then o = q·s; s has len(q) rows of len(o) elements.
+//
+//go:noescape
+func recuravx512(o []float32, q []float32, k []float32, v []float32, s []float32, gamma float32)

@@ -210,3 +210,16 @@ type adamArgs struct {
 var adamLoop = NewLoop(func(a *adamArgs, lo, hi, _ int) {
 	a.f(a.p[lo:hi], a.g[lo:hi], a.m[lo:hi], a.v[lo:hi], a.lr, a.beta1, a.beta2, a.eps, a.decay, a.t1, a.t2)
 })
+
+// Recur is one row of a linear recurrence, the core of linear attention and retention: it sets
+//
+//	S = gamma·S + kᵀ·v;  o = q·S
+//
+// for a state S of len(q) rows of len(o) elements without gaps; k has the length of q, v that of o. S is read and written
+// once. One thread.
+func Recur(o, q, k, v, s []float32, gamma float32) {
+	same("Recur", len(q), len(k))
+	same("Recur", len(o), len(v))
+	same("Recur", len(q)*len(o), len(s))
+	active().recur(o, q, k, v, s, gamma)
+}

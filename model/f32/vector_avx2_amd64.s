@@ -2376,3 +2376,143 @@ done:
 	VLDMXCSR (SP)
 	VZEROUPPER
 	RET
+
+// func recuravx2(o []float32, q []float32, k []float32, v []float32, s []float32, gamma float32)
+// Requires: AVX, FMA3
+TEXT ·recuravx2(SB), NOSPLIT, $0-124
+	MOVQ         o_base+0(FP), AX
+	MOVQ         v_base+72(FP), CX
+	MOVQ         s_base+96(FP), DX
+	MOVQ         o_len+8(FP), BX
+	SHLQ         $0x02, BX
+	VBROADCASTSS gamma+120(FP), Y0
+	MOVQ         o_len+8(FP), SI
+	XORQ         DI, DI
+	SUBQ         $+32, SI
+	JL           strip_4End
+
+strip_4:
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS (CX)(DI*4), Y5
+	VMOVUPS 32(CX)(DI*4), Y6
+	VMOVUPS 64(CX)(DI*4), Y7
+	VMOVUPS 96(CX)(DI*4), Y8
+	MOVQ    q_base+24(FP), R8
+	MOVQ    k_base+48(FP), R9
+	MOVQ    q_len+32(FP), R10
+	MOVQ    DX, R11
+	TESTQ   R10, R10
+	JZ      strip_4Summed
+
+strip_4Row:
+	VBROADCASTSS (R9), Y9
+	VBROADCASTSS (R8), Y10
+	VMOVUPS      (R11)(DI*4), Y11
+	VMULPS       Y0, Y11, Y11
+	VFMADD231PS  Y9, Y5, Y11
+	VMOVUPS      Y11, (R11)(DI*4)
+	VFMADD231PS  Y10, Y11, Y1
+	VMOVUPS      32(R11)(DI*4), Y11
+	VMULPS       Y0, Y11, Y11
+	VFMADD231PS  Y9, Y6, Y11
+	VMOVUPS      Y11, 32(R11)(DI*4)
+	VFMADD231PS  Y10, Y11, Y2
+	VMOVUPS      64(R11)(DI*4), Y11
+	VMULPS       Y0, Y11, Y11
+	VFMADD231PS  Y9, Y7, Y11
+	VMOVUPS      Y11, 64(R11)(DI*4)
+	VFMADD231PS  Y10, Y11, Y3
+	VMOVUPS      96(R11)(DI*4), Y11
+	VMULPS       Y0, Y11, Y11
+	VFMADD231PS  Y9, Y8, Y11
+	VMOVUPS      Y11, 96(R11)(DI*4)
+	VFMADD231PS  Y10, Y11, Y4
+	ADDQ         $+4, R9
+	ADDQ         $+4, R8
+	ADDQ         BX, R11
+	DECQ         R10
+	JNZ          strip_4Row
+
+strip_4Summed:
+	VMOVUPS Y1, (AX)(DI*4)
+	VMOVUPS Y2, 32(AX)(DI*4)
+	VMOVUPS Y3, 64(AX)(DI*4)
+	VMOVUPS Y4, 96(AX)(DI*4)
+	ADDQ    $+32, DI
+	SUBQ    $+32, SI
+	JGE     strip_4
+
+strip_4End:
+	ADDQ $+32, SI
+	SUBQ $+8, SI
+	JL   strip_1End
+
+strip_1:
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS (CX)(DI*4), Y2
+	MOVQ    q_base+24(FP), R8
+	MOVQ    k_base+48(FP), R9
+	MOVQ    q_len+32(FP), R10
+	MOVQ    DX, R11
+	TESTQ   R10, R10
+	JZ      strip_1Summed
+
+strip_1Row:
+	VBROADCASTSS (R9), Y3
+	VBROADCASTSS (R8), Y4
+	VMOVUPS      (R11)(DI*4), Y5
+	VMULPS       Y0, Y5, Y5
+	VFMADD231PS  Y3, Y2, Y5
+	VMOVUPS      Y5, (R11)(DI*4)
+	VFMADD231PS  Y4, Y5, Y1
+	ADDQ         $+4, R9
+	ADDQ         $+4, R8
+	ADDQ         BX, R11
+	DECQ         R10
+	JNZ          strip_1Row
+
+strip_1Summed:
+	VMOVUPS Y1, (AX)(DI*4)
+	ADDQ    $+8, DI
+	SUBQ    $+8, SI
+	JGE     strip_1
+
+strip_1End:
+	ADDQ       $+8, SI
+	TESTQ      SI, SI
+	JZ         done
+	LEAQ       tail<>+64(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    (R8), Y1
+	VXORPS     Y2, Y2, Y2
+	VMASKMOVPS (CX)(DI*4), Y1, Y3
+	MOVQ       q_base+24(FP), CX
+	MOVQ       k_base+48(FP), SI
+	MOVQ       q_len+32(FP), R8
+	TESTQ      R8, R8
+	JZ         partSummed
+
+partRow:
+	VBROADCASTSS (SI), Y4
+	VBROADCASTSS (CX), Y5
+	VMASKMOVPS   (DX)(DI*4), Y1, Y6
+	VMULPS       Y0, Y6, Y6
+	VFMADD231PS  Y4, Y3, Y6
+	VMASKMOVPS   Y6, Y1, (DX)(DI*4)
+	VFMADD231PS  Y5, Y6, Y2
+	ADDQ         $+4, SI
+	ADDQ         $+4, CX
+	ADDQ         BX, DX
+	DECQ         R8
+	JNZ          partRow
+
+partSummed:
+	VMASKMOVPS Y2, Y1, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET

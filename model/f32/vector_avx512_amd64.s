@@ -2385,3 +2385,142 @@ done:
 	VLDMXCSR (SP)
 	VZEROUPPER
 	RET
+
+// func recuravx512(o []float32, q []float32, k []float32, v []float32, s []float32, gamma float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·recuravx512(SB), NOSPLIT, $0-124
+	MOVQ         o_base+0(FP), AX
+	MOVQ         v_base+72(FP), CX
+	MOVQ         s_base+96(FP), DX
+	MOVQ         o_len+8(FP), BX
+	SHLQ         $0x02, BX
+	VBROADCASTSS gamma+120(FP), Z0
+	MOVQ         o_len+8(FP), SI
+	XORQ         DI, DI
+	SUBQ         $+64, SI
+	JL           strip_4End
+
+strip_4:
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VMOVUPS (CX)(DI*4), Z5
+	VMOVUPS 64(CX)(DI*4), Z6
+	VMOVUPS 128(CX)(DI*4), Z7
+	VMOVUPS 192(CX)(DI*4), Z8
+	MOVQ    q_base+24(FP), R8
+	MOVQ    k_base+48(FP), R9
+	MOVQ    q_len+32(FP), R10
+	MOVQ    DX, R11
+	TESTQ   R10, R10
+	JZ      strip_4Summed
+
+strip_4Row:
+	VBROADCASTSS (R9), Z9
+	VBROADCASTSS (R8), Z10
+	VMOVUPS      (R11)(DI*4), Z11
+	VMULPS       Z0, Z11, Z11
+	VFMADD231PS  Z9, Z5, Z11
+	VMOVUPS      Z11, (R11)(DI*4)
+	VFMADD231PS  Z10, Z11, Z1
+	VMOVUPS      64(R11)(DI*4), Z11
+	VMULPS       Z0, Z11, Z11
+	VFMADD231PS  Z9, Z6, Z11
+	VMOVUPS      Z11, 64(R11)(DI*4)
+	VFMADD231PS  Z10, Z11, Z2
+	VMOVUPS      128(R11)(DI*4), Z11
+	VMULPS       Z0, Z11, Z11
+	VFMADD231PS  Z9, Z7, Z11
+	VMOVUPS      Z11, 128(R11)(DI*4)
+	VFMADD231PS  Z10, Z11, Z3
+	VMOVUPS      192(R11)(DI*4), Z11
+	VMULPS       Z0, Z11, Z11
+	VFMADD231PS  Z9, Z8, Z11
+	VMOVUPS      Z11, 192(R11)(DI*4)
+	VFMADD231PS  Z10, Z11, Z4
+	ADDQ         $+4, R9
+	ADDQ         $+4, R8
+	ADDQ         BX, R11
+	DECQ         R10
+	JNZ          strip_4Row
+
+strip_4Summed:
+	VMOVUPS Z1, (AX)(DI*4)
+	VMOVUPS Z2, 64(AX)(DI*4)
+	VMOVUPS Z3, 128(AX)(DI*4)
+	VMOVUPS Z4, 192(AX)(DI*4)
+	ADDQ    $+64, DI
+	SUBQ    $+64, SI
+	JGE     strip_4
+
+strip_4End:
+	ADDQ $+64, SI
+	SUBQ $+16, SI
+	JL   strip_1End
+
+strip_1:
+	VPXORD  Z12, Z12, Z12
+	VMOVUPS (CX)(DI*4), Z1
+	MOVQ    q_base+24(FP), R8
+	MOVQ    k_base+48(FP), R9
+	MOVQ    q_len+32(FP), R10
+	MOVQ    DX, R11
+	TESTQ   R10, R10
+	JZ      strip_1Summed
+
+strip_1Row:
+	VBROADCASTSS (R9), Z2
+	VBROADCASTSS (R8), Z3
+	VMOVUPS      (R11)(DI*4), Z4
+	VMULPS       Z0, Z4, Z4
+	VFMADD231PS  Z2, Z1, Z4
+	VMOVUPS      Z4, (R11)(DI*4)
+	VFMADD231PS  Z3, Z4, Z12
+	ADDQ         $+4, R9
+	ADDQ         $+4, R8
+	ADDQ         BX, R11
+	DECQ         R10
+	JNZ          strip_1Row
+
+strip_1Summed:
+	VMOVUPS Z12, (AX)(DI*4)
+	ADDQ    $+16, DI
+	SUBQ    $+16, SI
+	JGE     strip_1
+
+strip_1End:
+	ADDQ      $+16, SI
+	TESTQ     SI, SI
+	JZ        done
+	MOVQ      $-1, R8
+	BZHIQ     SI, R8, R8
+	KMOVW     R8, K1
+	VPXORD    Z13, Z13, Z13
+	VMOVUPS.Z (CX)(DI*4), K1, Z1
+	MOVQ      q_base+24(FP), CX
+	MOVQ      k_base+48(FP), SI
+	MOVQ      q_len+32(FP), R8
+	TESTQ     R8, R8
+	JZ        partSummed
+
+partRow:
+	VBROADCASTSS (SI), Z2
+	VBROADCASTSS (CX), Z3
+	VMOVUPS.Z    (DX)(DI*4), K1, Z4
+	VMULPS       Z0, Z4, Z4
+	VFMADD231PS  Z2, Z1, Z4
+	VMOVUPS      Z4, K1, (DX)(DI*4)
+	VFMADD231PS  Z3, Z4, Z13
+	ADDQ         $+4, SI
+	ADDQ         $+4, CX
+	ADDQ         BX, DX
+	DECQ         R8
+	JNZ          partRow
+
+partSummed:
+	VMOVUPS Z13, K1, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET

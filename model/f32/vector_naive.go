@@ -41,6 +41,7 @@ var naive = path{
 	normSums:  naiveNormSums,
 	normGrad:  naiveNormGrad,
 	adamW:     naiveAdamW,
+	recur:     naiveRecur,
 	transpose: naiveTranspose,
 }
 
@@ -160,6 +161,17 @@ func naiveTranspose(dst []float32, ldd int, src []float32, lds, rows, cols int) 
 	for r := range rows {
 		for c, v := range src[r*lds : r*lds+cols] {
 			dst[c*ldd+r] = v
+		}
+	}
+}
+
+func naiveRecur(o, q, k, v, s []float32, gamma float32) {
+	clear(o)
+	for i := range q {
+		row := s[i*len(o):][:len(o)]
+		for j := range row {
+			row[j] = gamma*row[j] + k[i]*v[j]
+			o[j] += q[i] * row[j]
 		}
 	}
 }

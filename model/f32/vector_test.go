@@ -268,7 +268,7 @@ func TestSameForAnyThreads(t *testing.T) {
 			var p Packed
 			Pack(false, cols, rows, y, rows, &p)
 			d := make([]float32, rows*rows)
-			GemmPacked(rows, x, cols, &p, 0, d, rows)
+			GemmPacked(rows, x, cols, &p, nil, d, rows)
 			e := make([]float32, cols*rows)
 			Gemm(true, false, cols, rows, rows, 1, x, cols, y, rows, 0, e, rows)
 			for _, s := range [][]float32{dx, dg, db, c, d, e} {
@@ -316,6 +316,40 @@ func TestDenormalsLive(t *testing.T) {
 		Gemm(false, false, 1, 1, 3, 1, x, 3, []float32{1, 1, 1}, 1, 0, c, 1)
 		if c[0] != 3*tiny {
 			t.Errorf("Gemm of denormals: %v, want %v", c[0], 3*tiny)
+		}
+	})
+}
+
+// TestRecur holds the recurrence to its definition in float64, at widths of whole strips, vectors and parts of one.
+func TestRecur(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(23, 24))
+		for _, rows := range []int{0, 1, 3, 64} {
+			for _, cols := range []int{0, 1, 5, 8, 16, 17, 33, 64, 65, 100, 128, 150} {
+				q, k, v := input(r, rows, 1, false), input(r, rows, 1, false), input(r, cols, 1, false)
+				o, s := input(r, cols, 1, false), input(r, rows*cols, 1, false)
+				if rows > 1 && cols > 2 {
+					s.v[cols], s.v[1], s.v[2] = 1e-42, inf32, nan32
+				}
+				const gamma = 0.75
+				want, sum := make([]float64, rows*cols), make([]float64, cols)
+				for i := range want {
+					want[i] = gamma*float64(s.v[i]) + float64(k.v[i/cols])*float64(v.v[i%cols])
+					sum[i%cols] += float64(q.v[i/cols]) * want[i]
+				}
+				Recur(o.v, q.v, k.v, v.v, s.v, gamma)
+				for i, w := range want {
+					if !close32(s.v[i], float32(w), 5e-7) {
+						t.Fatalf("%d×%d: S[%d] = %v, want %v", rows, cols, i, s.v[i], w)
+					}
+				}
+				for j, w := range sum {
+					if !close32(o.v[j], float32(w), 1e-5) {
+						t.Fatalf("%d×%d: o[%d] = %v, want %v", rows, cols, j, o.v[j], w)
+					}
+				}
+				checkGuards(t, q, k, v, o, s)
+			}
 		}
 	})
 }

@@ -1,8 +1,9 @@
 // Package half multiplies a few rows by matrices whose weights are kept in 16
-// bits (IEEE 754 binary16). Where a product reads each weight once, as when one
-// flow is generated, its time is that of fetching the weights, and half the
-// bytes take half the time. Sums stay in float32; a weight is rounded by at most
-// 2^-11 of itself.
+// bits (IEEE 754 binary16), or in 8. Where a product reads each weight once, as
+// when one flow is generated, its time is that of fetching the weights, and half
+// the bytes take half the time. Sums stay in float32. A [Matrix] rounds a weight
+// by at most 2^-11 of itself; a [Quarter] by 1/254 of the largest of its column,
+// which is good for a first guess.
 //
 // The kernels follow f32.Path, so that one switch chooses all of them.
 package half
@@ -36,58 +37,81 @@ func PackedLen(k, n int) int { return (n + columns - 1) / columns * columns * k 
 // It takes its memory, of at least PackedLen elements, from the caller, so that
 // matrices that are used one after another can lie together.
 func Pack(transB bool, k, n int, b []float32, ldb int, memory []float32) *Matrix {
-	rows, cols := k, n
-	if transB {
-		rows, cols = n, k
-	}
-	if ldb < cols || rows > 0 && cols > 0 && len(b) < (rows-1)*ldb+cols {
-		panic(fmt.Sprintf("half.Pack: %d×%d with rows of %d elements does not fit %d", rows, cols, ldb, len(b)))
-	}
-	panels := (n + columns - 1) / columns
+	checkStored("Pack", transB, k, n, len(b), ldb, len(memory), PackedLen(k, n))
 	m := &Matrix{K: k, N: n}
-	if need := panels * columns * k; need > 0 {
-		if len(memory) < PackedLen(k, n) {
-			panic(fmt.Sprintf("half.Pack: %d×%d needs %d elements of memory, has %d", k, n, PackedLen(k, n), len(memory)))
-		}
+	if need := 2 * PackedLen(k, n); need > 0 {
 		m.data = unsafe.Slice((*uint16)(unsafe.Pointer(&memory[0])), need)
 	}
-	f32.Parallel(panels, 1, func(lo, hi, _ int) {
+	eachWeight(transB, k, n, ldb, func(at, from int) { m.data[at] = FromFloat32(b[from]) })
+	return m
+}
+
+// eachWeight calls put for every weight of op(B), with its place in the panels and
+// in B as stored; panels side by side, each column downwards.
+func eachWeight(transB bool, k, n, ldb int, put func(at, from int)) {
+	f32.Parallel((n+columns-1)/columns, 1, func(lo, hi, _ int) {
 		for p := lo; p < hi; p++ {
-			out := m.data[p*columns*k:][:columns*k]
-			for l := range k {
-				for j := range min(columns, n-p*columns) {
-					at := l*ldb + p*columns + j
+			for j := range min(columns, n-p*columns) {
+				for l := range k {
+					from := l*ldb + p*columns + j
 					if transB {
-						at = (p*columns+j)*ldb + l
+						from = (p*columns+j)*ldb + l
 					}
-					out[l*columns+j] = FromFloat32(b[at])
+					put((p*k+l)*columns+j, from)
 				}
 			}
 		}
 	})
-	return m
+}
+
+// checkStored panics unless B as stored fits its slice and the memory is enough.
+func checkStored(op string, transB bool, k, n, length, ldb, memory, need int) {
+	rows, cols := k, n
+	if transB {
+		rows, cols = n, k
+	}
+	if ldb < cols || rows > 0 && cols > 0 && length < (rows-1)*ldb+cols {
+		panic(fmt.Sprintf("half.%s: %d×%d with rows of %d elements does not fit %d", op, rows, cols, ldb, length))
+	}
+	if memory < need {
+		panic(fmt.Sprintf("half.%s: %d×%d needs %d elements of memory, has %d", op, k, n, need, memory))
+	}
 }
 
 // Times computes C = A·M for m rows of A (row length lda ≥ K) on all threads;
 // C has row length ldc ≥ N. It is made for few rows.
 func (m *Matrix) Times(rows int, a []float32, lda int, c []float32, ldc int) {
-	if rows == 0 || m.N == 0 {
+	times(m, m.K, m.N, rows, a, lda, c, ldc)
+}
+
+func (m *Matrix) panel(p int, x []float32, y *[columns]float32) {
+	kernel()(x, m.data[p*columns*m.K:][:columns*m.K], y)
+}
+
+// panels is a matrix of which y = x·panel can be computed.
+type panels interface {
+	panel(p int, x []float32, y *[columns]float32)
+}
+
+func times(m panels, k, n, rows int, a []float32, lda int, c []float32, ldc int) {
+	if rows == 0 || n == 0 {
 		return
 	}
-	if lda < m.K || ldc < m.N || len(a) < (rows-1)*lda+m.K || len(c) < (rows-1)*ldc+m.N {
+	if lda < k || ldc < n || len(a) < (rows-1)*lda+k || len(c) < (rows-1)*ldc+n {
 		panic(fmt.Sprintf("half.Times: %d rows of %d and %d elements do not fit %d and %d", rows, lda, ldc, len(a), len(c)))
 	}
-	panels := (m.N + columns - 1) / columns
+	count := (n + columns - 1) / columns
 	// Two pieces a thread: enough to even out, few enough to start quickly.
-	grain := max(1, (panels+3)/4)
-	if rows*m.K*m.N < 1<<15 {
-		grain = panels
+	grain := max(1, (count+3)/4)
+	if rows*k*n < 1<<15 {
+		grain = count
 	}
-	timesLoop.Run(panels, grain, timesArgs{m: m, rows: rows, a: a, lda: lda, c: c, ldc: ldc})
+	timesLoop.Run(count, grain, timesArgs{m: m, k: k, n: n, rows: rows, a: a, lda: lda, c: c, ldc: ldc})
 }
 
 type timesArgs struct {
-	m    *Matrix
+	m    panels
+	k, n int
 	rows int
 	a    []float32
 	lda  int
@@ -97,17 +121,15 @@ type timesArgs struct {
 }
 
 var timesLoop = f32.NewLoop(func(t *timesArgs, lo, hi, _ int) {
-	panel, k := kernel(), t.m.K
 	for p := lo; p < hi; p++ {
-		w := t.m.data[p*columns*k:][:columns*k]
-		n := min(columns, t.m.N-p*columns)
+		n := min(columns, t.n-p*columns)
 		for r := range t.rows {
 			c := t.c[r*t.ldc+p*columns:][:n]
 			if n == columns {
-				panel(t.a[r*t.lda:][:k], w, (*[columns]float32)(c))
+				t.m.panel(p, t.a[r*t.lda:][:t.k], (*[columns]float32)(c))
 				continue
 			}
-			panel(t.a[r*t.lda:][:k], w, &t.edge)
+			t.m.panel(p, t.a[r*t.lda:][:t.k], &t.edge)
 			copy(c, t.edge[:])
 		}
 	}

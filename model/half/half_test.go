@@ -140,3 +140,71 @@ func TestSpecialValues(t *testing.T) {
 		}
 	}
 }
+
+// TestQuarter holds the rounding to 8 bits to its bound, and the kernels to plain sums
+// of the rounded weights, on odd shapes, looking for writes past the end.
+func TestQuarter(t *testing.T) {
+	defer func(old string) { _ = f32.SetPath(old) }(f32.Path())
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, path := range f32.Paths() {
+		if err := f32.SetPath(path); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range [][3]int{{1, 1, 1}, {1, 0, 5}, {3, 5, 31}, {2, 7, 33}, {1, 256, 768}, {4, 130, 260}, {1, 1023, 97}} {
+			rows, k, n := s[0], s[1], s[2]
+			a, b, bt := make([]float32, rows*(k+3)), make([]float32, k*(n+2)), make([]float32, n*(k+1))
+			for i := range a {
+				a[i] = float32(rng.NormFloat64())
+			}
+			most := make([]float64, n)
+			for l := range k {
+				for j := range n {
+					x := float32(rng.NormFloat64()) * float32(j%3) // every third column is zero
+					b[l*(n+2)+j], bt[j*(k+1)+l] = x, x
+					most[j] = max(most[j], math.Abs(float64(x)))
+				}
+			}
+			for _, trans := range []bool{false, true} {
+				m := PackQuarter(false, k, n, b, n+2, make([]float32, QuarterLen(k, n)))
+				if trans {
+					m = PackQuarter(true, k, n, bt, k+1, make([]float32, QuarterLen(k, n)))
+				}
+				weight := func(l, j int) float64 {
+					return float64(m.scale[j]) * float64(m.data[(j/columns*k+l)*columns+j%columns])
+				}
+				const guard = 12345
+				c := make([]float32, rows*(n+4))
+				for i := range c {
+					c[i] = guard
+				}
+				m.Times(rows, a, k+3, c, n+4)
+				for r := range rows {
+					for j := range n + 4 {
+						want := 0.0
+						for l := range k {
+							if j < n {
+								want += float64(a[r*(k+3)+l]) * weight(l, j)
+								if off := math.Abs(weight(l, j) - float64(b[l*(n+2)+j])); off > most[j]/254*1.0001 {
+									t.Fatalf("%v: weight %d,%d is off by %v, of at most %v", s, l, j, off, most[j])
+								}
+							}
+						}
+						if j >= n {
+							want = guard
+						}
+						if got := float64(c[r*(n+4)+j]); math.Abs(got-want) > 1e-4*math.Sqrt(float64(k+1)) {
+							t.Fatalf("%s %v transposed %v: element %d,%d is %v, not %v", path, s, trans, r, j, got, want)
+						}
+					}
+				}
+			}
+		}
+		nan, inf := float32(math.NaN()), float32(math.Inf(-1))
+		odd := PackQuarter(false, 3, 2, []float32{1, 1, nan, 2, inf, -0.5}, 2, make([]float32, QuarterLen(3, 2)))
+		c := make([]float32, 2)
+		odd.Times(1, []float32{1, 1, 1}, 3, c, 2)
+		if c[0] != 0 || math.Abs(float64(c[1])-2.5) > 0.01 {
+			t.Errorf("%s: sums with NaN and infinity are %v", path, c)
+		}
+	}
+}

@@ -18,9 +18,9 @@ TEXT ·panelavx2(SB), NOSPLIT, $0-32
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-avx2_many:
+panelavx2_many:
 	CMPQ         AX, $0x02
-	JL           avx2_rest
+	JL           panelavx2_rest
 	PREFETCHT0   2048(DX)
 	PREFETCHT0   2112(DX)
 	VBROADCASTSS (CX), Y8
@@ -44,11 +44,11 @@ avx2_many:
 	ADDQ         $0x08, CX
 	ADDQ         $0x00000080, DX
 	SUBQ         $0x02, AX
-	JMP          avx2_many
+	JMP          panelavx2_many
 
-avx2_rest:
+panelavx2_rest:
 	TESTQ        AX, AX
-	JZ           avx2_end
+	JZ           panelavx2_end
 	VBROADCASTSS (CX), Y8
 	VCVTPH2PS    (DX), Y9
 	VFMADD231PS  Y9, Y8, Y0
@@ -61,9 +61,9 @@ avx2_rest:
 	ADDQ         $0x04, CX
 	ADDQ         $0x40, DX
 	DECQ         AX
-	JMP          avx2_rest
+	JMP          panelavx2_rest
 
-avx2_end:
+panelavx2_end:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (BX)
 	VADDPS  Y5, Y1, Y1
@@ -71,6 +71,95 @@ avx2_end:
 	VADDPS  Y6, Y2, Y2
 	VMOVUPS Y2, 64(BX)
 	VADDPS  Y7, Y3, Y3
+	VMOVUPS Y3, 96(BX)
+	VZEROUPPER
+	RET
+
+// func quarteravx2(k int, x *float32, w *int8, scale *float32, y *float32)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·quarteravx2(SB), NOSPLIT, $0-40
+	MOVQ   k+0(FP), AX
+	MOVQ   x+8(FP), CX
+	MOVQ   w+16(FP), DX
+	MOVQ   y+32(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+quarteravx2_many:
+	CMPQ         AX, $0x02
+	JL           quarteravx2_rest
+	PREFETCHT0   2048(DX)
+	VBROADCASTSS (CX), Y8
+	VPMOVSXBD    (DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VPMOVSXBD    8(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VPMOVSXBD    16(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VPMOVSXBD    24(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS 4(CX), Y8
+	VPMOVSXBD    32(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VPMOVSXBD    40(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VPMOVSXBD    48(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VPMOVSXBD    56(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         $0x08, CX
+	ADDQ         $0x00000040, DX
+	SUBQ         $0x02, AX
+	JMP          quarteravx2_many
+
+quarteravx2_rest:
+	TESTQ        AX, AX
+	JZ           quarteravx2_end
+	VBROADCASTSS (CX), Y8
+	VPMOVSXBD    (DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VPMOVSXBD    8(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VPMOVSXBD    16(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VPMOVSXBD    24(DX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y3
+	ADDQ         $0x04, CX
+	ADDQ         $0x20, DX
+	DECQ         AX
+	JMP          quarteravx2_rest
+
+quarteravx2_end:
+	MOVQ    scale+24(FP), AX
+	VADDPS  Y4, Y0, Y0
+	VMULPS  (AX), Y0, Y0
+	VMOVUPS Y0, (BX)
+	VADDPS  Y5, Y1, Y1
+	VMULPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(BX)
+	VADDPS  Y6, Y2, Y2
+	VMULPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(BX)
+	VADDPS  Y7, Y3, Y3
+	VMULPS  96(AX), Y3, Y3
 	VMOVUPS Y3, 96(BX)
 	VZEROUPPER
 	RET
@@ -91,9 +180,9 @@ TEXT ·panelavx512(SB), NOSPLIT, $0-32
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 
-avx512_many:
+panelavx512_many:
 	CMPQ         AX, $0x04
-	JL           avx512_rest
+	JL           panelavx512_rest
 	PREFETCHT0   2048(DX)
 	PREFETCHT0   2112(DX)
 	PREFETCHT0   2176(DX)
@@ -121,11 +210,11 @@ avx512_many:
 	ADDQ         $0x10, CX
 	ADDQ         $0x00000100, DX
 	SUBQ         $0x04, AX
-	JMP          avx512_many
+	JMP          panelavx512_many
 
-avx512_rest:
+panelavx512_rest:
 	TESTQ        AX, AX
-	JZ           avx512_end
+	JZ           panelavx512_end
 	VBROADCASTSS (CX), Z8
 	VCVTPH2PS    (DX), Z9
 	VFMADD231PS  Z9, Z8, Z0
@@ -134,9 +223,9 @@ avx512_rest:
 	ADDQ         $0x04, CX
 	ADDQ         $0x40, DX
 	DECQ         AX
-	JMP          avx512_rest
+	JMP          panelavx512_rest
 
-avx512_end:
+panelavx512_end:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z4, Z0, Z0
 	VADDPS  Z6, Z0, Z0
@@ -144,6 +233,90 @@ avx512_end:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z5, Z1, Z1
 	VADDPS  Z7, Z1, Z1
+	VMOVUPS Z1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func quarteravx512(k int, x *float32, w *int8, scale *float32, y *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·quarteravx512(SB), NOSPLIT, $0-40
+	MOVQ   k+0(FP), AX
+	MOVQ   x+8(FP), CX
+	MOVQ   w+16(FP), DX
+	MOVQ   y+32(FP), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+quarteravx512_many:
+	CMPQ         AX, $0x04
+	JL           quarteravx512_rest
+	PREFETCHT0   2048(DX)
+	PREFETCHT0   2112(DX)
+	VBROADCASTSS (CX), Z8
+	VPMOVSXBD    (DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z8, Z0
+	VPMOVSXBD    16(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z8, Z1
+	VBROADCASTSS 4(CX), Z8
+	VPMOVSXBD    32(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z8, Z2
+	VPMOVSXBD    48(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z8, Z3
+	VBROADCASTSS 8(CX), Z8
+	VPMOVSXBD    64(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z8, Z4
+	VPMOVSXBD    80(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z8, Z5
+	VBROADCASTSS 12(CX), Z8
+	VPMOVSXBD    96(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z8, Z6
+	VPMOVSXBD    112(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z8, Z7
+	ADDQ         $0x10, CX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x04, AX
+	JMP          quarteravx512_many
+
+quarteravx512_rest:
+	TESTQ        AX, AX
+	JZ           quarteravx512_end
+	VBROADCASTSS (CX), Z8
+	VPMOVSXBD    (DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z8, Z0
+	VPMOVSXBD    16(DX), Z9
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  Z9, Z8, Z1
+	ADDQ         $0x04, CX
+	ADDQ         $0x20, DX
+	DECQ         AX
+	JMP          quarteravx512_rest
+
+quarteravx512_end:
+	MOVQ    scale+24(FP), AX
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z6, Z0, Z0
+	VMULPS  (AX), Z0, Z0
+	VMOVUPS Z0, (BX)
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z7, Z1, Z1
+	VMULPS  64(AX), Z1, Z1
 	VMOVUPS Z1, 64(BX)
 	VZEROUPPER
 	RET

@@ -5,5 +5,11 @@ package half
 // panelavx2 sets y[j] = Σ x[l]·w[32·l+j] for 32 columns of float16 weights and l below k.
 func panelavx2(k int, x *float32, w *uint16, y *float32)
 
+// quarteravx2 sets y[j] = scale[j]·Σ x[l]·w[32·l+j] for 32 columns of 8-bit weights and l below k.
+func quarteravx2(k int, x *float32, w *int8, scale *float32, y *float32)
+
 // panelavx512 sets y[j] = Σ x[l]·w[32·l+j] for 32 columns of float16 weights and l below k.
 func panelavx512(k int, x *float32, w *uint16, y *float32)
+
+// quarteravx512 sets y[j] = scale[j]·Σ x[l]·w[32·l+j] for 32 columns of 8-bit weights and l below k.
+func quarteravx512(k int, x *float32, w *int8, scale *float32, y *float32)

@@ -21,6 +21,9 @@ func gemm(c *build.Context, s set) {
 			tile(c, s, mr, nv, table)
 		}
 	}
+	for panels := 1; panels <= 4; panels++ {
+		row(c, s, panels)
+	}
 	transpose(c, s)
 	copyRows(c, s)
 	copyPart(c, s, table)
@@ -65,7 +68,7 @@ func newRows(c *build.Context, n int, base, stride reg.GPVirtual) rows {
 	return r
 }
 
-// tile writes one kernel. All sums of a tile stay in registers over k; a short tile keeps several sums for
+// tile writes one kernel. All sums of a tile stay in registers over k; one of one or two rows keeps several sums for
 // each element (of every second or fourth k), because a chain of dependent additions would wait on itself.
 func tile(c *build.Context, s set, mr, nv int, table Mem) {
 	name := fmt.Sprintf("gemm%dx%d%s", mr, nv*s.lanes, s.name)
@@ -73,9 +76,10 @@ func tile(c *build.Context, s set, mr, nv int, table Mem) {
 		"C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,",
 		"row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;",
 		"cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for",
-		"every eight of k, pfs bytes apart, from pf on into the second cache.")
+		"every eight of k, pfs bytes apart, from pf on into the second cache; lower ones of four rows or more fetch what",
+		"lies pf bytes behind each row of B.")
 	split := 1
-	for mr*nv*split < 8 && split < 4 {
+	for mr < 3 && mr*nv*split < 8 && split < 4 {
 		split *= 2
 	}
 	m := newStoreMask(c, s, nv, table)
@@ -118,7 +122,14 @@ func tileSums(c *build.Context, s set, mr, nv, split int, acc []reg.VecVirtual) 
 	}
 	ar := newRows(c, mr, loadGP(c, "a"), loadGP(c, "ars"))
 	acs, b, bs, k := loadGP(c, "acs"), loadGP(c, "b"), loadGP(c, "bs"), loadGP(c, "k")
+	var next reg.GPVirtual
+	if mr > 3 && mr < s.mr {
+		next = loadGP(c, "pf")
+	}
 	step := func(u int) {
+		if mr > 3 && mr < s.mr {
+			c.PREFETCHT1(Mem{Base: b, Index: next, Scale: 1})
+		}
 		bv := make([]reg.VecVirtual, nv)
 		for v := range nv {
 			bv[v] = s.vec(c)
@@ -177,6 +188,71 @@ func tileSums(c *build.Context, s set, mr, nv, split int, acc []reg.VecVirtual) 
 	c.DECQ(k)
 	c.JNZ(LabelRef("each"))
 	c.Label("summed")
+}
+
+// row writes the kernel of a single row of A and several panels of B at once: one row leaves nothing to do but to fetch
+// B, and the processor fetches several streams side by side faster than one. Every sum is over k in its order, as in
+// the taller tiles, so that a row's result does not depend on how many rows there are.
+func row(c *build.Context, s set, panels int) {
+	wide := 2 * s.bytes()
+	begin(c, fmt.Sprintf("row%dx%d%s", panels, 2*s.lanes, s.name), "func(k int, a, b *float32, pitch int, c *float32, flags int)",
+		fmt.Sprintf("multiplies k elements at a with %d panels of B, pitch bytes apart and each of k rows", panels),
+		fmt.Sprintf("of %d columns, into columns at c (flags&1: added to them).", 2*s.lanes))
+	k, a, pitch := loadGP(c, "k"), loadGP(c, "a"), loadGP(c, "pitch")
+	base := []reg.GPVirtual{loadGP(c, "b")}
+	for len(base) < panels {
+		at := c.GP64()
+		c.LEAQ(Mem{Base: base[len(base)-1], Index: pitch, Scale: 1}, at)
+		base = append(base, at)
+	}
+	acc := make([]reg.VecVirtual, 2*panels)
+	for i := range acc {
+		acc[i] = s.vec(c)
+		s.zero(c, acc[i])
+	}
+	step := func(u int) {
+		x := s.vec(c)
+		c.VBROADCASTSS(Mem{Base: a, Disp: 4 * u}, x)
+		for i := range acc {
+			c.VFMADD231PS(Mem{Base: base[i/2], Disp: u*wide + i%2*s.bytes()}, x, acc[i])
+		}
+	}
+	move := func(steps int) {
+		for u := range steps {
+			step(u)
+		}
+		c.ADDQ(I32(4*steps), a)
+		for _, b := range base {
+			c.ADDQ(I32(steps*wide), b)
+		}
+	}
+	const unroll = 4
+	c.SUBQ(I32(unroll), k)
+	c.JL(LabelRef("rest"))
+	c.Label("unrolled")
+	move(unroll)
+	c.SUBQ(I32(unroll), k)
+	c.JGE(LabelRef("unrolled"))
+	c.Label("rest")
+	c.ADDQ(I32(unroll), k)
+	c.JZ(LabelRef("summed"))
+	c.Label("each")
+	move(1)
+	c.DECQ(k)
+	c.JNZ(LabelRef("each"))
+	c.Label("summed")
+	to := loadGP(c, "c")
+	c.TESTQ(U32(1), loadGP(c, "flags"))
+	c.JZ(LabelRef("store"))
+	for i := range acc {
+		c.VADDPS(Mem{Base: to, Disp: i * s.bytes()}, acc[i], acc[i])
+	}
+	c.Label("store")
+	for i := range acc {
+		c.VMOVUPS(acc[i], Mem{Base: to, Disp: i * s.bytes()})
+	}
+	c.VZEROUPPER()
+	c.RET()
 }
 
 // param is the place of a parameter in memory.

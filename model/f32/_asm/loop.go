@@ -149,6 +149,12 @@ func (g *gen) each(name string, unroll int, body func(l lane)) {
 	g.walk(n, i, 1, "single", body)
 	g.TESTQ(n, n)
 	g.JZ(LabelRef("done"))
+	body(g.part(n, i))
+	g.Label("done")
+}
+
+// part is the place of the last n lanes, fewer than a vector; n is overwritten.
+func (g *gen) part(n, i reg.GPVirtual) lane {
 	l := lane{g: g, i: i, tail: true}
 	if g.wide() {
 		ones := g.GP64()
@@ -163,8 +169,7 @@ func (g *gen) each(name string, unroll int, body func(l lane)) {
 		g.SUBQ(n, at)
 		l.m = g.load(Mem{Base: at})
 	}
-	body(l)
-	g.Label("done")
+	return l
 }
 
 // walk takes unroll vectors at a time while that many are left in n.

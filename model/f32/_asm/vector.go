@@ -16,6 +16,7 @@ func vector(c *build.Context, s set) {
 	g.sums()
 	g.norms()
 	g.optimiser()
+	g.recurrence()
 }
 
 // exp returns e^x: x = n·ln 2 + r with |r| ≤ ln 2 / 2, e^r = 1 + r + r²·q(r) with q a minimax polynomial

@@ -24,8 +24,13 @@ const columns = 32
 
 func main() {
 	c := build.NewContext()
-	panel(c, "avx2", 8)
-	panel(c, "avx512", 16)
+	for _, set := range []struct {
+		name  string
+		lanes int
+	}{{"avx2", 8}, {"avx512", 16}} {
+		panel(c, "panel"+set.name, set.lanes, 2)
+		panel(c, "quarter"+set.name, set.lanes, 1)
+	}
 	cfg := printer.Config{Argv: []string{"go", "run", "."}, Pkg: "half"}
 	var asm, stubs bytes.Buffer
 	code := build.Main(&build.Config{ErrOut: os.Stderr, MaxErrors: 10, Passes: []pass.Interface{
@@ -49,14 +54,20 @@ type nop struct{ *bytes.Buffer }
 
 func (nop) Close() error { return nil }
 
-// panel writes y[j] = Σ_l x[l]·w[32·l+j], 32 columns of float16 weights, with
-// vectors of the given number of lanes. Two rows of weights go into two sets of
-// sums, so that a multiply-add need not wait for the one before.
-func panel(c *build.Context, name string, lanes int) {
-	c.Function("panel" + name)
+// panel writes y[j] = Σ_l x[l]·w[32·l+j], 32 columns of weights of one byte (with
+// a scale) or two (float16), with vectors of the given number of lanes. Two rows
+// of weights go into two sets of sums, so that a multiply-add need not wait for
+// the one before.
+func panel(c *build.Context, name string, lanes, bytes int) {
+	c.Function(name)
 	c.Attributes(attr.NOSPLIT)
-	c.SignatureExpr("func(k int, x *float32, w *uint16, y *float32)")
-	c.Doc("panel" + name + " sets y[j] = Σ x[l]·w[32·l+j] for 32 columns of float16 weights and l below k.")
+	if bytes == 2 {
+		c.SignatureExpr("func(k int, x *float32, w *uint16, y *float32)")
+		c.Doc(name + " sets y[j] = Σ x[l]·w[32·l+j] for 32 columns of float16 weights and l below k.")
+	} else {
+		c.SignatureExpr("func(k int, x *float32, w *int8, scale, y *float32)")
+		c.Doc(name + " sets y[j] = scale[j]·Σ x[l]·w[32·l+j] for 32 columns of 8-bit weights and l below k.")
+	}
 	k := c.Load(c.Param("k"), c.GP64()).(reg.GPVirtual)
 	x := c.Load(c.Param("x"), c.GP64()).(reg.GPVirtual)
 	w := c.Load(c.Param("w"), c.GP64()).(reg.GPVirtual)
@@ -86,7 +97,13 @@ func panel(c *build.Context, name string, lanes int) {
 		c.VBROADCASTSS(operand.Mem{Base: x, Disp: 4 * l}, a)
 		for j := range n {
 			v := vector()
-			c.VCVTPH2PS(operand.Mem{Base: w, Disp: 2*columns*l + 2*lanes*j}, v)
+			from := operand.Mem{Base: w, Disp: bytes * (columns*l + lanes*j)}
+			if bytes == 2 {
+				c.VCVTPH2PS(from, v)
+			} else {
+				c.VPMOVSXBD(from, v)
+				c.VCVTDQ2PS(v, v)
+			}
 			c.VFMADD231PS(v, a, sums[l*n+j])
 		}
 	}
@@ -94,14 +111,14 @@ func panel(c *build.Context, name string, lanes int) {
 	c.CMPQ(k, operand.Imm(uint64(unroll)))
 	c.JL(operand.LabelRef(name + "_rest"))
 	// The weights come from beyond the second-level cache: ask for them early.
-	for l := range unroll {
-		c.PREFETCHT0(operand.Mem{Base: w, Disp: 2*columns*l + 2048})
+	for line := 0; line < bytes*columns*unroll; line += 64 {
+		c.PREFETCHT0(operand.Mem{Base: w, Disp: line + 2048})
 	}
 	for l := range unroll {
 		row(l)
 	}
 	c.ADDQ(operand.Imm(uint64(4*unroll)), x)
-	c.ADDQ(operand.U32(uint32(2*columns*unroll)), w)
+	c.ADDQ(operand.U32(uint32(bytes*columns*unroll)), w)
 	c.SUBQ(operand.Imm(uint64(unroll)), k)
 	c.JMP(operand.LabelRef(name + "_many"))
 	c.Label(name + "_rest")
@@ -109,13 +126,20 @@ func panel(c *build.Context, name string, lanes int) {
 	c.JZ(operand.LabelRef(name + "_end"))
 	row(0)
 	c.ADDQ(operand.Imm(4), x)
-	c.ADDQ(operand.Imm(2*columns), w)
+	c.ADDQ(operand.Imm(uint64(bytes*columns)), w)
 	c.DECQ(k)
 	c.JMP(operand.LabelRef(name + "_rest"))
 	c.Label(name + "_end")
+	var scale reg.GPVirtual
+	if bytes == 1 {
+		scale = c.Load(c.Param("scale"), c.GP64()).(reg.GPVirtual)
+	}
 	for j := range n {
 		for u := 1; u < unroll; u++ {
 			c.VADDPS(sums[u*n+j], sums[j], sums[j])
+		}
+		if bytes == 1 {
+			c.VMULPS(operand.Mem{Base: scale, Disp: 4 * lanes * j}, sums[j], sums[j])
 		}
 		c.VMOVUPS(sums[j], operand.Mem{Base: y, Disp: 4 * lanes * j})
 	}

@@ -1,0 +1,95 @@
+package f32
+
+// Products with few rows, as in generation, take the time of fetching B: it is read in the order in which it lies, and
+// what follows is fetched while a block is used.
+const (
+	fewRows     = 16 // more of them do not stay in the first cache beside a panel
+	lowRows     = 4  // with fewer rows each is multiplied alone, with several panels at once
+	panelsAside = 4
+)
+
+// fewArgs are a product of few rows with a packed B.
+type fewArgs struct {
+	e           *engine
+	p           Packed
+	m, lda, ldc int
+	a, bias, c  []float32
+}
+
+// timesFew computes C = A·P + bias.
+func (e *engine) timesFew(m int, a []float32, lda int, p *Packed, bias, c []float32, ldc int) {
+	panels := (p.N + e.nr - 1) / e.nr
+	grain := max(1, panels/8)
+	if m < lowRows {
+		grain = even(panels, even(panels, (panels+3)/4, panelsAside), 1)
+	}
+	fewLoop.run(panels, grain, m*p.N*p.K >= serialBelow, fewArgs{e: e, p: *p, m: m, lda: lda, ldc: ldc, a: a, bias: bias, c: c})
+}
+
+var fewLoop = NewLoop(func(f *fewArgs, lo, hi, _ int) {
+	n0, n1 := lo*f.e.nr, min(hi*f.e.nr, f.p.N)
+	bias := f.bias
+	if bias != nil {
+		bias = bias[n0:n1]
+	}
+	setRows(f.m, n1-n0, bias, f.c[n0:], f.ldc)
+	if f.m < lowRows {
+		f.rows(lo, hi)
+		return
+	}
+	for i := lo; i < hi; i++ {
+		f.panel(i)
+	}
+})
+
+// panel adds the products with one panel.
+func (f *fewArgs) panel(i int) {
+	e, k, n0 := f.e, f.p.K, i*f.e.nr
+	kb := even(k, blockK, 16)
+	cols := min(e.nr, f.p.N-n0)
+	for l := 0; l < k; l += kb {
+		b := &f.p.data[(i*k+l)*e.nr]
+		a := left{data: &f.a[l], ld: f.lda, k: min(kb, k-l)}
+		whole, top, last := e.cut(f.m)
+		row, block := 0, uintptr(4*e.nr*kb)
+		run := func(count, height int, h ahead) {
+			if count > 0 {
+				e.tiles(e.full, count, height, 0, row, a, b, 4*e.nr, f.c[n0:], f.ldc, cols, addToC, 1, h)
+				row += count * height
+			}
+		}
+		following := aheadOf(b, 128)
+		following.address += block
+		run(whole, e.mr, following)
+		run(min(top, 1), top, ahead{address: block})
+		run(min(last, 1), last, ahead{address: block})
+	}
+}
+
+// rows adds the products with some panels, row by row.
+func (f *fewArgs) rows(lo, hi int) {
+	e, k := f.e, f.p.K
+	kb := even(k, blockK, 16)
+	for i := lo; i < hi; i += panelsAside {
+		count := min(panelsAside, hi-i)
+		n0 := i * e.nr
+		cols := min(count*e.nr, f.p.N-n0)
+		for r := range f.m {
+			c := f.c[r*f.ldc+n0:][:cols]
+			to := c
+			var edge *scratch
+			if cols < count*e.nr { // the kernels write whole panels
+				edge = takeScratch(count * e.nr)
+				to = edge.data
+				copy(to, c)
+			}
+			for l := 0; l < k; l += kb {
+				e.row[count](min(kb, k-l), &f.a[r*f.lda+l], &f.p.data[(i*k+l)*e.nr], 4*k*e.nr, &to[0], addToC)
+			}
+			if edge != nil {
+				copy(c, to)
+				giveScratch(edge)
+			}
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package model
+
+import (
+	"trafficgpt/model/f32"
+	"trafficgpt/model/half"
+)
+
+// weightBits is how matrices are kept for products with few rows.
+type weightBits int
+
+const (
+	bits32 weightBits = iota
+	bits16
+	bits8
+)
+
+// length is how many float32 elements of memory a k×n matrix takes.
+func (w weightBits) length(k, n int) int {
+	switch w {
+	case bits16:
+		n = half.PackedLen(k, n)
+	case bits8:
+		n = half.QuarterLen(k, n)
+	default:
+		n = f32.PackedLen(k, n)
+	}
+	return (n + 15) &^ 15 // on a border of 64 bytes
+}
+
+// packedWeights are the matrices laid out for products with few rows.
+type packedWeights struct {
+	layers []packedLayer
+	head   packedMatrix
+}
+
+type packedLayer struct{ qkv, proj, fc1, fc2 packedMatrix }
+
+// packedMatrix holds one matrix in float32 or, if narrow is set, in fewer bits.
+type packedMatrix struct {
+	full   f32.Packed
+	narrow interface {
+		Times(rows int, a []float32, lda int, c []float32, ldc int)
+	}
+	k, n int
+}
+
+// times computes y = x·w + bias for n rows without gaps.
+func (w *packedMatrix) times(n int, x []float32, bias *tensor, y []float32) {
+	if w.narrow == nil {
+		f32.GemmPacked(n, x, w.k, &w.full, bias.w, y, w.n)
+		return
+	}
+	w.narrow.Times(n, x, w.k, y, w.n)
+	f32.AddRow(y[:n*w.n], bias.w, n, w.n)
+}
+
+// pack lays the weights out once; a change of the weights drops the layout.
+func (m *Model) pack(bits weightBits) *packedWeights {
+	if m.packed[bits] != nil {
+		return m.packed[bits]
+	}
+	w := &packedWeights{layers: make([]packedLayer, m.cfg.Layers)}
+	// All of it lies together, on huge pages: a token reads every weight once.
+	memory := f32.Aligned(m.packedLen(bits))
+	lay := func(transposed bool, k, n int, t *tensor, dst *packedMatrix) {
+		dst.k, dst.n = k, n
+		size := bits.length(k, n)
+		room := memory[:size:size]
+		memory = memory[size:]
+		switch bits {
+		case bits16:
+			dst.narrow = half.Pack(transposed, k, n, t.w, t.cols, room)
+		case bits8:
+			dst.narrow = half.PackQuarter(transposed, k, n, t.w, t.cols, room)
+		default:
+			dst.full.Use(room)
+			f32.Pack(transposed, k, n, t.w, t.cols, &dst.full)
+		}
+	}
+	for i := range w.layers {
+		l, q := &m.p.layers[i], &w.layers[i]
+		lay(false, l.qkv.rows, l.qkv.cols, &l.qkv, &q.qkv)
+		lay(false, l.proj.rows, l.proj.cols, &l.proj, &q.proj)
+		lay(false, l.fc1.rows, l.fc1.cols, &l.fc1, &q.fc1)
+		lay(false, l.fc2.rows, l.fc2.cols, &l.fc2, &q.fc2)
+	}
+	if m.cfg.Tied {
+		lay(true, m.cfg.Width, m.cfg.Vocabulary, &m.p.embed, &w.head)
+	} else {
+		lay(false, m.p.head.rows, m.p.head.cols, &m.p.head, &w.head)
+	}
+	m.packed[bits] = w
+	return w
+}
+
+// packedLen is how many elements the packed matrices take.
+func (m *Model) packedLen(bits weightBits) int {
+	n := 0
+	for i := range m.p.layers {
+		l := &m.p.layers[i]
+		for _, t := range []*tensor{&l.qkv, &l.proj, &l.fc1, &l.fc2} {
+			n += bits.length(t.rows, t.cols)
+		}
+	}
+	return n + bits.length(m.cfg.Width, m.cfg.Vocabulary)
+}
