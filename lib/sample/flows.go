@@ -39,6 +39,8 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 	o.Lanes = max(1, min(o.Lanes, stateLimit/(stream(m, 1).StateBytes(0)*(1+leastMarks))))
 	r := &run{o: o, m: m, stream: stream(m, o.Lanes), choose: chooser{o: o}, done: make([]*pcap.Flow, o.Flows),
 		result: &Result{Model: m.Config().Name, Reasons: map[string]int{}}}
+	r.foreseen = new(rand.PCG)
+	r.foresee = rand.New(r.foreseen)
 	if r.prompt, err = o.prompt(m.Config().Labels); err != nil {
 		return nil, err
 	}
@@ -115,6 +117,9 @@ type run struct {
 	bar    *display.Bar
 	one    []uint16
 	rules  grammar
+
+	foreseen *rand.PCG // a lane's source while it looks ahead
+	foresee  *rand.Rand
 }
 
 // loop steps all lanes until every flow is done.
@@ -145,7 +150,7 @@ func (r *run) loop(ctx context.Context) error {
 		if len(ids) == 0 {
 			return nil
 		}
-		logits, err := r.stream.Step(ids, tokens)
+		logits, err := r.step(ids, tokens)
 		if err != nil {
 			return err
 		}
@@ -159,13 +164,37 @@ func (r *run) loop(ctx context.Context) error {
 	}
 }
 
+// step feeds the lanes' tokens; a lane that is alone looks ahead.
+func (r *run) step(ids []int, tokens []uint16) ([]float32, error) {
+	if len(ids) > 1 {
+		return r.stream.Step(ids, tokens)
+	}
+	l := r.lanes[ids[0]]
+	n := len(l.tokens)
+	*r.foreseen = *l.source
+	logits, err := r.stream.StepAhead(ids[0], tokens[0], func(logits []float32) (uint16, bool) {
+		if l.marked(n) || len(l.tokens) >= r.o.MaxTokens {
+			return 0, false
+		}
+		t := r.choose.choose(logits, r.allowed(l), r.foresee)
+		if t >= tokenizer.Start { // behind it the lane may go back, or be marked
+			return 0, false
+		}
+		l.tokens = append(l.tokens, t)
+		return t, true
+	})
+	l.tokens = l.tokens[:n]
+	return logits, err
+}
+
 // begin puts the next flow on a lane.
 func (r *run) begin(id int) error {
 	if r.next == r.o.Flows {
 		r.lanes[id] = nil
 		return nil
 	}
-	l := &lane{flow: r.next, rng: rand.New(rand.NewPCG(r.o.Seed, uint64(r.next))), fixed: len(r.prompt),
+	source := rand.NewPCG(r.o.Seed, uint64(r.next))
+	l := &lane{flow: r.next, source: source, rng: rand.New(source), fixed: len(r.prompt),
 		logits: make([]float32, tokenizer.Vocabulary), tokens: append([]uint16(nil), r.prompt...)}
 	for i, t := range l.tokens {
 		if t == tokenizer.Start {

@@ -182,30 +182,39 @@ func TestPromptAndSave(t *testing.T) {
 	}
 }
 
-// TestLanes samples flows one by one and side by side, with as many lanes as flows
-// and with fewer: the same options give the same flows again, all of them, and
-// another seed gives others.
+// TestLanes samples flows one by one (then a lane looks ahead) and side by side, with
+// as many lanes as flows and with fewer: flow i depends on the seed and on i alone.
 func TestLanes(t *testing.T) {
-	m := untrained(t)
-	for _, o := range []Options{{MaxRejects: 9}, {Constrained: true}, {Dialog: true, Temperature: 0.7, TopP: 0.9, MinP: 0.01}} {
-		for _, lanes := range []int{1, 4, 9} {
-			o.Flows, o.TopK, o.Quiet, o.MaxTokens, o.Seed, o.Lanes = 9, -1, true, 300, 11, lanes
-			first, err := Flows(m, o)
-			if err != nil {
-				t.Fatal(err)
+	c := model.Tiny()
+	c.Layers, c.Width, c.HeadDim, c.FeedForward, c.Window = 2, 192, 16, 512, 16
+	m, err := model.New(c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flows := func(o Options, n, lanes int, seed uint64) []*pcap.Flow {
+		t.Helper()
+		o.Flows, o.Quiet, o.MaxTokens, o.Lanes, o.Seed = n, true, 150, lanes, seed
+		r, err := Flows(m, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Flows
+	}
+	for _, o := range []Options{{TopK: -1, MaxRejects: 9}, {Constrained: true}, {TopK: -1, Dialog: true, Temperature: 0.7, TopP: 0.9, MinP: 0.01}} {
+		first := flows(o, 5, 1, 11)
+		if o.Constrained && len(first) != 5 {
+			t.Errorf("%+v: %d flows, not 5", o, len(first))
+		}
+		for _, lanes := range []int{1, 2, 5} {
+			if !reflect.DeepEqual(first, flows(o, 5, lanes, 11)) {
+				t.Errorf("%+v: %d lanes gave other flows than one", o, lanes)
 			}
-			if o.Constrained && len(first.Flows) != 9 {
-				t.Errorf("%d lanes: %d flows, not 9", lanes, len(first.Flows))
-			}
-			again, err := Flows(m, o)
-			if err != nil || !reflect.DeepEqual(first.Flows, again.Flows) {
-				t.Errorf("%d lanes: the same options gave other flows (%v)", lanes, err)
-			}
-			o.Seed = 12
-			other, err := Flows(m, o)
-			if err != nil || len(first.Flows) > 0 && reflect.DeepEqual(first.Flows, other.Flows) {
-				t.Errorf("%d lanes: another seed gave the same flows (%v)", lanes, err)
-			}
+		}
+		if more := flows(o, 8, 8, 11); len(first) == 5 && !reflect.DeepEqual(first, more[:5]) {
+			t.Errorf("%+v: the first 5 of 8 flows are others than 5", o)
+		}
+		if len(first) > 0 && reflect.DeepEqual(first, flows(o, 5, 4, 12)) {
+			t.Errorf("%+v: another seed gave the same flows", o)
 		}
 	}
 }

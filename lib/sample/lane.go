@@ -3,6 +3,7 @@ package sample
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 
 	"trafficgpt/model"
 	"trafficgpt/tokenizer"
@@ -12,7 +13,8 @@ import (
 // lane is one flow in the making.
 type lane struct {
 	flow   int // its number
-	rng    *rand.Rand
+	source *rand.PCG
+	rng    *rand.Rand // of source
 	tokens []uint16
 	starts []int // where each packet's start token is
 	fixed  int   // tokens of the prompt, which are never taken back
@@ -139,24 +141,35 @@ func (l *lane) back(s *model.Stream, id int) error {
 	return l.replay(s, id)
 }
 
+// feedRows is how many known tokens are fed at once: they share the fetching of
+// the model's weights.
+const feedRows = 64
+
 // replay feeds the tokens the model has not seen.
 func (l *lane) replay(s *model.Stream, id int) error {
 	for l.fed < len(l.tokens) {
-		logits, err := s.Step([]int{id}, l.tokens[l.fed:l.fed+1])
+		n := 1
+		for n < feedRows && l.fed+n < len(l.tokens) && !l.marked(l.fed+n) {
+			n++
+		}
+		logits, err := s.Step(slices.Repeat([]int{id}, n), l.tokens[l.fed:l.fed+n])
 		if err != nil {
 			return err
 		}
-		copy(l.logits, logits)
-		l.fed++
+		copy(l.logits, logits[(n-1)*tokenizer.Vocabulary:])
+		l.fed += n
 		l.remember(s, id)
 	}
 	return nil
 }
 
-// remember marks the state when the last token seen is a start token, or the
-// last of the prompt.
+// marked says whether the state behind the first n tokens is kept: behind a start
+// token, or the last of the prompt.
+func (l *lane) marked(n int) bool { return l.tokens[n-1] == tokenizer.Start || n == l.fixed }
+
+// remember keeps the state where it is to be marked.
 func (l *lane) remember(s *model.Stream, id int) {
-	if l.tokens[l.fed-1] != tokenizer.Start && l.fed != l.fixed {
+	if !l.marked(l.fed) {
 		return
 	}
 	var m mark

@@ -16,9 +16,8 @@ type Options struct {
 	TopK        int     // choose among so many tokens; default 25, negative for all
 	TopP        float64 // choose among the fewest tokens with this probability together; 0 for all
 	MinP        float64 // drop tokens less likely than this times the most likely; 0 for none
-	// Seed of the flows: the same options give the same flows again on the same
-	// processor. More or fewer Lanes round a logit's last digits otherwise, which
-	// now and then draws another token.
+	// Seed of the flows: on the same processor flow i depends on it and on i alone,
+	// not on how many flows there are or how many Lanes they take.
 	Seed uint64
 
 	// Every flow goes on from this beginning: tokens, or the first
@@ -45,8 +44,8 @@ type Options struct {
 	MaxRejects int // a flow ends early after so many illegal packets, default 200
 	Lanes      int // flows side by side, default 32
 
-	// Half rounds weights to 16 bits while sampling: with few lanes nearly twice
-	// as fast, with other tokens drawn now and then.
+	// Half rounds weights to 16 bits while sampling: with few lanes faster, with
+	// other tokens drawn now and then.
 	Half bool
 
 	Start time.Time // of the first flow's first packet; each flow starts a second after the one before
