@@ -119,18 +119,17 @@ func ScoreAll(m *model.Model, flows []*pcap.Flow) (Surprises, error) {
 	return out, nil
 }
 
-// stream fills the bits token by token.
+// stream fills the bits with a state of constant size.
 func (s *Surprise) stream(ctx context.Context, m *model.Model) error {
 	meter := NewMeter(m)
-	for i, t := range s.Tokens {
-		if i%1024 == 0 && ctx.Err() != nil {
+	for at := 0; at < len(s.Tokens); at += feedRows {
+		if ctx.Err() != nil {
 			return errors.New("failed to score flow: interrupted")
 		}
-		bits, err := meter.Next(t)
-		if err != nil {
+		end := min(at+feedRows, len(s.Tokens))
+		if err := meter.feed(s.Tokens[at:end], s.Bits[at:end]); err != nil {
 			return err
 		}
-		s.Bits[i] = bits
 	}
 	return nil
 }
@@ -148,23 +147,39 @@ func NewMeter(m *model.Model) *Meter { return &Meter{stream: model.NewStream(m, 
 // Next takes the flow's next token and returns its surprise in bits, 0 for the
 // first.
 func (t *Meter) Next(token uint16) (float64, error) {
-	bits := 0.0
-	if t.logits != nil && int(token) < len(t.logits) {
-		top, sum := math.Inf(-1), 0.0
-		for _, x := range t.logits {
-			top = max(top, float64(x))
-		}
-		for _, x := range t.logits {
-			sum += math.Exp(float64(x) - top)
-		}
-		bits = (math.Log(sum) + top - float64(t.logits[token])) / math.Ln2
-	}
-	logits, err := t.stream.Step([]int{0}, []uint16{token})
+	var bits [1]float64
+	err := t.feed([]uint16{token}, bits[:])
+	return bits[0], err
+}
+
+// feed takes the flow's next tokens, at once, and fills in their surprise.
+func (t *Meter) feed(tokens []uint16, bits []float64) error {
+	logits, err := t.stream.Step(make([]int, len(tokens)), tokens)
 	if err != nil {
-		return 0, fmt.Errorf("failed to score token: %w", err)
+		return fmt.Errorf("failed to score tokens: %w", err)
 	}
-	t.logits = append(t.logits[:0], logits...)
-	return bits, nil
+	v := len(logits) / len(tokens)
+	before := t.logits
+	for i, token := range tokens {
+		if before != nil {
+			bits[i] = surprise(before, token)
+		}
+		before = logits[i*v:][:v]
+	}
+	t.logits = append(t.logits[:0], before...)
+	return nil
+}
+
+// surprise is -log2 of a token's probability.
+func surprise(logits []float32, token uint16) float64 {
+	top, sum := math.Inf(-1), 0.0
+	for _, x := range logits {
+		top = max(top, float64(x))
+	}
+	for _, x := range logits {
+		sum += math.Exp(float64(x) - top)
+	}
+	return (math.Log(sum) + top - float64(logits[token])) / math.Ln2
 }
 
 // Reset begins another flow.
