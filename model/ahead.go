@@ -17,11 +17,11 @@ type lookahead struct {
 	tokens []uint16 // fed to the lane, the first used of them asked for
 	logits []float32
 	used   int
-	reach  int // tokens to look ahead
+	reach  int // tokens of the next step, at most
 }
 
-// A lane looks ahead by at most so many tokens, as few as half of that many
-// times where they are wrong again and again; a step of more rows takes longer.
+// A step takes at most longReach tokens: half as many behind a wrong guess, down
+// to shortReach, and twice as many behind a step of right ones.
 const (
 	longReach  = 16
 	shortReach = 4
@@ -71,6 +71,9 @@ func (a *lookahead) run(s *Stream, lane int, token uint16, guess func(logits []f
 	if lane != a.lane {
 		a.same = 0
 	}
+	if a.used == a.reach {
+		a.reach = min(longReach, 2*a.reach)
+	}
 	a.lane, a.used = lane, 0
 	s.save(lane, &a.start)
 	a.take(&s.lanes[lane])
@@ -117,21 +120,13 @@ func (a *lookahead) left(lane int) int {
 // settle takes a lane that is ahead back to what it was told.
 func (s *Stream) settle(lane int) error {
 	a := s.ahead
-	left := a.left(lane)
-	if left == 0 {
-		if a != nil && a.lane == lane && a.used == a.reach {
-			a.reach = min(longReach, 2*a.reach)
-		}
+	if a.left(lane) == 0 {
 		return nil
 	}
 	a.reach = max(shortReach, a.reach/2)
 	told := a.tokens[:a.used]
 	a.tokens, a.used = a.tokens[:0], 0
 	s.restore(lane, &a.start)
-	a.same = min(a.same, a.start.position)
-	if len(told) == 0 {
-		return nil
-	}
 	_, err := s.step(a.rows(len(told)), told)
 	return err
 }

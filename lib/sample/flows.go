@@ -122,11 +122,26 @@ type run struct {
 	foresee  *rand.Rand
 }
 
-// loop steps all lanes until every flow is done.
+// loop samples until every flow is done; an interrupt ends those that are not.
 func (r *run) loop(ctx context.Context) error {
 	r.lanes = make([]*lane, r.o.Lanes)
+	err := r.steps(ctx)
+	if err == nil || err != ctx.Err() {
+		return err
+	}
+	r.result.Interrupted = true
+	for id, l := range r.lanes {
+		if l != nil {
+			r.end(id)
+		}
+	}
+	return nil
+}
+
+// steps steps all lanes. It returns the context's error when that is over.
+func (r *run) steps(ctx context.Context) error {
 	for id := range r.lanes {
-		if err := r.begin(id); err != nil {
+		if err := r.begin(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -135,12 +150,7 @@ func (r *run) loop(ctx context.Context) error {
 	for {
 		ids, tokens = ids[:0], tokens[:0]
 		for id := range r.lanes {
-			if ctx.Err() != nil && r.lanes[id] != nil {
-				r.result.Interrupted = true
-				r.end(id)
-				r.lanes[id] = nil
-			}
-			if err := r.advance(id); err != nil {
+			if err := r.advance(ctx, id); err != nil {
 				return err
 			}
 			if l := r.lanes[id]; l != nil {
@@ -150,7 +160,10 @@ func (r *run) loop(ctx context.Context) error {
 		if len(ids) == 0 {
 			return nil
 		}
-		logits, err := r.step(ids, tokens)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		logits, err := r.step(ctx, ids, tokens)
 		if err != nil {
 			return err
 		}
@@ -165,7 +178,7 @@ func (r *run) loop(ctx context.Context) error {
 }
 
 // step feeds the lanes' tokens; a lane that is alone looks ahead.
-func (r *run) step(ids []int, tokens []uint16) ([]float32, error) {
+func (r *run) step(ctx context.Context, ids []int, tokens []uint16) ([]float32, error) {
 	if len(ids) > 1 {
 		return r.stream.Step(ids, tokens)
 	}
@@ -173,7 +186,7 @@ func (r *run) step(ids []int, tokens []uint16) ([]float32, error) {
 	n := len(l.tokens)
 	*r.foreseen = *l.source
 	logits, err := r.stream.StepAhead(ids[0], tokens[0], func(logits []float32) (uint16, bool) {
-		if l.marked(n) || len(l.tokens) >= r.o.MaxTokens {
+		if l.marked(n) || len(l.tokens) >= r.o.MaxTokens || ctx.Err() != nil {
 			return 0, false
 		}
 		t := r.choose.choose(logits, r.allowed(l), r.foresee)
@@ -188,7 +201,7 @@ func (r *run) step(ids []int, tokens []uint16) ([]float32, error) {
 }
 
 // begin puts the next flow on a lane.
-func (r *run) begin(id int) error {
+func (r *run) begin(ctx context.Context, id int) error {
 	if r.next == r.o.Flows {
 		r.lanes[id] = nil
 		return nil
@@ -207,17 +220,17 @@ func (r *run) begin(id int) error {
 	r.next++
 	r.lanes[id] = l
 	r.stream.Reset(id)
-	return l.replay(r.stream, id)
+	return l.replay(ctx, r.stream, id)
 }
 
 // advance chooses tokens until the lane has one to feed, or nothing to do.
-func (r *run) advance(id int) error {
+func (r *run) advance(ctx context.Context, id int) error {
 	for r.lanes[id] != nil {
 		l := r.lanes[id]
 		if len(l.tokens) >= r.o.MaxTokens {
 			r.result.Cut++
 			r.end(id)
-			if err := r.begin(id); err != nil {
+			if err := r.begin(ctx, id); err != nil {
 				return err
 			}
 			continue
@@ -231,7 +244,7 @@ func (r *run) advance(id int) error {
 		case goOn:
 			return nil
 		case goBack:
-			if err := l.back(r.stream, id); err != nil {
+			if err := l.back(ctx, r.stream, id); err != nil {
 				return err
 			}
 		case finish, abandon:
@@ -240,7 +253,7 @@ func (r *run) advance(id int) error {
 				r.result.Abandoned++
 			}
 			r.end(id)
-			if err := r.begin(id); err != nil {
+			if err := r.begin(ctx, id); err != nil {
 				return err
 			}
 		}

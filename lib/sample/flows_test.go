@@ -1,12 +1,15 @@
 package sample
 
 import (
+	"context"
 	"encoding/binary"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"trafficgpt/lib/display"
 	"trafficgpt/model"
 	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
@@ -182,15 +185,60 @@ func TestPromptAndSave(t *testing.T) {
 	}
 }
 
-// TestLanes samples flows one by one (then a lane looks ahead) and side by side, with
-// as many lanes as flows and with fewer: flow i depends on the seed and on i alone.
-func TestLanes(t *testing.T) {
+// TestInterrupted ends sampling before its prompt is fed and at some moment later: what
+// comes back are the packets that the same options give, up to there.
+func TestInterrupted(t *testing.T) {
+	m := lookingAhead(t)
+	o := Options{Flows: 3, Constrained: true, Quiet: true, MaxTokens: 2000, Seed: 4, Lanes: 1}
+	whole, err := Flows(m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond} {
+		for _, lanes := range []int{1, 3} {
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			leave := display.Enter(ctx, discard{})
+			o.Lanes = lanes
+			r, err := Flows(m, o)
+			leave()
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if after == 0 && (!r.Interrupted || r.Tokens != 0) {
+				t.Errorf("interrupted at once: %+v", r)
+			}
+			for i, f := range r.Flows { // a flow without a whole packet is left out, so places may differ
+				if !slices.ContainsFunc(whole.Flows, func(w *pcap.Flow) bool {
+					return len(f.Packets) <= len(w.Packets) && reflect.DeepEqual(f.Packets, w.Packets[:len(f.Packets)])
+				}) {
+					t.Errorf("after %v, %d lanes: flow %d is not the beginning of what it is without an interrupt", after, lanes, i)
+				}
+			}
+		}
+	}
+}
+
+type discard struct{}
+
+func (discard) Emit(display.Event) error { return nil }
+
+// lookingAhead returns a model that knows nothing and is large enough to look ahead.
+func lookingAhead(t *testing.T) *model.Model {
+	t.Helper()
 	c := model.Tiny()
 	c.Layers, c.Width, c.HeadDim, c.FeedForward, c.Window = 2, 192, 16, 512, 16
 	m, err := model.New(c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+// TestLanes samples flows one by one (then a lane looks ahead) and side by side, with
+// as many lanes as flows and with fewer: flow i depends on the seed and on i alone.
+func TestLanes(t *testing.T) {
+	m := lookingAhead(t)
 	flows := func(o Options, n, lanes int, seed uint64) []*pcap.Flow {
 		t.Helper()
 		o.Flows, o.Quiet, o.MaxTokens, o.Lanes, o.Seed = n, true, 150, lanes, seed

@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -117,7 +118,7 @@ func (r *run) check(packet []uint16) error {
 // back discards the illegal packet and takes the flow up again at the start
 // token of that packet's predecessor (its own, for the first packet and behind
 // a prompt), as the paper does.
-func (l *lane) back(s *model.Stream, id int) error {
+func (l *lane) back(ctx context.Context, s *model.Stream, id int) error {
 	i := max(0, len(l.starts)-2)
 	for l.starts[i] < l.fixed && i < len(l.starts)-1 {
 		i++
@@ -138,7 +139,7 @@ func (l *lane) back(s *model.Stream, id int) error {
 	l.marks = l.marks[:0]
 	l.fed = 0
 	s.Reset(id)
-	return l.replay(s, id)
+	return l.replay(ctx, s, id)
 }
 
 // feedRows is how many known tokens are fed at once: they share the fetching of
@@ -146,8 +147,11 @@ func (l *lane) back(s *model.Stream, id int) error {
 const feedRows = 64
 
 // replay feeds the tokens the model has not seen.
-func (l *lane) replay(s *model.Stream, id int) error {
+func (l *lane) replay(ctx context.Context, s *model.Stream, id int) error {
 	for l.fed < len(l.tokens) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		n := 1
 		for n < feedRows && l.fed+n < len(l.tokens) && !l.marked(l.fed+n) {
 			n++

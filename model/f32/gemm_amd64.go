@@ -4,7 +4,7 @@ package f32
 type tileFunc func(tiles, k int, a *float32, ars, acs, astep int, b *float32, bs int, c *float32, ldc, cols, flags int, alpha float32, pf uintptr, pfs int)
 
 // rowFunc is the kernel of a single row and some panels side by side.
-type rowFunc func(k int, a, b *float32, pitch int, c *float32, flags int)
+type rowFunc func(k int, a, b *float32, pitch int, c *float32)
 
 // engine computes products with the kernels of one instruction set. Tiles of mr×nr elements of C stay in
 // registers while k runs; a panel of nr columns of B and blockK rows stays in the first cache while tiles of

@@ -3090,9 +3090,9 @@ stored:
 	VZEROUPPER
 	RET
 
-// func row1x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+// func row1x16avx2(k int, a *float32, b *float32, pitch int, c *float32)
 // Requires: AVX, FMA3
-TEXT ·row1x16avx2(SB), NOSPLIT, $0-48
+TEXT ·row1x16avx2(SB), NOSPLIT, $0-40
 	MOVQ   k+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   pitch+24(FP), DX
@@ -3134,22 +3134,17 @@ each:
 	JNZ          each
 
 summed:
-	MOVQ   c+32(FP), AX
-	MOVQ   flags+40(FP), CX
-	TESTQ  $0x00000001, CX
-	JZ     store
-	VADDPS (AX), Y0, Y0
-	VADDPS 32(AX), Y1, Y1
-
-store:
+	MOVQ    c+32(FP), AX
+	VADDPS  (AX), Y0, Y0
 	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
 	VMOVUPS Y1, 32(AX)
 	VZEROUPPER
 	RET
 
-// func row2x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+// func row2x16avx2(k int, a *float32, b *float32, pitch int, c *float32)
 // Requires: AVX, FMA3
-TEXT ·row2x16avx2(SB), NOSPLIT, $0-48
+TEXT ·row2x16avx2(SB), NOSPLIT, $0-40
 	MOVQ   k+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   pitch+24(FP), DX
@@ -3206,26 +3201,21 @@ each:
 	JNZ          each
 
 summed:
-	MOVQ   c+32(FP), AX
-	MOVQ   flags+40(FP), CX
-	TESTQ  $0x00000001, CX
-	JZ     store
-	VADDPS (AX), Y0, Y0
-	VADDPS 32(AX), Y1, Y1
-	VADDPS 64(AX), Y2, Y2
-	VADDPS 96(AX), Y3, Y3
-
-store:
+	MOVQ    c+32(FP), AX
+	VADDPS  (AX), Y0, Y0
 	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
 	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
 	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
 	VMOVUPS Y3, 96(AX)
 	VZEROUPPER
 	RET
 
-// func row3x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+// func row3x16avx2(k int, a *float32, b *float32, pitch int, c *float32)
 // Requires: AVX, FMA3
-TEXT ·row3x16avx2(SB), NOSPLIT, $0-48
+TEXT ·row3x16avx2(SB), NOSPLIT, $0-40
 	MOVQ   k+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   pitch+24(FP), DX
@@ -3297,30 +3287,25 @@ each:
 	JNZ          each
 
 summed:
-	MOVQ   c+32(FP), AX
-	MOVQ   flags+40(FP), CX
-	TESTQ  $0x00000001, CX
-	JZ     store
-	VADDPS (AX), Y0, Y0
-	VADDPS 32(AX), Y1, Y1
-	VADDPS 64(AX), Y2, Y2
-	VADDPS 96(AX), Y3, Y3
-	VADDPS 128(AX), Y4, Y4
-	VADDPS 160(AX), Y5, Y5
-
-store:
+	MOVQ    c+32(FP), AX
+	VADDPS  (AX), Y0, Y0
 	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
 	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
 	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
 	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
 	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
 	VMOVUPS Y5, 160(AX)
 	VZEROUPPER
 	RET
 
-// func row4x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+// func row4x16avx2(k int, a *float32, b *float32, pitch int, c *float32)
 // Requires: AVX, FMA3
-TEXT ·row4x16avx2(SB), NOSPLIT, $0-48
+TEXT ·row4x16avx2(SB), NOSPLIT, $0-40
 	MOVQ   k+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   pitch+24(FP), DX
@@ -3407,27 +3392,22 @@ each:
 	JNZ          each
 
 summed:
-	MOVQ   c+32(FP), AX
-	MOVQ   flags+40(FP), CX
-	TESTQ  $0x00000001, CX
-	JZ     store
-	VADDPS (AX), Y0, Y0
-	VADDPS 32(AX), Y1, Y1
-	VADDPS 64(AX), Y2, Y2
-	VADDPS 96(AX), Y3, Y3
-	VADDPS 128(AX), Y4, Y4
-	VADDPS 160(AX), Y5, Y5
-	VADDPS 192(AX), Y6, Y6
-	VADDPS 224(AX), Y7, Y7
-
-store:
+	MOVQ    c+32(FP), AX
+	VADDPS  (AX), Y0, Y0
 	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
 	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
 	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
 	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
 	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
 	VMOVUPS Y5, 160(AX)
+	VADDPS  192(AX), Y6, Y6
 	VMOVUPS Y6, 192(AX)
+	VADDPS  224(AX), Y7, Y7
 	VMOVUPS Y7, 224(AX)
 	VZEROUPPER
 	RET

@@ -6922,9 +6922,9 @@ stored:
 	VZEROUPPER
 	RET
 
-// func row1x32avx512(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+// func row1x32avx512(k int, a *float32, b *float32, pitch int, c *float32)
 // Requires: AVX, AVX512F
-TEXT ·row1x32avx512(SB), NOSPLIT, $0-48
+TEXT ·row1x32avx512(SB), NOSPLIT, $0-40
 	MOVQ   k+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   pitch+24(FP), DX
@@ -6966,22 +6966,17 @@ each:
 	JNZ          each
 
 summed:
-	MOVQ   c+32(FP), AX
-	MOVQ   flags+40(FP), CX
-	TESTQ  $0x00000001, CX
-	JZ     store
-	VADDPS (AX), Z0, Z0
-	VADDPS 64(AX), Z1, Z1
-
-store:
+	MOVQ    c+32(FP), AX
+	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
+	VADDPS  64(AX), Z1, Z1
 	VMOVUPS Z1, 64(AX)
 	VZEROUPPER
 	RET
 
-// func row2x32avx512(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+// func row2x32avx512(k int, a *float32, b *float32, pitch int, c *float32)
 // Requires: AVX, AVX512F
-TEXT ·row2x32avx512(SB), NOSPLIT, $0-48
+TEXT ·row2x32avx512(SB), NOSPLIT, $0-40
 	MOVQ   k+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   pitch+24(FP), DX
@@ -7038,26 +7033,21 @@ each:
 	JNZ          each
 
 summed:
-	MOVQ   c+32(FP), AX
-	MOVQ   flags+40(FP), CX
-	TESTQ  $0x00000001, CX
-	JZ     store
-	VADDPS (AX), Z0, Z0
-	VADDPS 64(AX), Z1, Z1
-	VADDPS 128(AX), Z2, Z2
-	VADDPS 192(AX), Z3, Z3
-
-store:
+	MOVQ    c+32(FP), AX
+	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
+	VADDPS  64(AX), Z1, Z1
 	VMOVUPS Z1, 64(AX)
+	VADDPS  128(AX), Z2, Z2
 	VMOVUPS Z2, 128(AX)
+	VADDPS  192(AX), Z3, Z3
 	VMOVUPS Z3, 192(AX)
 	VZEROUPPER
 	RET
 
-// func row3x32avx512(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+// func row3x32avx512(k int, a *float32, b *float32, pitch int, c *float32)
 // Requires: AVX, AVX512F
-TEXT ·row3x32avx512(SB), NOSPLIT, $0-48
+TEXT ·row3x32avx512(SB), NOSPLIT, $0-40
 	MOVQ   k+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   pitch+24(FP), DX
@@ -7129,30 +7119,25 @@ each:
 	JNZ          each
 
 summed:
-	MOVQ   c+32(FP), AX
-	MOVQ   flags+40(FP), CX
-	TESTQ  $0x00000001, CX
-	JZ     store
-	VADDPS (AX), Z0, Z0
-	VADDPS 64(AX), Z1, Z1
-	VADDPS 128(AX), Z2, Z2
-	VADDPS 192(AX), Z3, Z3
-	VADDPS 256(AX), Z4, Z4
-	VADDPS 320(AX), Z5, Z5
-
-store:
+	MOVQ    c+32(FP), AX
+	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
+	VADDPS  64(AX), Z1, Z1
 	VMOVUPS Z1, 64(AX)
+	VADDPS  128(AX), Z2, Z2
 	VMOVUPS Z2, 128(AX)
+	VADDPS  192(AX), Z3, Z3
 	VMOVUPS Z3, 192(AX)
+	VADDPS  256(AX), Z4, Z4
 	VMOVUPS Z4, 256(AX)
+	VADDPS  320(AX), Z5, Z5
 	VMOVUPS Z5, 320(AX)
 	VZEROUPPER
 	RET
 
-// func row4x32avx512(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+// func row4x32avx512(k int, a *float32, b *float32, pitch int, c *float32)
 // Requires: AVX, AVX512F
-TEXT ·row4x32avx512(SB), NOSPLIT, $0-48
+TEXT ·row4x32avx512(SB), NOSPLIT, $0-40
 	MOVQ   k+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   pitch+24(FP), DX
@@ -7239,27 +7224,22 @@ each:
 	JNZ          each
 
 summed:
-	MOVQ   c+32(FP), AX
-	MOVQ   flags+40(FP), CX
-	TESTQ  $0x00000001, CX
-	JZ     store
-	VADDPS (AX), Z0, Z0
-	VADDPS 64(AX), Z1, Z1
-	VADDPS 128(AX), Z2, Z2
-	VADDPS 192(AX), Z3, Z3
-	VADDPS 256(AX), Z4, Z4
-	VADDPS 320(AX), Z5, Z5
-	VADDPS 384(AX), Z6, Z6
-	VADDPS 448(AX), Z7, Z7
-
-store:
+	MOVQ    c+32(FP), AX
+	VADDPS  (AX), Z0, Z0
 	VMOVUPS Z0, (AX)
+	VADDPS  64(AX), Z1, Z1
 	VMOVUPS Z1, 64(AX)
+	VADDPS  128(AX), Z2, Z2
 	VMOVUPS Z2, 128(AX)
+	VADDPS  192(AX), Z3, Z3
 	VMOVUPS Z3, 192(AX)
+	VADDPS  256(AX), Z4, Z4
 	VMOVUPS Z4, 256(AX)
+	VADDPS  320(AX), Z5, Z5
 	VMOVUPS Z5, 320(AX)
+	VADDPS  384(AX), Z6, Z6
 	VMOVUPS Z6, 384(AX)
+	VADDPS  448(AX), Z7, Z7
 	VMOVUPS Z7, 448(AX)
 	VZEROUPPER
 	RET

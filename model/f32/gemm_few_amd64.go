@@ -84,7 +84,7 @@ func (f *fewArgs) rows(lo, hi int) {
 				copy(to, c)
 			}
 			for l := 0; l < k; l += kb {
-				e.row[count](min(kb, k-l), &f.a[r*f.lda+l], &f.p.data[(i*k+l)*e.nr], 4*k*e.nr, &to[0], addToC)
+				e.row[count](min(kb, k-l), &f.a[r*f.lda+l], &f.p.data[(i*k+l)*e.nr], 4*k*e.nr, &to[0])
 			}
 			if edge != nil {
 				copy(c, to)

@@ -123,28 +123,28 @@ func gemm2x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *f
 func gemm1x8avx2(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // row1x16avx2 multiplies k elements at a with 1 panels of B, pitch bytes apart and each of k rows
-// of 16 columns, into columns at c (flags&1: added to them).
+// of 16 columns, and adds to the columns at c.
 //
 //go:noescape
-func row1x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+func row1x16avx2(k int, a *float32, b *float32, pitch int, c *float32)
 
 // row2x16avx2 multiplies k elements at a with 2 panels of B, pitch bytes apart and each of k rows
-// of 16 columns, into columns at c (flags&1: added to them).
+// of 16 columns, and adds to the columns at c.
 //
 //go:noescape
-func row2x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+func row2x16avx2(k int, a *float32, b *float32, pitch int, c *float32)
 
 // row3x16avx2 multiplies k elements at a with 3 panels of B, pitch bytes apart and each of k rows
-// of 16 columns, into columns at c (flags&1: added to them).
+// of 16 columns, and adds to the columns at c.
 //
 //go:noescape
-func row3x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+func row3x16avx2(k int, a *float32, b *float32, pitch int, c *float32)
 
 // row4x16avx2 multiplies k elements at a with 4 panels of B, pitch bytes apart and each of k rows
-// of 16 columns, into columns at c (flags&1: added to them).
+// of 16 columns, and adds to the columns at c.
 //
 //go:noescape
-func row4x16avx2(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+func row4x16avx2(k int, a *float32, b *float32, pitch int, c *float32)
 
 // transposeavx2 transposes blocks squares of 8×8: square b is read from columns 8·b of src and
 // written to rows 8·b of dst. ldd and lds are row distances in bytes.

@@ -243,28 +243,28 @@ func gemm2x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b
 func gemm1x16avx512(tiles int, k int, a *float32, ars int, acs int, astep int, b *float32, bs int, c *float32, ldc int, cols int, flags int, alpha float32, pf uintptr, pfs int)
 
 // row1x32avx512 multiplies k elements at a with 1 panels of B, pitch bytes apart and each of k rows
-// of 32 columns, into columns at c (flags&1: added to them).
+// of 32 columns, and adds to the columns at c.
 //
 //go:noescape
-func row1x32avx512(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+func row1x32avx512(k int, a *float32, b *float32, pitch int, c *float32)
 
 // row2x32avx512 multiplies k elements at a with 2 panels of B, pitch bytes apart and each of k rows
-// of 32 columns, into columns at c (flags&1: added to them).
+// of 32 columns, and adds to the columns at c.
 //
 //go:noescape
-func row2x32avx512(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+func row2x32avx512(k int, a *float32, b *float32, pitch int, c *float32)
 
 // row3x32avx512 multiplies k elements at a with 3 panels of B, pitch bytes apart and each of k rows
-// of 32 columns, into columns at c (flags&1: added to them).
+// of 32 columns, and adds to the columns at c.
 //
 //go:noescape
-func row3x32avx512(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+func row3x32avx512(k int, a *float32, b *float32, pitch int, c *float32)
 
 // row4x32avx512 multiplies k elements at a with 4 panels of B, pitch bytes apart and each of k rows
-// of 32 columns, into columns at c (flags&1: added to them).
+// of 32 columns, and adds to the columns at c.
 //
 //go:noescape
-func row4x32avx512(k int, a *float32, b *float32, pitch int, c *float32, flags int)
+func row4x32avx512(k int, a *float32, b *float32, pitch int, c *float32)
 
 // transposeavx512 transposes blocks squares of 16×16: square b is read from columns 16·b of src and
 // written to rows 16·b of dst. ldd and lds are row distances in bytes.

@@ -195,9 +195,9 @@ func tileSums(c *build.Context, s set, mr, nv, split int, acc []reg.VecVirtual) 
 // the taller tiles, so that a row's result does not depend on how many rows there are.
 func row(c *build.Context, s set, panels int) {
 	wide := 2 * s.bytes()
-	begin(c, fmt.Sprintf("row%dx%d%s", panels, 2*s.lanes, s.name), "func(k int, a, b *float32, pitch int, c *float32, flags int)",
+	begin(c, fmt.Sprintf("row%dx%d%s", panels, 2*s.lanes, s.name), "func(k int, a, b *float32, pitch int, c *float32)",
 		fmt.Sprintf("multiplies k elements at a with %d panels of B, pitch bytes apart and each of k rows", panels),
-		fmt.Sprintf("of %d columns, into columns at c (flags&1: added to them).", 2*s.lanes))
+		fmt.Sprintf("of %d columns, and adds to the columns at c.", 2*s.lanes))
 	k, a, pitch := loadGP(c, "k"), loadGP(c, "a"), loadGP(c, "pitch")
 	base := []reg.GPVirtual{loadGP(c, "b")}
 	for len(base) < panels {
@@ -242,13 +242,8 @@ func row(c *build.Context, s set, panels int) {
 	c.JNZ(LabelRef("each"))
 	c.Label("summed")
 	to := loadGP(c, "c")
-	c.TESTQ(U32(1), loadGP(c, "flags"))
-	c.JZ(LabelRef("store"))
 	for i := range acc {
 		c.VADDPS(Mem{Base: to, Disp: i * s.bytes()}, acc[i], acc[i])
-	}
-	c.Label("store")
-	for i := range acc {
 		c.VMOVUPS(acc[i], Mem{Base: to, Disp: i * s.bytes()})
 	}
 	c.VZEROUPPER()
