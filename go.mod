@@ -3,7 +3,6 @@ module trafficgpt
 go 1.26.0
 
 require (
-	ahead v0.0.0
 	github.com/charmbracelet/x/ansi v0.11.6
 	github.com/go-zeromq/zmq4 v0.17.0
 	github.com/google/gopacket v1.1.19
@@ -38,6 +37,3 @@ require (
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )
-
-// Its path decides when it is initialised.
-replace ahead => ./kernel/ahead

@@ -3,7 +3,7 @@
 HELLO = 'import "fmt"\nfmt.Println("hello, world")'
 STDERR = 'import (\n\t"fmt"\n\t"os"\n)\nfmt.Fprintln(os.Stderr, "oops")'
 ERROR = 'panic("no good")'
-DISPLAY = 'import "trafficgpt/lib/display"\n'
+DISPLAY = 'import "trafficgpt/display"\n'
 SHOW = DISPLAY + 'display.ShowMarkdown("**bold**")'
 ERASE = DISPLAY + "display.Erase(true)"
 SVG = DISPLAY + (

@@ -145,7 +145,7 @@ class TestManager(unittest.TestCase):
         self.assertEqual(self.value("1 + 1"), "2")
 
     def test_late_output_is_its_cells(self):
-        first = self.kc.execute('import ("fmt"; "time"; "trafficgpt/lib/display")\n'
+        first = self.kc.execute('import ("fmt"; "time"; "trafficgpt/display")\n'
                                 'go func() { time.Sleep(600 * time.Millisecond); fmt.Println("late"); display.Show("later") }()')
         second = self.kc.execute('for range 12 { time.Sleep(100 * time.Millisecond); fmt.Println("now") }')
         seen = {first: "", second: ""}

@@ -3,7 +3,7 @@ package interp
 import (
 	"context"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // CommEngine is an engine whose cells can own comms (the controls of

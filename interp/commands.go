@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // Command is one of the words that cells may use beside Go: a line that begins

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 func init() {

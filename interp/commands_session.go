@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/interp/symbols"
-	"trafficgpt/lib/display"
 )
 
 func cmdHelp(c *call) error {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 func TestSegments(t *testing.T) {

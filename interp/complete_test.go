@@ -147,7 +147,7 @@ func TestComplete(t *testing.T) {
 		{"import \"gonum.org/v1/gonum/stat/di|", []string{"gonum.org/v1/gonum/stat/distmat:package", "gonum.org/v1/gonum/stat/distmv:package"}},
 		{"import \"plotte|", []string{"=gonum.org/v1/plot/plotter:package"}},
 		{"import (\n\t\"fmt\"\n\t\"os/e|", []string{"=os/exec:package:Package exec runs external commands."}},
-		{"import x \"trafficgpt/lib/disp|", []string{"=trafficgpt/lib/display:package"}},
+		{"import x \"trafficgpt/lib/disp|", []string{"=trafficgpt/display:package"}},
 		{"pcap.Read(\"" + dir + "/a|", []string{"a file.pcap:path", "=alpha/:path"}},
 		{"x := `" + dir + "/b|", []string{"=beta.txt:path"}},
 		{"f(\"" + dir + "/.|", []string{"=.hidden:path"}},

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // debugging is a session with a debugger attached.

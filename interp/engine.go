@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // Engine is what kernel, repl and notebooks talk to. Session implements it in

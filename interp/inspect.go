@@ -13,8 +13,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"trafficgpt/display"
 	"trafficgpt/interp/symbols"
-	"trafficgpt/lib/display"
 )
 
 // inspect describes the name at pos, or, between the brackets of a call, the

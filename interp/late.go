@@ -5,7 +5,7 @@ import (
 	"os"
 	"reflect"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // What a goroutine prints belongs to the cell that started it. Standard output

@@ -13,9 +13,9 @@ import (
 	"sync"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/interp/rt"
 	"trafficgpt/interp/symbols"
-	"trafficgpt/lib/display"
 )
 
 // sessionPath is the import path of the functions that only the engine calls.

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // writeFiles lays an archive out in a folder.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // TestRedefinition: earlier code follows what later cells declare anew.

@@ -16,10 +16,10 @@ import (
 
 	"golang.org/x/tools/go/ssa"
 
+	"trafficgpt/display"
 	"trafficgpt/interp/lower"
 	"trafficgpt/interp/rt"
 	"trafficgpt/interp/symbols"
-	"trafficgpt/lib/display"
 )
 
 // Options of a session.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // memory is a sink that keeps what a cell printed.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // TestTraps: what cells do one after the other and raw yaegi got wrong.

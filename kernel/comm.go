@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // comms are the open comms, by id.

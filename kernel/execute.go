@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // abortGrace is how long a failed cell's reply is held back so that requests

@@ -8,7 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // sliceTime is how long printed text is gathered before it goes out: short

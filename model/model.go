@@ -19,7 +19,7 @@ import (
 	"math"
 	"strings"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // Model is a decoder with its weights.

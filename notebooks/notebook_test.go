@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // reference is what nbformat 5.10 wrote for the same notebook.

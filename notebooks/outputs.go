@@ -8,8 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // errNoInput is what a cell gets that asks a question in an unattended run.

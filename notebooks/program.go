@@ -14,8 +14,8 @@ import (
 	"strings"
 	"syscall"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // cutArguments takes off what stands after --.

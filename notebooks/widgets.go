@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // widgets are the states of the controls that cells made, by model id: no front

@@ -13,8 +13,8 @@ import (
 	"github.com/reeflective/readline/inputrc"
 	"golang.org/x/term"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // interactive reads cells from a terminal until Ctrl-D.

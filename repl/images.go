@@ -17,7 +17,7 @@ import (
 	"github.com/charmbracelet/x/ansi/sixel"
 	"golang.org/x/image/draw"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // graphics is the way a terminal shows images.

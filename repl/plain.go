@@ -8,8 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // plain runs what comes from a pipe: line by line, joined until a cell is

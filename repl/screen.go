@@ -11,8 +11,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // screen shows what a cell gives on a terminal. What is shown under an id is

@@ -7,7 +7,7 @@ import (
 	"sort"
 	"strings"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer/pcap"
 )
 

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
 	"trafficgpt/interp/progen"
-	"trafficgpt/lib/display"
 )
 
 // printed is a sink that keeps what cells print.

@@ -92,7 +92,7 @@ func (p *program) importList() string {
 		lines = append(lines, importSpec(path, name))
 	}
 	if p.displays() {
-		lines = append(lines, `_display "trafficgpt/lib/display"`)
+		lines = append(lines, `_display "trafficgpt/display"`)
 	}
 	if p.needs["must0"] {
 		lines = append(lines, `_fmt "fmt"`, `_os "os"`)

@@ -14,8 +14,8 @@ import (
 	"sync"
 	"syscall"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // Main is the child process: it serves the parent's requests until it is told

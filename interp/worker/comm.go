@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 var _ interp.CommEngine = (*Worker)(nil)

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // The tests run this binary as their child, with an engine whose cells are Go

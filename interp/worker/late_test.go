@@ -13,7 +13,7 @@ import (
 // that cell, also while another one runs and prints itself.
 func TestLateOutputIsItsCells(t *testing.T) {
 	w := startReal(t, Options{})
-	const first = `import ("fmt"; "os"; "time"; "trafficgpt/lib/display"; "sync")
+	const first = `import ("fmt"; "os"; "time"; "trafficgpt/display"; "sync")
 var wg sync.WaitGroup
 say := func(how string) {
 	fmt.Println("println", how)

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 func startReal(t testing.TB, opts Options) *Worker {
@@ -19,7 +19,7 @@ func startReal(t testing.TB, opts Options) *Worker {
 func TestRealSession(t *testing.T) {
 	w := startReal(t, Options{})
 	for _, c := range []struct{ code, out, value, err string }{
-		{code: `import ("fmt"; "os"; "bufio"; "trafficgpt/lib/display")`},
+		{code: `import ("fmt"; "os"; "bufio"; "trafficgpt/display")`},
 		{code: "x := 40\nx + 2", value: "42"},
 		{code: "fmt.Print(\"a\")\nos.Stdout.WriteString(\"b\")\nfmt.Println(\"c\")\nx", out: "abc\n", value: "40"},
 		{code: "var name string\nvar n int\n_, err := fmt.Scan(&name, &n)\nfmt.Sprint(name, n, err)", value: "line1 <nil>"},

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // stopper interrupts one cell, tells the user when it does not stop, and kills

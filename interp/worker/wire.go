@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // op names what a request asks of the child.

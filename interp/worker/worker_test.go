@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 func TestEvalKeepsStateAndPassesResults(t *testing.T) {

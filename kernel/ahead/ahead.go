@@ -4,9 +4,11 @@
 // A front end connects a few milliseconds after it has started the kernel, and
 // ZeroMQ tries a refused connection again only after 100 ms. The program's
 // packages take longer than that to initialise, so the sockets must listen
-// before. Go initialises packages that are ready in the order of their import
-// paths, and this one needs syscall alone: hence a module of its own with a
-// path that comes early. Whatever is out of the ordinary is left to the caller
+// before. Of the packages that are ready, Go initialises the one whose import
+// path comes first. This one is ready early, since it needs sync and syscall
+// alone, and its path comes before unicode, on which strings, reflect, net and
+// nearly all else depend: so they wait for it, whatever they are called
+// (TestSocketsComeFirst). Whatever is out of the ordinary is left to the caller
 // of Take, who then binds and reports errors as usual.
 package ahead
 

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/interp"
-	"trafficgpt/lib/display"
 )
 
 // Engine obeys cells of one command a line:

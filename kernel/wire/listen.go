@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"ahead"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"trafficgpt/kernel/ahead"
 )
 
 // listener accepts connections for one bound socket. Every connection shakes

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer/pcap"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer/pcap"
 )
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer/pcap"
 )
 

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // ClassScore is how one class fared.

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )

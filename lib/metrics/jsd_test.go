@@ -11,7 +11,7 @@ import (
 	"testing"
 	"testing/quick"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer/pcap"
 )
 

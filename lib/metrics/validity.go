@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )

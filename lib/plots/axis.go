@@ -13,7 +13,7 @@ import (
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 func vgFont(size float64, bold bool) font.Font {

@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/lib/metrics"
 )
 

@@ -11,7 +11,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // Histogram draws how the values (Y) of each series are distributed over n

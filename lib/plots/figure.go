@@ -25,7 +25,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // Figure is a plot with its title and key. Plot is open to every change gonum

@@ -15,7 +15,7 @@ import (
 
 	"gonum.org/v1/plot"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/lib/metrics"
 )
 

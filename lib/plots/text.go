@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // braille draws curves with the eight dots of a braille character, for

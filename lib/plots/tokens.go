@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )

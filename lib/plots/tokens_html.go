@@ -11,7 +11,7 @@ import (
 	"image/png"
 	"strings"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer"
 )
 

@@ -12,7 +12,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // The layout of the picture as an image, in CSS pixels. Flows of few packets

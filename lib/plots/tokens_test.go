@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )

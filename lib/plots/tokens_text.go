@@ -5,7 +5,7 @@ import (
 	"image/color"
 	"strings"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer"
 )
 

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/model"
 	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/model"
 	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"

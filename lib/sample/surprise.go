@@ -8,7 +8,7 @@ import (
 	"math"
 	"slices"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/model"
 	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"

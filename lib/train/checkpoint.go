@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/model"
 	"trafficgpt/tokenizer/pcap"
 )

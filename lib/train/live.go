@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // showEvery is the least time between two drawings of the live curve: drawing

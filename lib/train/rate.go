@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/lib/plots"
 	"trafficgpt/model"
 	"trafficgpt/tokenizer/pcap"

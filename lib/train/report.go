@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/lib/plots"
 )
 

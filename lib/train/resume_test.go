@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"trafficgpt/display"
 	"trafficgpt/lib/dataset"
-	"trafficgpt/lib/display"
 	"trafficgpt/model"
 )
 

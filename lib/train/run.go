@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/model"
 	"trafficgpt/tokenizer/pcap"
 )

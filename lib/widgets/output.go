@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // Area is a place of its own for what a control's functions show: what it

@@ -26,7 +26,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // The protocol of ipywidgets 8.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 	"trafficgpt/lib/widgets"
 )
 

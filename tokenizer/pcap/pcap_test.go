@@ -14,7 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // data returns the test captures that match a pattern below ../shared/data of the repository.

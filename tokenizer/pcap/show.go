@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"trafficgpt/lib/display"
+	"trafficgpt/display"
 )
 
 // shown is how many rows a table has at most.

@@ -1,3 +1,0 @@
-module ahead
-
-go 1.26
