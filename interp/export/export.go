@@ -18,7 +18,7 @@ import (
 	"strconv"
 	"strings"
 
-	"trafficgpt/interp"
+	"trafficgpt/interp/session"
 	"trafficgpt/interp/symbols"
 )
 
@@ -63,7 +63,7 @@ func Program(cells []Cell) ([]byte, error) {
 // Export translates the cells of a notebook in folder dir, where it looks for
 // packages that they import by a relative path.
 func Export(cells []Cell, dir string) (*Output, error) {
-	packages, err := interp.NewUserPackages(dir)
+	packages, err := session.NewUserPackages(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func Export(cells []Cell, dir string) (*Output, error) {
 	return out, p.packageFiles(out)
 }
 
-func newResolver(parts [][]*piece, packages *interp.UserPackages) (*resolver, error) {
+func newResolver(parts [][]*piece, packages *session.UserPackages) (*resolver, error) {
 	swaps, err := findSwaps(parts)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"trafficgpt/interp"
+	"trafficgpt/interp/session"
 	"trafficgpt/interp/symbols"
 )
 
@@ -47,7 +47,7 @@ type resolver struct {
 
 	before map[string]string // variable in the program to what its name meant until then
 
-	packages   *interp.UserPackages
+	packages   *session.UserPackages
 	own        map[string]*types.Package // of the user's, by path
 	dispatched []*dispatch               // methods that are defined several times
 }

@@ -1,0 +1,180 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"go/token"
+	"go/types"
+	"maps"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/tools/go/ssa"
+
+	"trafficgpt/interp"
+	"trafficgpt/interp/command"
+	"trafficgpt/interp/lower"
+	"trafficgpt/interp/rt"
+	"trafficgpt/interp/symbols"
+)
+
+// Options of a session.
+type Options struct {
+	// Dir is where import "./dir" looks; empty means the working directory at
+	// the start.
+	Dir string
+	// Exit is what os.Exit calls; by default it ends the cell.
+	Exit func(code int) `json:"-"`
+}
+
+// Session is the engine in this process.
+type Session struct {
+	opts Options
+	base string     // the folder of the notebook, absolute
+	run  sync.Mutex // held while a cell runs
+
+	commands command.Runner
+
+	mu       sync.Mutex // guards all below
+	fset     *token.FileSet
+	world    *rt.World
+	prog     *ssa.Program
+	lowerer  *lower.Lowerer
+	exec     executor
+	importer *importer
+	live     map[string]*entity // by name
+	imports  map[string]string  // name -> path
+	cells    map[string]string  // position name -> source
+	history  []interp.Cell      // that ran without error, for commands; outlives a reset
+	count    int
+	cancel   context.CancelFunc
+	out      *router
+	stuck    chan struct{} // closed when an interrupted cell that went on has ended
+	crashes  chan fault    // of goroutines
+	shown    []any
+	exitCode int
+	prelude  map[string]types.Object
+	decls    []*decl
+	starts   map[token.Pos]token.Pos // where the call with this parenthesis starts
+	sources  map[*token.File]string  // the text of cells
+	debug    *debugger
+	lowered  func(source string) // sees the lowered source of every cell; set by tests
+}
+
+// entity is a name that cells may use.
+type entity struct {
+	obj  types.Object
+	cell int
+}
+
+// New starts an empty session.
+func New(opts Options) (*Session, error) {
+	base, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("failed to find the folder of the notebook: %w", err)
+	}
+	s := &Session{opts: opts, base: base}
+	s.debug = newDebugger(s)
+	if err := s.reset(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Session) reset() error {
+	s.fset = symbols.FileSet()
+	s.live, s.imports, s.cells = map[string]*entity{}, map[string]string{}, map[string]string{}
+	s.world = rt.NewWorld(nativeType)
+	s.out = &router{}
+	s.prog = ssa.NewProgram(s.fset, ssa.InstantiateGenerics|ssa.NaiveForm)
+	s.importer = newImporter(s)
+	s.lowerer = lower.New(s.world, s.prog, s.native)
+	s.lowerer.Refuse = s.refuse
+	s.lowerer.Method = s.method
+	s.lowerer.Followed = s.followed
+	s.starts, s.sources = map[token.Pos]token.Pos{}, map[*token.File]string{}
+	s.world.Control.Crash = s.goroutinePanic
+	var err error
+	if s.exec, err = newYaegi(s.world, stderrOf{s.out}); err != nil {
+		return fmt.Errorf("failed to start the executor: %w", err)
+	}
+	s.count, s.stuck, s.decls = 0, nil, nil
+	s.crashes = make(chan fault, 1)
+	s.debug.reset()
+	return s.loadPrelude()
+}
+
+// Eval runs a cell: its commands, or all of it as Go.
+func (s *Session) Eval(ctx context.Context, cell interp.Cell, sink interp.Sink) interp.Result {
+	start := time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r, hasCommands := s.commands.Run(ctx, host{s, cancel}, cell, sink)
+	if !hasCommands {
+		r = s.eval(ctx, cell, sink)
+	}
+	if r.Err == nil {
+		s.mu.Lock()
+		s.history = append(s.history, cell)
+		s.mu.Unlock()
+	}
+	r.Duration = time.Since(start)
+	return r
+}
+
+func (s *Session) eval(ctx context.Context, cell interp.Cell, sink interp.Sink) interp.Result {
+	s.run.Lock()
+	defer s.run.Unlock()
+	if err := s.unstick(); err != nil {
+		return interp.Result{Err: err}
+	}
+	s.mu.Lock()
+	s.count++
+	if cell.Number == 0 {
+		cell.Number = s.count
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.cancel = cancel
+	s.cells[cellName(cell.Number)] = cell.Code
+	packages := maps.Clone(s.importer.local)
+	plan, err := s.check(cell)
+	if err == nil && plan != nil {
+		err = s.compile(plan)
+	}
+	if err != nil {
+		s.importer.local = packages // a cell that fails changes nothing
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return interp.Result{Err: s.compileError(cell, err)}
+	}
+	if plan == nil {
+		return interp.Result{}
+	}
+	return s.execute(ctx, plan, sink)
+}
+
+// Interrupt stops the running cell; variables stay.
+func (s *Session) Interrupt() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel()
+	}
+	return nil
+}
+
+// Restart drops every variable.
+func (s *Session) Restart(ctx context.Context) error {
+	_ = s.Interrupt()
+	s.run.Lock()
+	defer s.run.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reset()
+}
+
+// Close ends the session.
+func (s *Session) Close() error { return s.Interrupt() }
