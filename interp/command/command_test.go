@@ -2,8 +2,6 @@ package command
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,20 +38,6 @@ func TestSegments(t *testing.T) {
 		if text := strings.Join(got, " "); text != c.want {
 			t.Errorf("%q: %q, want %q", c.code, text, c.want)
 		}
-	}
-}
-
-func TestWriteWholeLeavesNothingBehind(t *testing.T) {
-	dir := t.TempDir()
-	if err := writeWhole(filepath.Join(dir, "no", "file"), "x"); err == nil {
-		t.Error("a file in no folder")
-	}
-	os.Mkdir(filepath.Join(dir, "taken"), 0o755)
-	if err := writeWhole(filepath.Join(dir, "taken"), "x"); err == nil {
-		t.Error("a folder was replaced")
-	}
-	if list, _ := os.ReadDir(dir); len(list) != 1 {
-		t.Errorf("%v", list)
 	}
 }
 
