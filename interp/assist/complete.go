@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"trafficgpt/interp"
-	"trafficgpt/interp/rt"
 	"trafficgpt/interp/symbols"
 )
 
@@ -34,8 +33,8 @@ func Complete(before, after string, pos int, known Names) interp.Completion {
 	if p == nil || p.ident == nil {
 		return none // in a comment or a string
 	}
-	c := candidates{prefix: prefix, end: pos + len(identifierAfter(after)), start: pos - len(prefix), seen: map[string]bool{}}
-	p.collect(&c, known)
+	c := candidates{known: known, prefix: prefix, end: pos + len(identifierAfter(after)), start: pos - len(prefix), seen: map[string]bool{}}
+	p.collect(&c)
 	return c.result()
 }
 
@@ -52,6 +51,7 @@ func identifierAfter(s string) string {
 
 // candidates collects items that begin with prefix, by letters of either case.
 type candidates struct {
+	known      Names
 	prefix     string
 	start, end int
 	items      []rankedItem
@@ -80,7 +80,7 @@ func (c *candidates) add(rank int, name, kind string, signature func() string) {
 }
 
 func (c *candidates) object(rank int, obj types.Object) {
-	c.add(rank, obj.Name(), objectKind(obj), func() string { return signature(obj) })
+	c.add(rank, obj.Name(), objectKind(obj), func() string { return c.known.signature(obj) })
 }
 
 func (c *candidates) result() interp.Completion {
@@ -132,7 +132,7 @@ func isCellPackage(p *types.Package) bool {
 }
 
 // signature is what is worth knowing of an object beside its name.
-func signature(obj types.Object) string {
+func (n Names) signature(obj types.Object) string {
 	switch obj := obj.(type) {
 	case *types.Func:
 		return types.TypeString(obj.Signature(), shortNames)
@@ -158,21 +158,21 @@ func signature(obj types.Object) string {
 	case *types.Nil:
 		return ""
 	}
-	return typeText(obj.Type())
+	return n.typeText(obj.Type())
 }
 
 // typeText is a type as cells write it; one that a later cell has declared
 // anew is named as such.
-func typeText(t types.Type) string {
+func (n Names) typeText(t types.Type) string {
 	text := types.TypeString(t, shortNames)
-	if rt.Stale(t) {
+	if n.Stale != nil && n.Stale(t) {
 		text += ", earlier version"
 	}
 	return text
 }
 
 // collect fills in what may stand at the identifier.
-func (p *probe) collect(c *candidates, known Names) {
+func (p *probe) collect(c *candidates) {
 	parent := p.path[max(0, len(p.path)-2)]
 	switch n := parent.(type) {
 	case *ast.SelectorExpr:
@@ -192,7 +192,7 @@ func (p *probe) collect(c *candidates, known Names) {
 		}
 	}
 	p.fieldsOfLiteral(c)
-	p.scope(c, known)
+	p.scope(c)
 }
 
 // members adds the members of a package, a value or a type.
@@ -340,7 +340,7 @@ func (p *probe) fieldsOfLiteral(c *candidates) {
 
 // scope adds the names that can be seen from the identifier: innermost first,
 // then the session's, imports, Go's own and its keywords.
-func (p *probe) scope(c *candidates, known Names) {
+func (p *probe) scope(c *candidates) {
 	rank := 0
 	for s := p.innermost(); s != nil; s = s.Parent() {
 		if s == types.Universe {
@@ -355,7 +355,7 @@ func (p *probe) scope(c *candidates, known Names) {
 		}
 		rank++
 	}
-	for name, path := range known.Imports {
+	for name, path := range c.known.Imports {
 		c.add(10, name, "package", func() string { return path })
 	}
 	if len(p.path) >= 2 {

@@ -123,7 +123,7 @@ func (p *probe) describe(known Names, detail int) (About, bool) {
 		path := pkg.Imported().Path()
 		return About{Title: "package " + pkg.Imported().Name() + " // import \"" + path + "\"", Comment: symbols.Doc(path, "")}, true
 	}
-	a := About{Title: p.title(obj)}
+	a := About{Title: p.title(obj, known)}
 	if obj.Pkg() == nil {
 		if decl := symbols.Declaration("builtin", obj.Name()); decl != "" {
 			a.Title = decl
@@ -171,16 +171,16 @@ func (p *probe) object() types.Object {
 }
 
 // title is a declaration in one line.
-func (p *probe) title(obj types.Object) string {
+func (p *probe) title(obj types.Object, known Names) string {
 	switch obj := obj.(type) {
 	case *types.Var:
 		word := "var "
 		if obj.IsField() {
 			word = "field "
 		}
-		return word + obj.Name() + " " + typeText(obj.Type())
+		return word + obj.Name() + " " + known.typeText(obj.Type())
 	case *types.Const:
-		return "const " + obj.Name() + " " + signature(obj)
+		return "const " + obj.Name() + " " + known.signature(obj)
 	case *types.Nil:
 		return "nil"
 	case *types.Builtin:

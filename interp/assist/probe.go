@@ -24,6 +24,9 @@ type Names struct {
 	Source func(obj types.Object) (text, place string)
 	// Own is the type of a package of the user's, imported by a relative path.
 	Own func(path string) *types.Package
+	// Stale reports whether a later cell has declared anew a type that t is made
+	// of; nil if none can have been.
+	Stale func(t types.Type) bool
 	// Dir is where relative imports look.
 	Dir string
 }

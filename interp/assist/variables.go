@@ -16,7 +16,7 @@ type Variable struct {
 func (n Names) List(valueOf func(name string) string) []Variable {
 	var list []Variable
 	for name, obj := range n.Objects {
-		v := Variable{Name: name, Kind: objectKind(obj), Type: signature(obj)}
+		v := Variable{Name: name, Kind: objectKind(obj), Type: n.signature(obj)}
 		switch obj := obj.(type) {
 		case *types.Var:
 			v.Value = valueOf(name)

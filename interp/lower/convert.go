@@ -74,7 +74,7 @@ func (g *gen) changeInterface(in *ssa.ChangeInterface) {
 func (g *gen) makeInterface(in *ssa.MakeInterface) {
 	t := in.X.Type()
 	to := g.rep(in.Type())
-	if g.l.W.IsNative(t) {
+	if g.l.world.IsNative(t) {
 		if c, ok := in.X.(*ssa.Const); ok && c.Value != nil {
 			g.define(in, g.l.constant(c, g.rep(t)), readSet{})
 			return

@@ -15,6 +15,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/tools/go/types/typeutil"
 )
@@ -39,6 +40,9 @@ type World struct {
 	ifaceMu sync.Mutex
 	ifaces  map[ifaceKey]*method
 	Control Control
+
+	stale         sync.Map               // *types.TypeName -> bool: types that later cells have declared anew
+	failedMarshal atomic.Pointer[string] // names the type whose MarshalJSON last gave an error to encoding/json, which knows only of a box
 }
 
 // NewWorld returns an empty world.

@@ -66,7 +66,7 @@ func (s *Session) known() assist.Names {
 		packages[p.path] = p.pkg
 	}
 	n.Own = func(path string) *types.Package { return packages[path] }
-	n.Dir = s.base
+	n.Dir, n.Stale = s.base, s.world.Stale
 	cells := maps.Clone(s.cells)
 	fset := s.fset
 	n.Source = func(obj types.Object) (text, place string) {

@@ -66,7 +66,7 @@ func (s *Session) refuse(fn *ssa.Function, call ssa.Instruction) string {
 	}
 	for _, a := range c.Common().Args {
 		if t := s.boxedIn(a); t != nil {
-			return fmt.Sprintf("%s.%s cannot look into cell type %s", path, obj.Name(), rt.TypeString(t))
+			return fmt.Sprintf("%s.%s cannot look into cell type %s", path, obj.Name(), s.world.TypeString(t))
 		}
 	}
 	return ""
@@ -144,14 +144,14 @@ func holdsAny(t reflect.Type, depth int) bool {
 }
 
 // borderFunctions are compiled functions that have been taught about boxes.
-func borderFunctions() map[string]any {
+func (s *Session) borderFunctions() map[string]any {
 	return map[string]any{
 		"sort.Slice":                  func(x any, less func(i, j int) bool) { sort.Slice(rt.Raw(x), less) },
 		"sort.SliceStable":            func(x any, less func(i, j int) bool) { sort.SliceStable(rt.Raw(x), less) },
 		"sort.SliceIsSorted":          func(x any, less func(i, j int) bool) bool { return sort.SliceIsSorted(rt.Raw(x), less) },
 		"errors.As":                   errorsAs,
-		"encoding/json.Marshal":       rt.MarshalJSON,
-		"encoding/json.MarshalIndent": rt.MarshalJSONIndent,
+		"encoding/json.Marshal":       s.world.JSON,
+		"encoding/json.MarshalIndent": s.world.JSONIndent,
 		"encoding/json.Unmarshal":     rt.UnmarshalJSON,
 		"runtime.Breakpoint":          func() { panic(rt.Refusal{Text: "runtime.Breakpoint: set a breakpoint in the debugger instead"}) },
 		"reflect.DeepEqual":           rt.DeepEqual,

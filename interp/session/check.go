@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"trafficgpt/interp"
-	"trafficgpt/interp/rt"
 	"trafficgpt/interp/symbols"
 )
 
@@ -311,20 +310,20 @@ func (c *checker) pass(add *second) (*plan, []types.Error) {
 		},
 	}
 	_ = types.NewChecker(&conf, c.s.fset, p.pkg, p.info).Files(p.files)
-	return p, nameStale(p.info, c.keep(errs))
+	return p, c.nameStale(p.info, c.keep(errs))
 }
 
 // nameStale says of the values in an error which have a type that was declared
 // anew: to go/types both are of the same name.
-func nameStale(info *types.Info, errs []types.Error) []types.Error {
+func (c *checker) nameStale(info *types.Info, errs []types.Error) []types.Error {
 	for i, e := range errs {
 		for x, tv := range info.Types {
 			// the value itself, or what stands before .Name
 			if x.Pos() != e.Pos && x.End()+1 != e.Pos {
 				continue
 			}
-			if tv.IsValue() && tv.Type != nil && rt.Stale(tv.Type) && !strings.Contains(e.Msg, "earlier version") {
-				errs[i].Msg += fmt.Sprintf("; %s is of %s", types.ExprString(x), rt.TypeString(tv.Type))
+			if tv.IsValue() && tv.Type != nil && c.s.world.Stale(tv.Type) && !strings.Contains(e.Msg, "earlier version") {
+				errs[i].Msg += fmt.Sprintf("; %s is of %s", types.ExprString(x), c.s.world.TypeString(tv.Type))
 				break
 			}
 		}

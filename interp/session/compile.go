@@ -8,7 +8,6 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"trafficgpt/interp"
-	"trafficgpt/interp/rt"
 )
 
 // plan is a checked cell.
@@ -78,11 +77,11 @@ func (s *Session) compile(p *plan) (err error) {
 	s.remember(p)
 	for name, o := range old {
 		if was, ok := o.(*types.TypeName); ok && s.live[name] != nil && s.live[name].obj != o {
-			rt.Replace(was)
+			s.world.Replace(was)
 		}
 	}
 	for _, r := range p.replaced {
-		rt.Replace(r.was)
+		s.world.Replace(r.was)
 	}
 	s.retype(old, p.replaced)
 	return nil

@@ -221,7 +221,7 @@ func (d *debugger) evaluate(ctx context.Context, id int, code string) (interp.De
 	}
 	nodes := make([]node, len(sn.values))
 	for i, v := range sn.values {
-		nodes[i] = node{strings.TrimSpace(code), sn.types[i], v}
+		nodes[i] = node{d.s.world, strings.TrimSpace(code), sn.types[i], v}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -266,8 +266,8 @@ func (d *debugger) copy(id int, name, target string) error {
 
 // keep makes a copy of a value a variable of the session.
 func (d *debugger) keep(name string, n node, cell int) error {
-	from := node{name + "_copied", n.t, n.v}
-	sn, err := d.compile(name+" = "+from.name, []node{from}, &node{name: name, t: n.t})
+	from := node{n.world, name + "_copied", n.t, n.v}
+	sn, err := d.compile(name+" = "+from.name, []node{from}, &node{world: n.world, name: name, t: n.t})
 	if err != nil {
 		return d.explain("", err)
 	}
@@ -327,7 +327,7 @@ func (d *debugger) condition(f *frame, text string) *condition {
 	}
 	c = &condition{}
 	for _, n := range f.variables() {
-		c.vars = append(c.vars, node{n.name, n.t, reflect.New(n.v.Type()).Elem()})
+		c.vars = append(c.vars, node{n.world, n.name, n.t, reflect.New(n.v.Type()).Elem()})
 	}
 	if c.sn, c.err = d.compile(text, c.vars, nil); c.err != nil {
 		c.err = d.explain(text, c.err)
@@ -368,7 +368,7 @@ func (d *debugger) logValue(f *frame, expr string) string {
 	}
 	var out []string
 	for i, v := range c.sn.values {
-		n := node{t: c.sn.types[i], v: v}
+		n := node{world: d.s.world, t: c.sn.types[i], v: v}
 		if v.Kind() == reflect.String {
 			out = append(out, v.String())
 			continue

@@ -228,20 +228,20 @@ func (d *debugger) calls(thread int) (interp.DebugReply, error) {
 	}
 	var r interp.DebugReply
 	for i, f := range d.frames {
-		r.Frames = append(r.Frames, interp.DebugFrame{ID: i + 1, Name: f.name(), Cell: f.at.cell, Code: f.at.code, Line: f.at.line, Column: f.at.col})
+		r.Frames = append(r.Frames, interp.DebugFrame{ID: i + 1, Name: f.name(d.s.world), Cell: f.at.cell, Code: f.at.code, Line: f.at.line, Column: f.at.col})
 	}
 	return r, nil
 }
 
-func (f *frame) name() string {
+func (f *frame) name(w *rt.World) string {
 	if _, _, ok := strings.Cut(f.fn.Name(), "·"); ok && f.fn.Parent() == nil {
 		return fmt.Sprintf("cell %d", f.at.cell)
 	}
-	name := rt.FuncName(f.fn.Name(), f.fn.Signature)
+	name := w.FuncName(f.fn.Name(), f.fn.Signature)
 	if p := f.fn.Parent(); p != nil {
 		outer := &frame{fn: p, at: f.at}
 		_, part, _ := strings.Cut(f.fn.Name(), "$")
-		name = outer.name() + ".func" + part
+		name = outer.name(w) + ".func" + part
 	}
 	return name
 }
@@ -268,9 +268,9 @@ func (f *frame) variables() []node {
 			if p.IsValid() && p.Type() == kept.Type() {
 				kept.Set(p)
 			}
-			out = append(out, node{v.Name, v.Type, kept})
+			out = append(out, node{f.g.types, v.Name, v.Type, kept})
 		} else if p.Kind() == reflect.Pointer && !p.IsNil() {
-			out = append(out, node{v.Name, v.Type, p.Elem()})
+			out = append(out, node{f.g.types, v.Name, v.Type, p.Elem()})
 		}
 	}
 	return out
@@ -294,7 +294,7 @@ func (d *debugger) globals() (interp.DebugReply, error) {
 	if !ok {
 		var r interp.DebugReply
 		for _, n := range nodes {
-			r.Variables = append(r.Variables, interp.DebugVariable{Name: n.name, Type: rt.TypeString(n.t), Value: "(a cell runs)"})
+			r.Variables = append(r.Variables, interp.DebugVariable{Name: n.name, Type: d.s.world.TypeString(n.t), Value: "(a cell runs)"})
 		}
 		return r, nil
 	}
@@ -322,7 +322,7 @@ func (s *Session) variables() []node {
 			continue
 		}
 		if p := s.exec.global(s.lowerer.GlobalName(g)); p.IsValid() {
-			out = append(out, node{name, v.Type(), p.Elem()})
+			out = append(out, node{s.world, name, v.Type(), p.Elem()})
 		}
 	}
 	return out

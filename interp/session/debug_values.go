@@ -15,9 +15,10 @@ import (
 // values inside compiled interfaces only the compiled type is known; t is nil
 // then.
 type node struct {
-	name string
-	t    types.Type
-	v    reflect.Value
+	world *rt.World
+	name  string
+	t     types.Type
+	v     reflect.Value
 }
 
 const (
@@ -34,7 +35,7 @@ func (n node) typeName() string {
 		}
 		return n.v.Type().String()
 	}
-	name := rt.TypeString(n.t)
+	name := n.world.TypeString(n.t)
 	if d := n.dynamic(); types.IsInterface(n.t) && d.v.IsValid() {
 		name += "(" + d.typeName() + ")"
 	}
@@ -45,13 +46,13 @@ func (n node) typeName() string {
 func (n node) dynamic() node {
 	for n.v.Kind() == reflect.Interface {
 		if n.v.IsNil() || !n.v.CanInterface() {
-			return node{name: n.name, v: n.v.Elem()}
+			return node{world: n.world, name: n.name, v: n.v.Elem()}
 		}
 		d, v := rt.Dynamic(n.v.Interface())
 		if d == nil {
-			return node{name: n.name, v: v}
+			return node{world: n.world, name: n.name, v: v}
 		}
-		n = node{name: n.name, t: d.Type, v: v}
+		n = node{world: n.world, name: n.name, t: d.Type, v: v}
 	}
 	return n
 }
@@ -59,13 +60,13 @@ func (n node) dynamic() node {
 // elem is the node of a part whose static type is that of the elements.
 func (n node) elem(name string, v reflect.Value) node {
 	if n.t == nil {
-		return node{name: name, v: v}
+		return node{world: n.world, name: name, v: v}
 	}
 	switch u := n.t.Underlying().(type) {
 	case interface{ Elem() types.Type }:
-		return node{name, u.Elem(), v}
+		return node{n.world, name, u.Elem(), v}
 	}
-	return node{name: name, v: v}
+	return node{world: n.world, name: name, v: v}
 }
 
 // target is what the node's parts belong to: the value inside an interface,
@@ -123,7 +124,7 @@ func (n node) children(start, count int) []node {
 		keys := n.v.MapKeys()
 		slices.SortStableFunc(keys, rt.CompareKeys)
 		for _, k := range keys[start:min(end, len(keys))] {
-			kn := node{v: k}
+			kn := node{world: n.world, v: k}
 			if m := n.mapType(); m != nil {
 				kn.t = m.Key()
 			}
@@ -148,10 +149,10 @@ func (n node) mapType() *types.Map {
 func (n node) field(i int) node {
 	if n.t != nil {
 		if st, ok := n.t.Underlying().(*types.Struct); ok && i < st.NumFields() {
-			return node{st.Field(i).Name(), st.Field(i).Type(), n.v.Field(i)}
+			return node{n.world, st.Field(i).Name(), st.Field(i).Type(), n.v.Field(i)}
 		}
 	}
-	return node{name: n.v.Type().Field(i).Name, v: n.v.Field(i)}
+	return node{world: n.world, name: n.v.Type().Field(i).Name, v: n.v.Field(i)}
 }
 
 // text is the value on one line, as Go prints it with %+v, strings quoted and

@@ -211,7 +211,7 @@ func (s *Session) replaced(name string) reflect.Value {
 	if f, ok := s.replacements()[name]; ok {
 		return reflect.ValueOf(f)
 	}
-	if f, ok := borderFunctions()[name]; ok {
+	if f, ok := s.borderFunctions()[name]; ok {
 		return reflect.ValueOf(f)
 	}
 	return reflect.Value{}
@@ -251,13 +251,13 @@ func (s *Session) method(m *types.Func) reflect.Value {
 	if m.Pkg() == nil {
 		return reflect.Value{}
 	}
-	recv := rt.TypeString(m.Signature().Recv().Type())
+	recv := s.world.TypeString(m.Signature().Recv().Type())
 	switch m.Pkg().Path() {
 	case "os":
 		return fileMethod(recv + "." + m.Name())
 	case "sync":
 	case "encoding/json":
-		return jsonMethod(recv + "." + m.Name())
+		return s.jsonMethod(recv + "." + m.Name())
 	default:
 		return s.guardedMethod(m)
 	}
@@ -283,10 +283,10 @@ func (s *Session) method(m *types.Func) reflect.Value {
 }
 
 // jsonMethod gives the methods of encoding/json that look into cell types.
-func jsonMethod(name string) reflect.Value {
+func (s *Session) jsonMethod(name string) reflect.Value {
 	switch name {
 	case "*json.Encoder.Encode":
-		return reflect.ValueOf(func(e *json.Encoder, v any) error { return rt.JSONError(e.Encode(v)) })
+		return reflect.ValueOf(func(e *json.Encoder, v any) error { return s.world.JSONError(e.Encode(v)) })
 	case "*json.Decoder.Decode":
 		return reflect.ValueOf(rt.DecodeJSON)
 	}

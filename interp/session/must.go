@@ -105,7 +105,7 @@ func (s *Session) loadPrelude() error {
 	s.addPackage(pkg)
 	sp := s.prog.CreatePackage(pre, []*ast.File{f}, info, false)
 	sp.Build()
-	s.lowerer.Silent[sp] = true
+	s.silent = sp
 	s.prelude = map[string]types.Object{}
 	for _, n := range pre.Scope().Names() {
 		s.prelude[n] = pre.Scope().Lookup(n)

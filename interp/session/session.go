@@ -55,6 +55,7 @@ type Session struct {
 	shown    []any
 	exitCode int
 	prelude  map[string]types.Object
+	silent   *ssa.Package // the prelude: faults are those of its callers
 	decls    []*decl
 	starts   map[token.Pos]token.Pos // where the call with this parenthesis starts
 	sources  map[*token.File]string  // the text of cells
@@ -89,10 +90,7 @@ func (s *Session) reset() error {
 	s.out = &router{}
 	s.prog = ssa.NewProgram(s.fset, ssa.InstantiateGenerics|ssa.NaiveForm)
 	s.importer = newImporter(s)
-	s.lowerer = lower.New(s.world, s.prog, s.native)
-	s.lowerer.Refuse = s.refuse
-	s.lowerer.Method = s.method
-	s.lowerer.Followed = s.followed
+	s.lowerer = lower.New(s.world, s.prog, hooks{s})
 	s.starts, s.sources = map[token.Pos]token.Pos{}, map[*token.File]string{}
 	s.world.Control.Crash = s.goroutinePanic
 	var err error

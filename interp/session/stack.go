@@ -10,7 +10,6 @@ import (
 	"golang.org/x/tools/go/ssa"
 
 	"trafficgpt/interp"
-	"trafficgpt/interp/rt"
 )
 
 // The stack of a panic costs nothing until there is one: the executor tells
@@ -226,7 +225,7 @@ func (s *Session) frame(f *ssa.Function, at []token.Pos, way passage) (frame int
 	if strings.Contains(f.Name(), "must·") || f.Syntax() == nil {
 		return frame, false
 	}
-	frame.Func = rt.FuncName(f.Name(), f.Signature)
+	frame.Func = s.world.FuncName(f.Name(), f.Signature)
 	if strings.HasPrefix(f.Name(), "cell·") {
 		_, literal, isLiteral := strings.Cut(f.Name(), "$")
 		if frame.Func = "the cell"; isLiteral {
