@@ -333,7 +333,7 @@ func declared(text, symbol string) (fset *token.FileSet, node ast.Decl, doc *ast
 	for _, d := range f.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			if d.Name.Name == name && (d.Recv != nil) == isMethod && (!isMethod || receiverName(d) == owner) {
+			if base := Receiver(d); d.Name.Name == name && (d.Recv != nil) == isMethod && (!isMethod || base != nil && base.Name == owner) {
 				return fset, d, d.Doc
 			}
 		case *ast.GenDecl:
@@ -379,25 +379,26 @@ func onlyDeclarations(cell string) string {
 	return b.String()
 }
 
-func receiverName(d *ast.FuncDecl) string {
-	if len(d.Recv.List) == 0 {
-		return ""
+// Receiver is the name of the type that a method belongs to, nil for a function.
+func Receiver(f *ast.FuncDecl) *ast.Ident {
+	if f.Recv == nil || len(f.Recv.List) == 0 {
+		return nil
 	}
-	t := d.Recv.List[0].Type
+	t := f.Recv.List[0].Type
 	for {
 		switch x := t.(type) {
 		case *ast.StarExpr:
+			t = x.X
+		case *ast.ParenExpr:
 			t = x.X
 		case *ast.IndexExpr:
 			t = x.X
 		case *ast.IndexListExpr:
 			t = x.X
-		case *ast.ParenExpr:
-			t = x.X
 		case *ast.Ident:
-			return x.Name
+			return x
 		default:
-			return ""
+			return nil
 		}
 	}
 }

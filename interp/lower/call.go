@@ -2,7 +2,6 @@ package lower
 
 import (
 	"fmt"
-	"go/token"
 	"go/types"
 	"reflect"
 	"strings"
@@ -117,7 +116,7 @@ func (g *gen) callText(c *ssa.CallCommon, in ssa.Instruction, frame string) stri
 			g.special(fn, in)
 			args := g.args(c, fn.Signature, true)
 			g.line(pos)
-			return g.l.nativeCall(fn) + "(" + args + ")"
+			return g.l.nativeFunc(fn) + "(" + args + ")"
 		}
 		f := g.l.function(fn)
 		if pkg := fn.Package(); pkg != nil && g.l.hooks.Silent(pkg) || fn.Origin() != nil && g.l.hooks.Silent(fn.Origin().Pkg) {
@@ -476,5 +475,3 @@ func (g *gen) stateIndex(in *ssa.Select, s *ssa.SelectState) int {
 	}
 	return -1
 }
-
-var _ = token.NoPos

@@ -4,8 +4,6 @@ import (
 	"go/types"
 	"reflect"
 
-	"golang.org/x/tools/go/ssa"
-
 	"trafficgpt/interp/rt"
 )
 
@@ -138,7 +136,7 @@ func (l *Lowerer) invoke(m *types.Func, deferred bool) string {
 		}
 		recv, fn := w.Invoke(v, name, sig)
 		if deferred {
-			fn = rt.Direct(frame, fn)
+			fn = w.Direct(frame, fn)
 		}
 		in[0] = recv
 		if variadic {
@@ -295,7 +293,7 @@ func (l *Lowerer) makeChanOf(t reflect.Type) string {
 func (l *Lowerer) direct(t reflect.Type) string {
 	frame := reflect.TypeFor[*rt.Frame]()
 	return l.helper("direct", []reflect.Type{frame, t}, []reflect.Type{t}, nil, func(in []reflect.Value) []reflect.Value {
-		return one(rt.Direct(in[0].Interface().(*rt.Frame), in[1]))
+		return one(l.world.Direct(in[0].Interface().(*rt.Frame), in[1]))
 	})
 }
 
@@ -313,13 +311,10 @@ func (l *Lowerer) plainFunc(t reflect.Type) string {
 	}
 	raw := reflect.FuncOf(in, out, t.IsVariadic())
 	return l.helper("plain", []reflect.Type{raw}, []reflect.Type{t}, nil, func(in []reflect.Value) []reflect.Value {
-		return one(rt.Plain(in[0], t))
+		return one(l.world.Plain(in[0], t))
 	})
 }
 
 func (l *Lowerer) constantInt(n int64) string {
 	return l.sym("C", [3]any{"const", "int", n}, func() reflect.Value { return reflect.ValueOf(int(n)) })
 }
-
-// nativeCall names a compiled function for a call.
-func (l *Lowerer) nativeCall(fn *ssa.Function) string { return l.nativeFunc(fn) }

@@ -225,7 +225,7 @@ func (g *gen) checkNil(p ssa.Value, s string, pos token.Pos) {
 	g.emit("if %s == nil { %sx.Nil() }", s, ln(pos))
 }
 
-// place2 is the base of a field or element selection from a pointer.
+// base is the base of a field or element selection from a pointer.
 func (g *gen) base(p ssa.Value, pos token.Pos) string {
 	if s, ok := g.place[p]; ok {
 		return s

@@ -41,6 +41,7 @@ type World struct {
 	ifaces  map[ifaceKey]*method
 	Control Control
 
+	raws          sync.Map               // address of a function value -> *rawFunc
 	stale         sync.Map               // *types.TypeName -> bool: types that later cells have declared anew
 	failedMarshal atomic.Pointer[string] // names the type whose MarshalJSON last gave an error to encoding/json, which knows only of a box
 }

@@ -56,12 +56,15 @@ func (s *Session) check(cell interp.Cell) (p *plan, err error) {
 	for _, f := range []*ast.File{pc.decls, pc.stmts} {
 		s.sources[s.fset.File(f.Package)] = cell.Code
 	}
-	c := &checker{s: s, cell: cell, pc: pc, unknown: map[string]bool{}, reread: map[string]bool{}, changed: map[string]bool{}}
+	c := &checker{
+		s: s, cell: cell, pc: pc, dropped: map[*decl]bool{},
+		unknown: map[string]bool{}, reread: map[string]bool{}, changed: map[string]bool{},
+	}
 	return c.plan()
 }
 
-// checker checks one cell, in up to three passes over its syntax: one to find
-// the types of new variables, one with these as variables of the session.
+// checker checks one cell. Each of its steps is a pass of go/types over the
+// syntax, which steps rewrite between passes.
 type checker struct {
 	s         *Session
 	cell      interp.Cell
@@ -81,6 +84,8 @@ type checker struct {
 	replaced  []replacedType        // their types
 }
 
+// plan takes a cell through its steps: what syntax alone tells, the types of
+// its variables, the cell with these variables as the session's.
 func (c *checker) plan() (*plan, error) {
 	if err := c.takeImports(); err != nil {
 		return nil, err
@@ -88,70 +93,93 @@ func (c *checker) plan() (*plan, error) {
 	if len(c.pc.decls.Decls) == 0 && len(c.pc.body.List) == 0 && len(c.imports) == 0 {
 		return nil, nil
 	}
-	c.dropped = map[*decl]bool{}
+	c.prepare()
+	p, errs := c.findTypes()
+	if len(errs) > 0 {
+		return nil, typeErrors(errs)
+	}
+	again := c.wrapCall(p.info)
+	vars := c.newVars(p)
+	if c.first == nil && len(vars) > 0 && len(c.pc.decls.Decls) > 0 {
+		if p, errs = c.divide(); len(errs) > 0 {
+			return nil, typeErrors(errs)
+		}
+		vars = c.newVars(p)
+	}
+	if len(vars) > 0 || again {
+		if p, errs = c.adopt(p, vars); len(errs) > 0 {
+			return nil, typeErrors(errs)
+		}
+	}
+	p.before = c.first
+	if c.first != nil {
+		p.objects = append(p.objects, c.first.objects...)
+	}
+	p.imports, p.replaced, p.parsed = c.imports, c.replaced, c.pc
+	p.objects = append(p.objects, packageObjects(p.pkg, c.pc.funcN)...)
+	return p, nil
+}
+
+// prepare rewrites the cell as far as its syntax tells.
+func (c *checker) prepare() {
 	c.reissue()
 	c.wrapNonCall()
 	c.hoist()
 	if c.usesMust() {
 		c.resolveMust()
 	}
-	pass, errs := c.checkBoth()
-	if c.keyLiterals(pass, errs) {
-		pass, errs = c.checkBoth()
+}
+
+// findTypes checks the cell, and again after each change that its errors call
+// for.
+func (c *checker) findTypes() (*plan, []types.Error) {
+	p, errs := c.checkBoth()
+	if c.keyLiterals(p, errs) {
+		p, errs = c.checkBoth()
 	}
 	for len(errs) > 0 && c.retract(errs) {
-		pass, errs = c.checkBoth()
+		p, errs = c.checkBoth()
 	}
-	if n := len(errs); n > 0 && c.wrapUnused(errs) {
-		pass, errs = c.checkBoth()
+	if len(errs) > 0 && c.wrapUnused(errs) {
+		p, errs = c.checkBoth()
 	}
+	return p, errs
+}
+
+// divide checks the declarations as a package of their own, then the rest: the
+// types that the cell declares must exist before the variables of these types.
+func (c *checker) divide() (*plan, []types.Error) {
+	if errs := c.declareFirst(); len(errs) > 0 {
+		return nil, errs
+	}
+	p, errs := c.pass(nil)
+	if c.keyLiterals(p, errs) {
+		p, errs = c.pass(nil)
+	}
+	return p, errs
+}
+
+// adopt checks the cell again with vars, which its statements declare, as
+// variables of the session.
+func (c *checker) adopt(p *plan, vars []*types.Var) (*plan, []types.Error) {
+	fresh, aliases := c.rewrite(p, vars)
+	p, errs := c.pass(&second{fresh, aliases})
 	if len(errs) > 0 {
-		return nil, typeErrors(errs)
+		return nil, errs
 	}
-	again := c.wrapCall(pass.info)
-	vars := c.newVars(pass)
-	if c.first == nil && len(vars) > 0 && len(c.pc.decls.Decls) > 0 {
-		// The types that the cell declares must exist before the variables of
-		// these types do: declarations first, as a package of their own.
-		if errs := c.declareFirst(); len(errs) > 0 {
-			return nil, typeErrors(errs)
-		}
-		if pass, errs = c.pass(nil); c.keyLiterals(pass, errs) {
-			pass, errs = c.pass(nil)
-		}
-		if len(errs) > 0 {
-			return nil, typeErrors(errs)
-		}
-		vars = c.newVars(pass)
+	p.aliases = map[*types.Var]*types.Var{}
+	for _, a := range aliases {
+		p.aliases[a.alias] = a.old
+		p.vars = a.alias.Pkg()
 	}
-	if len(vars) > 0 || again {
-		fresh, aliases := c.rewrite(pass, vars)
-		pass2, errs := c.pass(&second{fresh, aliases})
-		if len(errs) > 0 {
-			return nil, typeErrors(errs)
+	p.newVars = map[string]*types.Var{}
+	for _, v := range fresh {
+		p.newVars[v.Name()] = v
+		if c.s.prog.Package(v.Pkg()) == nil && !c.isHoisted(v) {
+			p.vars = v.Pkg()
 		}
-		pass2.aliases = map[*types.Var]*types.Var{}
-		for _, a := range aliases {
-			pass2.aliases[a.alias] = a.old
-			pass2.vars = a.alias.Pkg()
-		}
-		pass2.newVars = map[string]*types.Var{}
-		for _, v := range fresh {
-			pass2.newVars[v.Name()] = v
-			if c.s.prog.Package(v.Pkg()) == nil && !c.isHoisted(v) {
-				pass2.vars = v.Pkg()
-			}
-		}
-		pass = pass2
 	}
-	pass.before = c.first
-	if c.first != nil {
-		pass.objects = append(pass.objects, c.first.objects...)
-	}
-	pass.imports, pass.replaced = c.imports, c.replaced
-	pass.parsed = c.pc
-	pass.objects = append(pass.objects, packageObjects(pass.pkg, c.pc.funcN)...)
-	return pass, nil
+	return p, nil
 }
 
 // declareFirst checks the declarations of the cell without its statements.

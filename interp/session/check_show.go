@@ -30,11 +30,8 @@ func (c *checker) wrapNonCall() {
 		return
 	}
 	x := ast.Unparen(e.X)
-	switch u := x.(type) {
-	case *ast.CallExpr:
+	if _, ok := x.(*ast.CallExpr); ok {
 		return
-	case *ast.UnaryExpr:
-		_ = u
 	}
 	e.X = show(x)
 	c.wrapped = true

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
+
+	"trafficgpt/interp/assist"
 )
 
 // A declaration that depends on a name which a later cell declares anew is
@@ -25,8 +27,8 @@ func newDecl(d ast.Decl) *decl {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
 		e.names = []string{d.Name.Name}
-		if base := receiver(d); base != "" {
-			e.names = []string{base + "." + d.Name.Name}
+		if base := assist.Receiver(d); base != nil {
+			e.names = []string{base.Name + "." + d.Name.Name}
 		}
 	case *ast.GenDecl:
 		for _, sp := range d.Specs {
@@ -47,30 +49,6 @@ func newDecl(d ast.Decl) *decl {
 		return true
 	})
 	return e
-}
-
-// receiver is the name of the type that a method belongs to.
-func receiver(f *ast.FuncDecl) string {
-	if f.Recv == nil || len(f.Recv.List) == 0 {
-		return ""
-	}
-	t := f.Recv.List[0].Type
-	for {
-		switch x := t.(type) {
-		case *ast.StarExpr:
-			t = x.X
-		case *ast.ParenExpr:
-			t = x.X
-		case *ast.IndexExpr:
-			t = x.X
-		case *ast.IndexListExpr:
-			t = x.X
-		case *ast.Ident:
-			return x.Name
-		default:
-			return ""
-		}
-	}
 }
 
 // reissue adds to a cell the earlier declarations that must follow it.
