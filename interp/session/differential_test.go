@@ -28,31 +28,47 @@ var scriptImports = map[string]string{
 	"time": "time", "unicode": "unicode", "utf8": "unicode/utf8", "bits": "math/bits", "runtime": "runtime", "bufio": "bufio", "rand": "math/rand",
 }
 
+// archive is a file of scripts.
+type archive struct {
+	name    string // of the file, without its folder and extension
+	scripts []script
+}
+
 type script struct{ name, body string }
 
+// readArchives reads the archives that the patterns name.
+func readArchives(t *testing.T, patterns ...string) []archive {
+	t.Helper()
+	var list []archive
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("there are no files %s (%v)", pattern, err)
+		}
+		for _, f := range files {
+			read, err := txtar.ParseFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := archive{name: strings.TrimSuffix(filepath.Base(f), ".txt")}
+			for _, x := range read.Files {
+				a.scripts = append(a.scripts, script{x.Name, string(x.Data)})
+			}
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// readScripts lists the scripts of testdata/differential, and of testdata/found
+// what random programs found (TestGenerated).
 func readScripts(t *testing.T) []script {
 	t.Helper()
-	files, err := filepath.Glob("testdata/differential/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scripts: ", err)
+	var list []script
+	for _, a := range readArchives(t, "testdata/differential/*.txt", "testdata/found/*.txt") {
+		list = append(list, a.scripts...)
 	}
-	// what random programs found (TestGenerated)
-	found, err := filepath.Glob("testdata/found/*.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files = append(files, found...)
-	var out []script
-	for _, f := range files {
-		a, err := txtar.ParseFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, x := range a.Files {
-			out = append(out, script{x.Name, string(x.Data)})
-		}
-	}
-	return out
+	return list
 }
 
 // source completes a script to a file of package pkg.
