@@ -20,7 +20,7 @@ func TestCompleteCommands(t *testing.T) {
 	}
 	os.Mkdir(filepath.Join(dir, "alpha"), 0o755)
 	s := newTestSession(t)
-	runSteps(t, s, []step{{"import \"strings\"\ntype Point struct{ X int }\nfunc (p *Point) Norm() int { return p.X }\nvar places []Point", ""}})
+	runCells(t, s, []string{"import \"strings\"\ntype Point struct{ X int }\nfunc (p *Point) Norm() int { return p.X }\nvar places []Point"})
 	for code, want := range map[string]string{
 		"%ti|":                  "%time:command %timeit:command",
 		"%%wr|":                 "%%writefile:command",
@@ -80,9 +80,9 @@ func TestCompleteSurvivesAnything(t *testing.T) {
 // Declarations are found in cells that hold statements too.
 func TestInspectNamesOfCells(t *testing.T) {
 	s := newTestSession(t)
-	runSteps(t, s, []step{
-		{"import \"fmt\"\nfmt.Sprint()\n\n// add adds.\nfunc add(a, b int) int { return a + b }\n\n// total is a sum.\ntotal := add(1, 2)", ""},
-		{"// T is one.\ntype T struct {\n\tA int // the first\n}\n\n// Get gets.\nfunc (t T) Get() int { return t.A }\nv := T{A: 1}", ""},
+	runCells(t, s, []string{
+		"import \"fmt\"\nfmt.Sprint()\n\n// add adds.\nfunc add(a, b int) int { return a + b }\n\n// total is a sum.\ntotal := add(1, 2)",
+		"// T is one.\ntype T struct {\n\tA int // the first\n}\n\n// Get gets.\nfunc (t T) Get() int { return t.A }\nv := T{A: 1}",
 	})
 	for _, c := range []struct {
 		code   string

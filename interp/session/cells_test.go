@@ -32,31 +32,21 @@ import (
 // the column before it, or on a line of its own at the place before it. in is a
 // function of a panic's stack; they are looked at where there is one. A cell
 // with a diagnostic fails with these and no others, and one without succeeds.
+// ~ and a regular expression is a part of all that comes of the cell, as text:
+// what it prints, shows, has as value, fails with or asks of the front end; > and
+// = are looked at then where they stand.
 func TestCells(t *testing.T) {
 	cells := 0
 	for _, a := range readArchives(t, "testdata/cells/*.txt") {
 		var first []string
 		for _, script := range a.scripts {
-			list := strings.Split(strings.TrimSuffix(script.body, "\n"), "\n---\n")
 			if script.name == "first" {
-				first = list
+				first = script.cells()
 				continue
 			}
-			cells += len(first) + len(list)
-			t.Run(a.name+"/"+script.name, func(t *testing.T) {
-				s := newTestSession(t)
-				for i, text := range append(first[:len(first):len(first)], list...) {
-					code, want, err := readMarks(text)
-					if err != nil {
-						t.Fatalf("%v in\n%s", err, text)
-					}
-					var m memory
-					r := s.Eval(t.Context(), interp.Cell{Number: i + 1, Code: code}, &m)
-					if got, want := want.seen(i+1, m.printed(), r), want.String(); got != want {
-						t.Errorf("%s\ngot\n%swant\n%s", text, got, want)
-					}
-				}
-			})
+			list := append(first[:len(first):len(first)], script.cells()...)
+			cells += len(list)
+			t.Run(a.name+"/"+script.name, func(t *testing.T) { runCells(t, newTestSession(t), list) })
 		}
 	}
 	if cells < 200 {
@@ -64,9 +54,31 @@ func TestCells(t *testing.T) {
 	}
 }
 
+// cells are the cells of a script.
+func (s script) cells() []string {
+	return strings.Split(strings.TrimSuffix(s.body, "\n"), "\n---\n")
+}
+
+// runCells runs cells with marks.
+func runCells(t *testing.T, s *Session, list []string) {
+	t.Helper()
+	for i, text := range list {
+		code, want, err := readMarks(text)
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		var m memory
+		r := s.Eval(t.Context(), interp.Cell{Number: i + 1, Code: code}, &m)
+		if got, want := want.seen(i+1, &m, r), want.String(); got != want {
+			t.Errorf("%s\ngot\n%swant\n%s", text, got, want)
+		}
+	}
+}
+
 // marks is what a cell is to do.
 type marks struct {
 	values, prints, frames []string
+	parts                  []string // regular expressions
 	diagnostics            []diagnosticMark
 }
 
@@ -112,6 +124,10 @@ func (m *marks) read(mark string, line int) error {
 		m.prints = append(m.prints, rest)
 	case "in":
 		m.frames = append(m.frames, rest)
+	case "~":
+		pattern, err := strconv.Unquote(rest)
+		m.parts = append(m.parts, pattern)
+		return err
 	default:
 		form := diagnosticForm.FindStringSubmatch(mark)
 		if form == nil {
@@ -141,6 +157,9 @@ func (m marks) String() string {
 	for _, f := range m.frames {
 		b.WriteString("in " + f + "\n")
 	}
+	for _, p := range m.parts {
+		b.WriteString("~ " + p + "\n")
+	}
 	return b.String()
 }
 
@@ -153,9 +172,9 @@ func (d diagnosticMark) String() string {
 
 // seen lists what a cell did, by its number, in the form of the marks; a diagnostic that a mark
 // stands for as that mark.
-func (m marks) seen(cell int, out string, r interp.Result) string {
+func (m marks) seen(cell int, sink *memory, r interp.Result) string {
 	var got marks
-	if out != "" {
+	if out := sink.printed(); out != "" && (m.parts == nil || m.prints != nil) {
 		got.prints = strings.Split(out, "\n")
 		if n := len(got.prints) - 1; got.prints[n] == "" {
 			got.prints = got.prints[:n]
@@ -163,8 +182,15 @@ func (m marks) seen(cell int, out string, r interp.Result) string {
 			got.prints[n] += " (and no end of line)"
 		}
 	}
-	if v, ok := r.Value[display.Text]; ok {
+	if v, ok := r.Value[display.Text]; ok && (m.parts == nil || m.values != nil) {
 		got.values = strings.Split(fmt.Sprint(v), "\n")
+	}
+	all := sink.printed() + sink.shown() + fmt.Sprintln(r.Value[display.Text]) + fmt.Sprintln(r.Err) + fmt.Sprint(r.Payloads)
+	for _, p := range m.parts {
+		if !regexp.MustCompile(p).MatchString(all) {
+			p += " is not in\n" + all
+		}
+		got.parts = append(got.parts, p)
 	}
 	if r.Err == nil {
 		return got.String()
