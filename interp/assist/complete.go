@@ -1,3 +1,10 @@
+// Package assist answers questions about Go that is being typed: what may follow
+// (Complete), what a name means (Inspect), and whether more lines must come
+// (IsComplete). It knows Go and a snapshot of a session's names, not the session,
+// so that it answers while a cell runs; of commands it knows only how they look.
+//
+//   - probe: the code before the cursor, made whole and checked as far as it goes.
+//   - chunk: a top-level statement or declaration of a cell.
 package assist
 
 import (

@@ -1,3 +1,7 @@
+// Package command has the words that cells may use beside Go: a line that begins
+// with % or !, a line such as name?, and a whole cell that begins with %%. It
+// finds them in a cell (segments), runs them over a Host, a session as they see
+// it, and completes and explains their names. What Go is left goes to the Host.
 package command
 
 import (

@@ -5,6 +5,23 @@
 //
 // The SSA is the naive form, in which variables of the source are variables
 // still, so the printed code is close to what was written and runs as fast.
+//
+// Words that the files of this package share (those of the representation are
+// explained in package rt):
+//
+//   - chunk: what one Lower printed, with the compiled values it names under x.
+//   - helper: a compiled function with the types that a piece of code needs, made by
+//     reflect and named in x.
+//   - place: what a pointer points at, as an expression that has an address.
+//   - atom: a name or constant that can be written twice.
+//   - hold: to evaluate an expression into a variable, where it cannot wait for its
+//     use.
+//   - framed: of a function, run by a compiled frame because it defers or recovers.
+//   - follow: of function values, to go on with the function that a later cell
+//     declares in place of theirs, which they reach through a variable.
+//   - generation: all that is printed in one of two modes, with or without calls for
+//     a debugger; functions of each kind are printed once.
+//   - silent: of a package, without a record of positions: faults are its callers'.
 package lower
 
 import (

@@ -20,24 +20,7 @@ func (s *Session) execute(ctx context.Context, p *plan, sink interp.Sink) interp
 	s.exec.forget()
 	s.world.Control.Exiting.Store(false)
 	crashed := s.watchCrash() // before anything can panic
-	done := make(chan any, 1)
-	go func() {
-		var failed any = fine
-		defer s.debug.begin(false)()
-		defer func() {
-			if v := recover(); v != nil {
-				s.debug.uncaught(v)
-				failed = fault{rt.MapPanic(v), s.exec.passed()}
-			} else if failed == nil {
-				failed = goexit{}
-			}
-			done <- failed
-		}()
-		display.Own()
-		failed = nil
-		p.entry()
-		failed = fine
-	}()
+	done := s.start(p)
 	var end any
 	interrupted := false
 	select {
@@ -78,6 +61,31 @@ func (s *Session) execute(ctx context.Context, p *plan, sink interp.Sink) interp
 	return interp.Result{Value: s.value()}
 }
 
+// start runs the cell's function in a goroutine and sends how that ended: fine,
+// a fault, or goexit.
+func (s *Session) start(p *plan) chan any {
+	done := make(chan any, 1)
+	go func() {
+		var failed any = fine
+		defer s.debug.begin(false)()
+		defer func() {
+			if v := recover(); v != nil {
+				s.debug.uncaught(v)
+				failed = fault{rt.MapPanic(v), s.exec.passed()}
+			} else if failed == nil {
+				failed = goexit{}
+			}
+			done <- failed
+		}()
+		display.Own()
+		failed = nil
+		p.entry()
+		failed = fine
+	}()
+	return done
+}
+
+// goexit is the end of a cell that called runtime.Goexit.
 type goexit struct{}
 
 // fine marks a cell that came to its end.

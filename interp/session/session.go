@@ -1,3 +1,34 @@
+// Package session is the engine in this process. It takes a cell through split
+// (its declarations, its statements), check (go/types beside what earlier cells
+// have declared), compile (go/ssa, then package lower) and execute (yaegi), and
+// keeps what the cell leaves. Nothing that does not check runs, and a cell that
+// fails the check leaves the session as it was.
+//
+// Words that the files of this package share:
+//
+//   - live: what cells can name, the latest of each name, with the cell it is of.
+//   - plan: a checked cell, on its way to be compiled and run.
+//   - pass: one run of go/types over a cell. A check is made of steps that rewrite
+//     the syntax between passes (checker.plan).
+//   - fresh variable: one that a cell's statements declare; it becomes one of the
+//     session. An alias is another name for an older variable that a fresh one of
+//     another type hides.
+//   - hoisted: of a variable, declared beside the functions of its cell, which
+//     mention it, before the statement that sets it.
+//   - reissued: of a declaration, checked and compiled again because a later cell
+//     has declared anew what it mentions. retract takes back those that no longer
+//     check.
+//   - earlier version: a type that a later cell has declared anew; its values stay
+//     of it.
+//   - prelude: what every session knows without an import, that is must.
+//   - border: between cells and compiled code, which knows nothing of boxes (package
+//     rt). Functions that look into what they are given have been taught, or are
+//     refused.
+//   - passage: the way of a panic through the functions of cells; a stack is made
+//     of it when somebody asks.
+//   - late: of output, written by a goroutine after its cell has ended.
+//   - stuck: of a cell, interrupted, but still in compiled code that nothing stops.
+//   - snippet: code that a debugger runs in a call that stands.
 package session
 
 import (
