@@ -178,23 +178,23 @@ func fileName(args string) (string, error) {
 	return name, nil
 }
 
-func readText(name string) (string, error) {
+// readText reads the file that a command's arguments name.
+func readText(args string) (name, text string, err error) {
+	if name, err = fileName(args); err != nil {
+		return "", "", err
+	}
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return "", fmt.Errorf("failed to read: %w", err)
+		return "", "", fmt.Errorf("failed to read: %w", err)
 	}
 	if !utf8.Valid(data) {
-		return "", fmt.Errorf("failed to read %s: it is no text in UTF-8", name)
+		return "", "", fmt.Errorf("failed to read %s: it is no text in UTF-8", name)
 	}
-	return string(data), nil
+	return name, string(data), nil
 }
 
 func cmdLoad(c *call) error {
-	name, err := fileName(c.args)
-	if err != nil {
-		return err
-	}
-	text, err := readText(name)
+	_, text, err := readText(c.args)
 	if err != nil {
 		return err
 	}
@@ -293,16 +293,24 @@ func cmdRerun(c *call) error {
 		if !isCommand {
 			r = c.evalGo(cell.Code, 0)
 		}
-		if r.Value != nil {
-			if err := c.show(r.Value); err != nil {
-				return err
-			}
+		if err := c.pass(r, fmt.Sprintf("cell %d again", cell.Number)); err != nil || r.Err != nil {
+			return err
 		}
-		if r.Err != nil {
-			r.Err.Message = fmt.Sprintf("cell %d again: %s", cell.Number, r.Err.Message)
-			c.result.Err = r.Err
-			return nil
+	}
+	return nil
+}
+
+// pass shows the value of one of the cells that a command runs; if the cell
+// failed, so does the command's, with an error that says which.
+func (c *call) pass(r interp.Result, which string) error {
+	if r.Value != nil {
+		if err := c.show(r.Value); err != nil {
+			return err
 		}
+	}
+	if r.Err != nil {
+		r.Err.Message = which + ": " + r.Err.Message
+		c.result.Err = r.Err
 	}
 	return nil
 }
@@ -332,25 +340,14 @@ func cmdSave(c *call) error {
 }
 
 func cmdRun(c *call) error {
-	name, err := fileName(c.args)
-	if err != nil {
-		return err
-	}
-	text, err := readText(name)
+	name, text, err := readText(c.args)
 	if err != nil {
 		return err
 	}
 	for _, code := range scriptCells(text) {
 		r := c.host.Eval(c.ctx, interp.Cell{ID: c.cell.ID, Number: c.cell.Number, Code: code}, c.sink)
-		if r.Value != nil {
-			if err := c.show(r.Value); err != nil {
-				return err
-			}
-		}
-		if r.Err != nil {
-			r.Err.Message = name + ": " + r.Err.Message
-			c.result.Err = r.Err
-			return nil
+		if err := c.pass(r, name); err != nil || r.Err != nil {
+			return err
 		}
 	}
 	return nil

@@ -17,8 +17,6 @@ import (
 	"trafficgpt/interp/rt"
 )
 
-var _ interp.Debugger = (*Session)(nil)
-
 // OnDebug sets who hears of stops.
 func (s *Session) OnDebug(f func(interp.DebugEvent)) {
 	s.debug.emit.Lock()

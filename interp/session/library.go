@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"go/ast"
+	"go/token"
 	"go/types"
 	"io"
 	"reflect"
@@ -69,7 +70,10 @@ type mustFailure struct{ err error }
 // importer finds packages: the standard library's generic ones from source,
 // all others from their export data.
 type importer struct {
-	s      *Session
+	base  string // the notebook's folder, absolute
+	fset  *token.FileSet
+	texts map[string]string // what was read, by the name that positions have
+
 	source map[string]*types.Package
 	asts   map[string]sourcePackage
 
@@ -86,8 +90,8 @@ type sourcePackage struct {
 // fromSource are the packages whose generic functions are lowered from source.
 var fromSource = map[string]bool{"slices": true, "maps": true, "cmp": true, "iter": true}
 
-func newImporter(s *Session) *importer {
-	return &importer{s: s, source: map[string]*types.Package{}, asts: map[string]sourcePackage{},
+func newImporter(base string, fset *token.FileSet, texts map[string]string) *importer {
+	return &importer{base: base, fset: fset, texts: texts, source: map[string]*types.Package{}, asts: map[string]sourcePackage{},
 		local: map[string]*localPackage{}, byTypes: map[*types.Package]*localPackage{}}
 }
 
@@ -127,14 +131,14 @@ func (im *importer) fromSource(path string) (*types.Package, error) {
 	sort.Strings(names)
 	var files []*ast.File
 	for _, n := range names {
-		f, err := parseSource(im.s.fset, path+"/"+n, src[n])
+		f, err := parseSource(im.fset, path+"/"+n, src[n])
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, f)
 	}
 	if text := overlays[path]; text != "" {
-		f, err := parseSource(im.s.fset, path+"/overlay.go", text)
+		f, err := parseSource(im.fset, path+"/overlay.go", text)
 		if err != nil {
 			return nil, err
 		}
@@ -146,7 +150,7 @@ func (im *importer) fromSource(path string) (*types.Package, error) {
 func (im *importer) check(path string, files []*ast.File) (*types.Package, error) {
 	info := newInfo()
 	conf := types.Config{Importer: im, GoVersion: goVersion, DisableUnusedImportCheck: true}
-	pkg, err := conf.Check(path, im.s.fset, files, info)
+	pkg, err := conf.Check(path, im.fset, files, info)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func (f *localFailure) Error() string { return f.err.Error() }
 // folder finds the folder that a path imported in folder from stands for.
 func (im *importer) folder(path, from string) (dir string, ok bool) {
 	if !filepath.IsAbs(from) {
-		from = filepath.Join(im.s.base, from)
+		from = filepath.Join(im.base, from)
 	}
 	if isRelative(path) {
 		return filepath.Join(from, filepath.FromSlash(path)), true
@@ -82,7 +82,7 @@ func moduleOf(dir string) (root, module string) {
 
 // localPath is the import path of a folder: the way to it from the notebook.
 func (im *importer) localPath(dir string) string {
-	rel, err := filepath.Rel(im.s.base, dir)
+	rel, err := filepath.Rel(im.base, dir)
 	if err != nil {
 		return filepath.ToSlash(dir)
 	}
@@ -127,7 +127,7 @@ func (im *importer) localSource(dir string) (names []string, texts map[string][]
 // noFolder says that a folder is not there, and which are.
 func (im *importer) noFolder(dir string) error {
 	var near []string
-	for _, at := range slices.Compact([]string{filepath.Dir(dir), im.s.base}) {
+	for _, at := range slices.Compact([]string{filepath.Dir(dir), im.base}) {
 		entries, _ := os.ReadDir(at) // none are near a folder that cannot be read
 		for _, e := range entries {
 			if goFiles, _ := filepath.Glob(filepath.Join(at, e.Name(), "*.go")); e.IsDir() && len(goFiles) > 0 {
@@ -187,8 +187,8 @@ func (im *importer) parseLocal(p *localPackage, names []string, texts map[string
 		if p.path == "./." {
 			shown = name
 		}
-		im.s.cells[shown] = string(texts[name])
-		f, err := parseLocalFile(im.s.fset, shown, texts[name])
+		im.texts[shown] = string(texts[name])
+		f, err := parseLocalFile(im.fset, shown, texts[name])
 		if list, ok := syntaxErrors(err); ok {
 			bad = append(bad, list...)
 			continue
@@ -207,7 +207,7 @@ func (im *importer) parseLocal(p *localPackage, names []string, texts map[string
 // cgo and embedded files.
 func (im *importer) localRules(p *localPackage) error {
 	at := func(pos token.Pos, format string, args ...any) error {
-		return typeErrors{{Fset: im.s.fset, Pos: pos, Msg: fmt.Sprintf(format, args...)}}
+		return typeErrors{{Fset: im.fset, Pos: pos, Msg: fmt.Sprintf(format, args...)}}
 	}
 	first := p.files[0].Name
 	for _, f := range p.files {
@@ -247,7 +247,7 @@ func (im *importer) checkLocal(p *localPackage) error {
 		}
 	}}
 	pkg := types.NewPackage(p.path, p.files[0].Name.Name)
-	_ = types.NewChecker(&conf, im.s.fset, pkg, p.info).Files(p.files)
+	_ = types.NewChecker(&conf, im.fset, pkg, p.info).Files(p.files)
 	switch {
 	case failed != nil:
 		return failed.err

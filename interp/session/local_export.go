@@ -34,9 +34,7 @@ func NewUserPackages(dir string) (*UserPackages, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{base: base, fset: symbols.FileSet(), cells: map[string]string{}}
-	s.importer = newImporter(s)
-	return &UserPackages{s.importer}, nil
+	return &UserPackages{newImporter(base, symbols.FileSet(), map[string]string{})}, nil
 }
 
 // Load returns the package that a cell imports by a path, nil if the path is

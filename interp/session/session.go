@@ -94,6 +94,12 @@ type Session struct {
 	lowered  func(source string) // sees the lowered source of every cell; set by tests
 }
 
+var (
+	_ interp.Engine     = (*Session)(nil)
+	_ interp.CommEngine = (*Session)(nil)
+	_ interp.Debugger   = (*Session)(nil)
+)
+
 // entity is a name that cells may use.
 type entity struct {
 	obj  types.Object
@@ -120,7 +126,7 @@ func (s *Session) reset() error {
 	s.world = rt.NewWorld(nativeType)
 	s.out = &router{}
 	s.prog = ssa.NewProgram(s.fset, ssa.InstantiateGenerics|ssa.NaiveForm)
-	s.importer = newImporter(s)
+	s.importer = newImporter(s.base, s.fset, s.cells)
 	s.lowerer = lower.New(s.world, s.prog, hooks{s})
 	s.starts, s.sources = map[token.Pos]token.Pos{}, map[*token.File]string{}
 	s.world.Control.Crash = s.goroutinePanic
