@@ -350,7 +350,11 @@ func TestRestartIsFastAndLeavesNothing(t *testing.T) {
 		}
 		best = min(best, time.Since(begin))
 	}
-	if best > 100*time.Millisecond {
+	limit := 100 * time.Millisecond
+	if raced {
+		limit *= 4 // all code is slower then
+	}
+	if best > limit {
 		t.Errorf("a restart took %v", best)
 	}
 	if w.Pid() == pid {
