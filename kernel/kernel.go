@@ -40,9 +40,9 @@ type Options struct {
 	Log io.Writer
 	// HistoryFile overrides where history is kept; "none" keeps it in memory.
 	HistoryFile string
-	// Signals makes Run the owner of the process's interrupt and terminate
-	// signals: the first interrupts the running cell, the second ends Run.
-	Signals bool
+	// Catch, where it is set, has f called for every interrupt of the process
+	// until release: it interrupts the running cell.
+	Catch func(f func()) (release func())
 	// Parent is watched, and Run ends when it is gone; 0 watches the process
 	// that JPY_PARENT_PID names, -1 nobody.
 	Parent int

@@ -1,10 +1,7 @@
 package notebooks
 
 import (
-	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,50 +12,17 @@ import (
 	"trafficgpt/interp/export"
 )
 
-const exportHelp = `usage: trafficgpt export -o DIR NOTEBOOK.ipynb | CELLS.go
-
-Writes a Go program that prints what the notebook printed: DIR/main.go, and a
-go.mod that finds this project's library in the folder --module names.
-
-  -o DIR         folder of the program (made if it is not there)
-  --module DIR   checkout of this project (default: the one the working folder
-                 is in, else the one this binary was built from)
-
-example: trafficgpt export notebooks/00-quickstart.ipynb -o /tmp/e && cd /tmp/e && go build ./...
-`
-
-// ExportCommand is `trafficgpt export`: 0 written, 1 failed, 2 wrong usage.
-func ExportCommand(args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("export", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	out := fs.String("o", "", "")
-	module := fs.String("module", "", "")
-	files, err := parseMixed(fs, args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, exportHelp)
-		return 0
-	case err != nil:
-		fmt.Fprintf(stderr, "trafficgpt export: %v (trafficgpt help export)\n", err)
-		return 2
-	case len(files) != 1 || *out == "":
-		fmt.Fprintln(stderr, "trafficgpt export: usage: trafficgpt export -o DIR NOTEBOOK (trafficgpt help export)")
-		return 2
-	}
-	left, err := exportTo(files[0], *out, *module)
-	if err != nil {
-		fmt.Fprintf(stderr, "trafficgpt export: %v\n", err)
-		return 1
-	}
-	for _, l := range left {
-		fmt.Fprintf(stderr, "trafficgpt export: left out, since it is a command of the notebook: %s\n", l)
-	}
-	fmt.Fprintf(stdout, "wrote %s\n", filepath.Join(*out, "main.go"))
-	return 0
+// ExportOptions says how Export writes a program.
+type ExportOptions struct {
+	// Module is a checkout of this project; "" is the one the working folder is
+	// in, else the one that this binary was built from.
+	Module string
 }
 
-// exportTo writes the program and returns the commands that it lacks.
-func exportTo(in, out, module string) (left []string, err error) {
+// Export writes the Go program that prints what the notebook or script of cells
+// in prints, into the folder out: main.go, and a go.mod that finds this
+// project's library. It returns the commands that the program lacks.
+func Export(in, out string, o ExportOptions) (left []string, err error) {
 	nb, err := Read(in)
 	if err != nil {
 		return nil, err
@@ -71,7 +35,7 @@ func exportTo(in, out, module string) (left []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", in, err)
 	}
-	root, err := moduleRoot(module)
+	root, err := moduleRoot(o.Module)
 	if err != nil {
 		return nil, err
 	}

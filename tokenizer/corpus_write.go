@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"trafficgpt/display"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -46,7 +46,6 @@ type CorpusWriter struct {
 	path, temporary string // temporary is "" when going on
 	before          int64  // bytes that were there when going on
 	o               CorpusOptions
-	ctx             context.Context // writing fails when it is done; nil is never
 
 	mu       sync.Mutex
 	f        *os.File
@@ -94,6 +93,9 @@ func AppendCorpus(path string, o CorpusOptions) (*CorpusWriter, error) {
 	return w, nil
 }
 
+// Files lists the source files taken in so far, those that were there included.
+func (w *CorpusWriter) Files() []FileInfo { return slices.Clone(w.files) }
+
 // Abort gives up. A corpus that was being created does not appear, one that was
 // gone on with is as before.
 func (w *CorpusWriter) Abort() {
@@ -112,7 +114,8 @@ type input struct {
 	folder     bool
 }
 
-// Add takes in files and all files of folders, several at a time.
+// Add takes in files and all files of folders, several at a time. It fails when
+// the running cell is interrupted.
 func (w *CorpusWriter) Add(paths ...string) error {
 	var all []input
 	for _, p := range paths {
@@ -293,7 +296,7 @@ var errInterrupted = errors.New("interrupted")
 
 // put writes a section; out has room for its header.
 func (w *CorpusWriter) put(out []byte, s section) error {
-	if w.ctx != nil && w.ctx.Err() != nil {
+	if display.Context().Err() != nil {
 		return errInterrupted
 	}
 	payload := out[sectionHeader:]
