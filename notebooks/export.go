@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 
+	"trafficgpt/atomicfile"
 	"trafficgpt/interp/export"
 )
 
@@ -56,8 +57,8 @@ func Export(in, out string, o ExportOptions) (left []string, err error) {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(out, name)), 0o755); err != nil {
 			return nil, err
 		}
-		if err := writeAtomic(filepath.Join(out, name), data); err != nil {
-			return nil, fmt.Errorf("failed to write %s: %w", name, err)
+		if err := atomicfile.WriteBytes(filepath.Join(out, name), data); err != nil {
+			return nil, err
 		}
 	}
 	return program.Left, nil
