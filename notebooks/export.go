@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"trafficgpt/atomicfile"
@@ -40,17 +41,11 @@ func Export(in, out string, o ExportOptions) (left []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	mod, sum, err := exportedModule(root)
 	if err != nil {
 		return nil, err
 	}
-	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	if err != nil {
-		return nil, err
-	}
-	own := moduleLine.ReplaceAllString(string(mod), "module "+export.Module)
-	own += fmt.Sprintf("\nrequire trafficgpt v0.0.0\n\nreplace trafficgpt => %s\n", root)
-	all := map[string][]byte{"go.mod": []byte(own), "go.sum": sum, "main.go": program.Main}
+	all := map[string][]byte{"go.mod": mod, "go.sum": sum, "main.go": program.Main}
 	maps.Copy(all, program.Files)
 	for name, data := range all {
 		name = filepath.FromSlash(name)
@@ -62,6 +57,35 @@ func Export(in, out string, o ExportOptions) (left []string, err error) {
 		}
 	}
 	return program.Left, nil
+}
+
+// exportedModule is the go.mod and go.sum of a program that finds the library in
+// root. It asks for all that root does, so that it builds as it is, also where
+// nothing can be downloaded.
+func exportedModule(root string) (mod, sum []byte, err error) {
+	if mod, err = os.ReadFile(filepath.Join(root, "go.mod")); err != nil {
+		return nil, nil, fmt.Errorf("failed to read the library's module: %w", err)
+	}
+	if sum, err = os.ReadFile(filepath.Join(root, "go.sum")); err != nil {
+		return nil, nil, fmt.Errorf("failed to read the library's module: %w", err)
+	}
+	folder := root
+	if strings.ContainsAny(folder, " \t\"'`()[]{},;") || strings.Contains(folder, "//") {
+		folder = strconv.Quote(folder)
+	}
+	own := moduleLine.ReplaceAllLiteralString(string(mod), "module "+export.Module)
+	return fmt.Appendf(nil, `// The library of this program, trafficgpt, is not published: the go command
+// takes it from the folder behind => below. Where that has moved:
+//
+//	go mod edit -replace trafficgpt=FOLDER
+//
+// "go mod tidy" takes out the modules that this program does not need.
+
+%s
+require trafficgpt v0.0.0
+
+replace trafficgpt => %s
+`, own, folder), sum, nil
 }
 
 var moduleLine = regexp.MustCompile(`(?m)^module trafficgpt$`)
