@@ -90,7 +90,7 @@ type pkg struct {
 func main() {
 	out := flag.String("o", filepath.Join("interp", "symbols"), "directory to write to")
 	skip := flag.Bool("skip-broken", false, "leave out packages that do not build, with a note, instead of failing")
-	own := flag.String("own", "./lib/... ./tokenizer/... ./model/...", "the module's own packages, as patterns")
+	own := flag.String("own", "./display/... ./lib/... ./tokenizer/... ./model/...", "the module's own packages, as patterns")
 	check := flag.Bool("check", false, "write nothing; fail if anything would change")
 	flag.Parse()
 	put := write
