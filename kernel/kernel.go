@@ -11,6 +11,20 @@
 //     repeated is dropped and logged.
 //   - Output is neither lost nor reordered, and belongs to the cell that
 //     started it, however late it comes.
+//
+// The words of this package:
+//
+//   - request: a message that is to be answered; it knows its connection, its
+//     lane and when it arrived;
+//   - lane: requests that are answered one after the other. The main one runs
+//     cells; beside is for what need not wait for a cell that runs, and is
+//     moved there after a moment; controls and debugs have their own, so that
+//     an interrupt waits for nothing; each subshell (JEP 91) has one;
+//   - engine's turn: whoever holds it runs a cell; it is one for all lanes;
+//   - sink: where a cell prints and shows, also after its end;
+//   - origin: the cell that made a comm, to which the comm's outputs belong;
+//   - failure: a failed cell, behind which a client's cells are turned down
+//     that were sent before its error was shown.
 package kernel
 
 import (
