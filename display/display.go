@@ -80,7 +80,8 @@ type flusher interface{ flush() }
 
 // Enter makes ctx and sink those of the running cell and returns the function
 // that delivers updates still held back and restores what was there before.
-// Only the engine calls it. A sink that also has the method
+// Only the engine calls it, and a command line that has none, with a nil sink:
+// what is shown is then printed as text. A sink that also has the method
 //
 //	Input(ctx context.Context, prompt string, password bool) (string, error)
 //
