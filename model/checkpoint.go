@@ -57,21 +57,30 @@ func (t *Trainer) Save(path string, notes map[string]string) error {
 	return t.m.save(path, t, notes)
 }
 
-// LoadTrainer reads what Trainer.Save wrote: the next step gives the losses, bit
-// for bit, that it would have given had the run never stopped.
-func LoadTrainer(path string) (*Model, *Trainer, map[string]string, error) {
+// LoadOptions are those of a trainer that no file keeps.
+type LoadOptions struct {
+	Stop func() bool // as in TrainerOptions
+}
+
+// LoadTrainer reads what [Trainer.Save] wrote, and gives model, trainer and the
+// caller's notes: the next step gives the losses, bit for bit, that it would have
+// given had the run never stopped. The options may be left out.
+func LoadTrainer(path string, options ...LoadOptions) (*Model, *Trainer, map[string]string, error) {
 	m, t, notes, err := load(path, true)
+	if err == nil {
+		t.o.Stop = option(options).Stop
+	}
 	return m, t, notes, err
 }
 
 // slots lists what a file holds, in order.
 func (m *Model) slots(t *Trainer) []slot {
 	var out []slot
-	for _, x := range m.p.all {
+	for _, x := range m.params.all {
 		out = append(out, slot{x.name, x, x.w})
 	}
 	if t != nil {
-		for _, x := range m.p.all {
+		for _, x := range m.params.all {
 			end := x.at + len(x.w)
 			out = append(out, slot{"optimizer.m." + x.name, x, t.m1[x.at:end]}, slot{"optimizer.v." + x.name, x, t.m2[x.at:end]})
 		}
@@ -106,7 +115,7 @@ func (m *Model) save(path string, t *Trainer, notes map[string]string) error {
 		return fmt.Errorf("failed to write checkpoint %s: %w", path, err)
 	}
 	if t != nil {
-		if err := add("trainer", trainerState{t.Optimizer, t.steps, t.seed}); err != nil {
+		if err := add("trainer", trainerState{t.o.Optimizer, t.steps, t.o.Seed}); err != nil {
 			return fmt.Errorf("failed to write checkpoint %s: %w", path, err)
 		}
 	}
@@ -287,7 +296,7 @@ func load(path string, training bool) (*Model, *Trainer, map[string]string, erro
 		if err := json.Unmarshal([]byte(h.meta["trainer"]), &s); err != nil {
 			return fail(fmt.Errorf("state of the training run: %w", err))
 		}
-		t = NewTrainer(m, s.Optimizer, s.Seed)
+		t = newTrainer(m, TrainerOptions{Optimizer: s.Optimizer, Seed: s.Seed})
 		t.steps = s.Steps
 	}
 	if err := readSlots(f, h, m.slots(t)); err != nil {

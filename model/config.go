@@ -129,9 +129,9 @@ func (c Config) complete() (Config, error) {
 	}{{"Layers", c.Layers, 1 << 12}, {"Width", c.Width, 1 << 16}, {"Context", c.Context, 1 << 30}, {"HeadDim", c.HeadDim, 1 << 16},
 		{"FeedForward", c.FeedForward, 1 << 16}, {"Vocabulary", c.Vocabulary, 1 << 16}, {"Window", c.Window, 1 << 30}, {"Chunk", c.Chunk, 1 << 16},
 		{"the number of heads", c.Heads(), 1 << 10}}
-	for _, p := range positive {
-		if p.value <= 0 || p.value > p.most {
-			return c, fmt.Errorf("model configuration %q: %s must lie between 1 and %d, but is %d", c.Name, p.name, p.most, p.value)
+	for _, f := range positive {
+		if f.value <= 0 || f.value > f.most {
+			return c, fmt.Errorf("model configuration %q: %s must lie between 1 and %d, but is %d", c.Name, f.name, f.most, f.value)
 		}
 	}
 	for _, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads, c.AxialRows, c.AxialCols} {
@@ -229,4 +229,16 @@ func (c Config) FlopsPerToken() float64 {
 	heads += float64(c.SoftmaxHeads) * d * float64(c.Context)
 	heads += float64(c.RWKVHeads) * 4 * d
 	return 2 * (float64(c.Layers)*(mats+heads) + float64(c.Width*c.Vocabulary))
+}
+
+// option is the options a function was given; without any they are the zero value.
+func option[T any](given []T) (o T) {
+	switch len(given) {
+	case 0:
+	case 1:
+		o = given[0]
+	default:
+		panic(fmt.Sprintf("model: %d %T where one is enough", len(given), o))
+	}
+	return o
 }

@@ -25,7 +25,7 @@ import (
 // Model is a decoder with its weights.
 type Model struct {
 	cfg    Config
-	p      *parameters
+	params *parameters
 	scans  []*scan // one a head, nil for other kinds
 	cos    []float32
 	sin    []float32
@@ -41,13 +41,13 @@ func New(cfg Config, seed uint64) (*Model, error) {
 		return nil, err
 	}
 	m := build(cfg)
-	m.p.init(cfg, seed)
+	m.params.init(cfg, seed)
 	return m, nil
 }
 
 // build makes a model whose weights are zero.
 func build(cfg Config) *Model {
-	m := &Model{cfg: cfg, p: newParameters(cfg), scans: make([]*scan, cfg.Heads())}
+	m := &Model{cfg: cfg, params: newParameters(cfg), scans: make([]*scan, cfg.Heads())}
 	retention := 0
 	for h := range m.scans {
 		switch cfg.kind(h) {
@@ -79,7 +79,7 @@ func (m *Model) SetLabels(labels []string) error {
 // Parameters is the number of weights.
 func (m *Model) Parameters() int {
 	n := 0
-	for _, t := range m.p.all {
+	for _, t := range m.params.all {
 		n += t.rows * t.cols
 	}
 	return n
@@ -199,13 +199,13 @@ func (m *Model) MIME() display.Bundle {
 }
 
 // Weights is the buffer of all weights; it must not be changed.
-func (m *Model) Weights() []float32 { return m.p.weights }
+func (m *Model) Weights() []float32 { return m.params.weights }
 
 // SetWeights copies weights, as Weights gives them, into the model.
 func (m *Model) SetWeights(w []float32) {
-	if len(w) != len(m.p.weights) {
-		panic(fmt.Sprintf("model: %d weights for a model of %d", len(w), len(m.p.weights)))
+	if len(w) != len(m.params.weights) {
+		panic(fmt.Sprintf("model: %d weights for a model of %d", len(w), len(m.params.weights)))
 	}
-	copy(m.p.weights, w)
+	copy(m.params.weights, w)
 	m.changed()
 }

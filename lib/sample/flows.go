@@ -31,13 +31,9 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	stream := model.NewStream
-	if o.Half {
-		stream = model.NewStreamHalf
-	}
 	// Large models have large states: fewer lanes then.
-	o.Lanes = max(1, min(o.Lanes, stateLimit/(stream(m, 1).StateBytes(0)*(1+leastMarks))))
-	r := &run{o: o, m: m, stream: stream(m, o.Lanes), choose: chooser{o: o}, done: make([]*pcap.Flow, o.Flows),
+	o.Lanes = max(1, min(o.Lanes, stateLimit/(model.NewStream(m, 1).StateBytes(0)*(1+leastMarks))))
+	r := &run{o: o, m: m, stream: model.NewStream(m, o.Lanes, model.StreamOptions{Half: o.Half}), choose: chooser{o: o}, done: make([]*pcap.Flow, o.Flows),
 		result: &Result{Model: m.Config().Name, Reasons: map[string]int{}}}
 	r.foreseen = new(rand.PCG)
 	r.foresee = rand.New(r.foreseen)

@@ -82,7 +82,6 @@ func (o Options) complete() (Options, error) {
 	if o.Objective != NextToken && o.Objective != Masked {
 		return o, fmt.Errorf("training options: Objective is %q, not %q or %q", o.Objective, NextToken, Masked)
 	}
-	o.Decay, o.Clip = max(o.Decay, 0), max(o.Clip, 0)
 	return o, nil
 }
 

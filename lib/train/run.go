@@ -22,11 +22,12 @@ import (
 // report so far and an error that names step and layer; the weights are then
 // those before the step.
 func Run(m *model.Model, training, validation []*pcap.Flow, opts Options) (*Report, error) {
-	r, err := newRun(m, training, validation, opts)
+	ctx := display.Context()
+	r, err := newRun(ctx, m, training, validation, opts)
 	if err != nil {
 		return nil, err
 	}
-	err = r.loop(display.Context())
+	err = r.loop(ctx)
 	r.show(true)
 	return r.report, err
 }
@@ -52,7 +53,7 @@ type run struct {
 	lastShow time.Time
 }
 
-func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*run, error) {
+func newRun(ctx context.Context, m *model.Model, training, validation []*pcap.Flow, opts Options) (*run, error) {
 	if m == nil {
 		return nil, errors.New("failed to train: there is no model")
 	}
@@ -73,12 +74,11 @@ func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*r
 	if err := o.openCheckpoints(); err != nil {
 		return nil, err
 	}
-	decay := model.DefaultAdamW()
-	decay.Decay, decay.Clip = o.Decay, o.Clip
-	r := &run{m: m, o: o, trainer: model.NewTrainer(m, decay, o.Seed), feed: newFeed(m.Config(), flows, o.Seed, Position{}),
-		best: math.Inf(1), data: fingerprint(flows), report: &Report{options: o, Model: m.Config().Name, Parameters: m.Parameters()}}
+	r := &run{m: m, o: o, feed: newFeed(m.Config(), flows, o.Seed, Position{}),
+		trainer: model.NewTrainer(m, model.TrainerOptions{Optimizer: model.AdamW{Decay: o.Decay, Clip: o.Clip}, Seed: o.Seed, Stop: over(ctx)}),
+		best:    math.Inf(1), data: fingerprint(flows), report: &Report{options: o, Model: m.Config().Name, Parameters: m.Parameters()}}
 	if held := o.encode(m, validation); len(held) > 0 {
-		r.valid = newValidation(m, held, o, o.ValidationTokens)
+		r.valid = newValidation(m, held, o, over(ctx))
 		if len(r.valid.batches) == 0 {
 			r.valid = nil
 		} else {
@@ -88,14 +88,12 @@ func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*r
 	return r, nil
 }
 
+// over asks whether the cell was interrupted.
+func over(ctx context.Context) func() bool { return func() bool { return ctx.Err() != nil } }
+
 // loop steps until something says stop.
 func (r *run) loop(ctx context.Context) error {
 	r.started = time.Now()
-	over := func() bool { return ctx.Err() != nil }
-	r.trainer.Stop = over
-	if r.valid != nil {
-		r.valid.scorer.Stop = over
-	}
 	if r.trainer.Steps() == 0 {
 		if err := r.validate(); err != nil && !errors.Is(err, model.ErrStopped) {
 			return err
