@@ -41,7 +41,7 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 		return nil, err
 	}
 	if !o.Quiet {
-		r.bar = display.Progress("Sampling", o.Flows).Unit("flows")
+		r.bar = display.Progress("Sampling", o.Flows, display.ProgressOptions{Unit: "flows"})
 		defer r.bar.Done()
 	}
 	start := time.Now()
