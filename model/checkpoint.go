@@ -281,7 +281,7 @@ func load(path string, training bool) (*Model, *Trainer, map[string]string, erro
 		return fail(fmt.Errorf("configuration: %w", err))
 	}
 	if cfg, err = cfg.complete(); err != nil {
-		return fail(err)
+		return fail(fmt.Errorf("configuration: %w", err))
 	}
 	if _, n := layOut(cfg); n > int(h.largestEnd()/4)+16*len(h.tensors) {
 		return fail(fmt.Errorf("the configuration needs %d weights, the file holds %d values", n, h.largestEnd()/4))

@@ -192,7 +192,7 @@ func NewScorer(m *Model, options ...ScorerOptions) *Scorer {
 func (s *Scorer) Losses(b *Batch) (losses []float32, err error) {
 	defer abandoned(&err)
 	if err := b.check(s.m.cfg); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("failed to score batch: %w", err)
 	}
 	p := s.w.begin(s.m, b, false, dropout{})
 	f := &s.w.final
@@ -227,7 +227,7 @@ func (s *Scorer) Loss(b *Batch) (float64, error) {
 func (s *Scorer) Hidden(b *Batch, layers int) (states []float32, err error) {
 	defer abandoned(&err)
 	if err := b.check(s.m.cfg); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("failed to compute states: batch: %w", err)
 	}
 	if layers < 0 || layers > s.m.cfg.Layers {
 		return nil, fmt.Errorf("failed to compute states: layer %d of a model with %d", layers, s.m.cfg.Layers)

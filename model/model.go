@@ -38,7 +38,7 @@ type Model struct {
 func New(cfg Config, seed uint64) (*Model, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("failed to build model %q: %w", cfg.Name, err)
 	}
 	m := build(cfg)
 	m.params.init(cfg, seed)

@@ -131,9 +131,9 @@ func (t *Trainer) Step(rate float64, batches ...*Batch) (info StepInfo, err erro
 	t.w.pass.stop = t.o.Stop
 	info = StepInfo{Step: t.steps + 1}
 	counted := 0
-	for _, b := range batches {
+	for i, b := range batches {
 		if err := b.check(t.m.cfg); err != nil {
-			return info, err
+			return info, fmt.Errorf("failed to take step %d: batch %d: %w", info.Step, i, err)
 		}
 		counted += b.Counted()
 		info.Tokens += len(b.Tokens)

@@ -29,6 +29,9 @@ func Embed(m *model.Model, flows []*pcap.Flow, layer int) (*Embeddings, error) {
 	if layer == -1 {
 		layer = c.Layers
 	}
+	if layer < 0 || layer > c.Layers {
+		return nil, fmt.Errorf("failed to embed flows: layer %d of a model with %d", layer, c.Layers)
+	}
 	ctx := display.Context()
 	scorer := model.NewScorer(m)
 	out := &Embeddings{Layer: layer}
@@ -43,7 +46,7 @@ func Embed(m *model.Model, flows []*pcap.Flow, layer int) (*Embeddings, error) {
 		b := model.NewBatch(tokens[:min(len(tokens), c.Context)])
 		x, err := scorer.Hidden(b, layer)
 		if err != nil {
-			return nil, fmt.Errorf("failed to embed flow %d: %w", i, err)
+			return nil, fmt.Errorf("flow %d: %w", i, err)
 		}
 		v := make([]float64, c.Width)
 		for j, value := range x {

@@ -27,9 +27,12 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 	if v := m.Config().Vocabulary; v != tokenizer.Vocabulary {
 		return nil, fmt.Errorf("failed to sample: the model's vocabulary is %d tokens, not %d", v, tokenizer.Vocabulary)
 	}
+	if m.Config().Bidirectional {
+		return nil, errors.New("failed to sample: a bidirectional model sees what follows, so it cannot go token by token")
+	}
 	o, err := opts.complete()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("failed to sample: %w", err)
 	}
 	// Large models have large states: fewer lanes then.
 	o.Lanes = max(1, min(o.Lanes, stateLimit/(model.NewStream(m, 1).StateBytes(0)*(1+leastMarks))))
@@ -46,7 +49,7 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 	}
 	start := time.Now()
 	if err := r.loop(display.Context()); err != nil {
-		return nil, fmt.Errorf("failed to sample: %w", err)
+		return nil, err
 	}
 	r.result.Duration = time.Since(start)
 	for _, f := range r.done {

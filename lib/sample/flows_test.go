@@ -121,7 +121,7 @@ func TestRepair(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Corrected == 0 {
+	if r.Repaired == 0 {
 		t.Error("a model that knows nothing wrote right checksums")
 	}
 	for _, f := range r.Flows {
@@ -141,7 +141,7 @@ func TestPaperRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Rejected == 0 || r.Rejected > 45 || r.Tried < r.Rejected || r.Repaired > r.Rejected {
+	if r.Rejected == 0 || r.Rejected > 45 || r.Tried < r.Rejected || r.Replaced > r.Rejected {
 		t.Errorf("%s", r)
 	}
 	again, err := Flows(m, o)

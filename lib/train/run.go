@@ -13,6 +13,7 @@ import (
 
 	"trafficgpt/display"
 	"trafficgpt/model"
+	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -54,12 +55,12 @@ type run struct {
 }
 
 func newRun(ctx context.Context, m *model.Model, training, validation []*pcap.Flow, opts Options) (*run, error) {
-	if m == nil {
-		return nil, errors.New("failed to train: there is no model")
+	if err := canTrain(m); err != nil {
+		return nil, fmt.Errorf("failed to train: %w", err)
 	}
 	o, err := opts.complete()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("failed to train: %w", err)
 	}
 	if err := o.setLabels(m, training); err != nil {
 		return nil, err
@@ -86,6 +87,17 @@ func newRun(ctx context.Context, m *model.Model, training, validation []*pcap.Fl
 		}
 	}
 	return r, nil
+}
+
+// canTrain says what is wrong with a model for tokens of flows.
+func canTrain(m *model.Model) error {
+	if m == nil {
+		return errors.New("there is no model")
+	}
+	if v := m.Config().Vocabulary; v < tokenizer.Vocabulary {
+		return fmt.Errorf("the model's vocabulary is %d tokens, and flows have %d", v, tokenizer.Vocabulary)
+	}
+	return nil
 }
 
 // over asks whether the cell was interrupted.
@@ -171,7 +183,7 @@ func (r *run) step() error {
 		r.feed.at = from // nothing was learned from these
 		return err
 	}
-	if err != nil {
+	if err != nil { // no other is possible than a *model.NumericError
 		r.report.Stopped = NotFinite
 		r.report.Duration = r.elapsed()
 		if r.savedAt > 0 {
@@ -219,7 +231,7 @@ func (r *run) validate() error {
 	start := time.Now()
 	loss, fields, err := r.valid.run()
 	if err != nil {
-		return fmt.Errorf("failed to validate after step %d: %w", r.trainer.Steps(), err)
+		return fmt.Errorf("validation after step %d: %w", r.trainer.Steps(), err)
 	}
 	r.paused += time.Since(start)
 	r.report.Validation, r.report.Fields = loss, fields
