@@ -2,16 +2,46 @@
 // alone: linear attention, causal windows, full softmax, retention and RWKV
 // time mixing as heads of one layer, with hand-written gradients.
 //
+// A notebook begins with a preset, and leaves the work to lib/train and lib/sample:
+//
+//	m := must(model.New(model.Tiny(), 1))
+//
+// Below them, a [Trainer] takes optimiser steps, a [Scorer] computes losses and
+// states, a [Stream] goes token by token. They take tokens; of packets they know
+// only the token that begins one (Config.Mark). A Model may be used from one
+// goroutine at a time. The same seed gives the same losses bit for bit, whatever the
+// number of threads.
+//
 // The files read from the outside in: config.go says what can be built,
 // params.go lays the weights out in one buffer, forward.go and backward.go run
 // a packed batch through the layers in training form, stream.go runs many
 // flows token by token in recurrent form. scan.go, window.go and rwkv.go hold the
-// mixers' chunked and recurrent forms side by side; naive.go holds the slow
+// mixers' chunked and recurrent forms side by side; naive_test.go holds the slow
 // truth, in float64, that all of them are tested against. packets.go is what a
 // model may be told of packets beyond the paper, checkpoint.go the file format.
 //
-// A Model may be used from one goroutine at a time. The same seed gives the
-// same losses bit for bit, whatever the number of threads.
+// Words:
+//
+//   - mixer: what lets a row take from other rows, one a head: a scan (linear
+//     attention, retention), a window (local and softmax heads) or rwkv;
+//   - form: how a mixer is computed: naive (its formula), chunked (a whole flow, in
+//     training) or recurrent (row after row, in generation);
+//   - state: all that a mixer knows of the rows before; carried in where it is not
+//     that of an empty flow;
+//   - batch, segment, row: flows packed one after another; a piece of one flow in
+//     it; one token of that, with a vector of the model's width;
+//   - pass: one run of a batch through the layers, forward or there and back; a
+//     receiver or field p is always one;
+//   - arena: the memory of a pass (f32.Arena), which the next pass uses again; the
+//     workspace keeps both;
+//   - site: a place in the model at which dropout draws;
+//   - lane: one flow of a Stream, with the state of all its heads; a run is the rows
+//     of one lane within a step;
+//   - snapshot: a lane's state at one moment, to come back to;
+//   - ahead: tokens that a draft, the model in 8 bits, has foreseen for a lane and
+//     the exact weights have taken in one step; settling takes the lane back to what
+//     it was told;
+//   - told, hint, history: what a row knows of the packets before it.
 package model
 
 import (

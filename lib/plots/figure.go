@@ -1,6 +1,12 @@
 // Package plots draws what a notebook shows: curves, bars, distributions,
 // heat maps, divergences and the tokens of a flow.
 //
+//	plots.Curves("Loss", "step", "bits per token", plots.Series{Name: "training", Y: loss})
+//
+// as the last line of a cell shows a figure; [Tokens] shows a flow, coloured by what
+// each token is. Methods of a figure change it and return it, to be called one after
+// another: LogX().HLine(8, "uniform").Size(800, 300).
+//
 // Figures are gonum plots in one style, with title and key above the axes so
 // that neither ever hides data. They stand on a white card, because a notebook
 // shows images without telling them its theme. Every figure is SVG for the

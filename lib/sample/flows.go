@@ -1,5 +1,23 @@
 // Package sample lets models write traffic: token by token with a state of
-// constant size, many flows at once, back into packets and captures.
+// constant size, many flows at once, back into packets and captures. It also asks
+// models what they make of real traffic.
+//
+//	r := must(sample.Flows(m, sample.Options{Flows: 50, Seed: 1, Dialog: true}))
+//	must(r.Save("sampled.pcap"))
+//
+// [Flows] writes, [ScoreAll] and [Meter] measure how surprising flows are, [Embed]
+// makes vectors of them.
+//
+// Words:
+//
+//   - lane: one flow in the making, beside others;
+//   - mark: the model's state behind a start token, to which a lane goes back when
+//     the packet it began is illegal;
+//   - rejected, replaced: an illegal packet is rejected, and replaced when a legal one
+//     was sampled in its place;
+//   - repaired: lengths and checksums put right by rule, with Options.Repair;
+//   - constrained: only tokens that can still become a legal packet are drawn;
+//   - dialog: what the packets so far ask of the next one in a TCP conversation.
 package sample
 
 import (

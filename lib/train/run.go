@@ -1,6 +1,16 @@
 // Package train trains models on flows: it packs their tokens, follows the
 // loss on a live curve, validates by field, and stops where it is told to with
 // whatever has been learned.
+//
+//	training, test := dataset.Lab().Split(0.2, 1)
+//	m := must(model.New(model.Tiny(), 1))
+//	must(train.Run(m, training.Flows, test.Flows, train.Options{Steps: 300, Seed: 1}))
+//
+// [Run] trains m in place; its report shows itself as a table by field.
+// [Resume] goes on from a checkpoint, [FindRate] looks for a learning rate.
+// Losses are in nats a token where they are numbers, and in bits where they are
+// shown. A step is one move of the weights, of Accumulate passes over Batch
+// sequences; an epoch is over when every flow has been seen.
 package train
 
 import (
