@@ -102,43 +102,16 @@ func (x *tensor) shape() []int {
 }
 
 func (m *Model) save(path string, t *Trainer, notes map[string]string) error {
-	meta := map[string]string{"format": formatName}
-	for k, v := range notes {
-		meta["note."+k] = v
-	}
-	add := func(key string, v any) error {
-		b, err := json.Marshal(v)
-		meta[key] = string(b)
-		return err
-	}
-	if err := add("config", m.cfg); err != nil {
-		return fmt.Errorf("failed to write checkpoint %s: %w", path, err)
-	}
-	if t != nil {
-		if err := add("trainer", trainerState{t.o.Optimizer, t.steps, t.o.Seed}); err != nil {
-			return fmt.Errorf("failed to write checkpoint %s: %w", path, err)
-		}
-	}
 	slots := m.slots(t)
-	header := map[string]any{"__metadata__": meta}
-	var at int64
-	for _, s := range slots {
-		size := int64(4 * len(s.data))
-		header[s.name] = tensorInfo{"F32", s.tensor.shape(), [2]int64{at, at + size}}
-		at += size
-	}
-	text, err := json.Marshal(header)
+	header, err := m.header(slots, t, notes)
 	if err != nil {
 		return fmt.Errorf("failed to write checkpoint %s: %w", path, err)
 	}
-	for len(text)%8 != 0 {
-		text = append(text, ' ')
-	}
 	return atomicfile.Write(path, func(w io.Writer) error {
-		if err := binary.Write(w, binary.LittleEndian, uint64(len(text))); err != nil {
+		if err := binary.Write(w, binary.LittleEndian, uint64(len(header))); err != nil {
 			return err
 		}
-		if _, err := w.Write(text); err != nil {
+		if _, err := w.Write(header); err != nil {
 			return err
 		}
 		for _, s := range slots {
@@ -148,6 +121,37 @@ func (m *Model) save(path string, t *Trainer, notes map[string]string) error {
 		}
 		return nil
 	})
+}
+
+// header is the JSON in front of the slots' data, filled up to a multiple of 8 bytes.
+func (m *Model) header(slots []slot, t *Trainer, notes map[string]string) ([]byte, error) {
+	meta := map[string]string{"format": formatName}
+	for k, v := range notes {
+		meta["note."+k] = v
+	}
+	parts := map[string]any{"config": m.cfg}
+	if t != nil {
+		parts["trainer"] = trainerState{t.o.Optimizer, t.steps, t.o.Seed}
+	}
+	for key, v := range parts {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		meta[key] = string(b)
+	}
+	entries := map[string]any{"__metadata__": meta}
+	var at int64
+	for _, s := range slots {
+		size := int64(4 * len(s.data))
+		entries[s.name] = tensorInfo{"F32", s.tensor.shape(), [2]int64{at, at + size}}
+		at += size
+	}
+	text, err := json.Marshal(entries)
+	for len(text)%8 != 0 {
+		text = append(text, ' ')
+	}
+	return text, err
 }
 
 func writeFloats(w io.Writer, x []float32) error {

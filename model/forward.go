@@ -88,14 +88,21 @@ func (p *pass) prepare() {
 			need = max(need, p.m.scans[h].scratchSize())
 		}
 	}
-	for len(p.scratch) < f32.Threads() {
-		p.scratch = append(p.scratch, nil)
+	p.scratch = eachWorker(p.scratch, need, need)
+}
+
+// eachWorker gives every worker scratch of need elements; where there is less, it
+// is made anew with size.
+func eachWorker(scratch [][]float32, need, size int) [][]float32 {
+	for len(scratch) < f32.Threads() {
+		scratch = append(scratch, nil)
 	}
-	for i := range p.scratch {
-		if len(p.scratch[i]) < need {
-			p.scratch[i] = f32.Aligned(need)
+	for i := range scratch {
+		if len(scratch[i]) < need {
+			scratch[i] = f32.Aligned(size)
 		}
 	}
+	return scratch
 }
 
 // window returns the window of a local or softmax head.

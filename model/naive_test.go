@@ -4,7 +4,7 @@ import "math"
 
 // The slow truth: every operation in float64, row by row, reading like its
 // formula. Tests hold the fast forms against it, values and gradients; mixers have
-// naive gradients too (naive_mixers.go), held to finite differences, as those of
+// naive gradients too (naive_mixers_test.go), held to finite differences, as those of
 // whole models are. Nothing here is used to train or to sample.
 
 // matrix is a list of rows.

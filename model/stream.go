@@ -386,14 +386,7 @@ func (s *Stream) needScratch() {
 			need = max(need, r.position+1)
 		}
 	}
-	for len(s.scratch) < f32.Threads() {
-		s.scratch = append(s.scratch, nil)
-	}
-	for i := range s.scratch {
-		if len(s.scratch[i]) < need {
-			s.scratch[i] = f32.Aligned(2 * need)
-		}
-	}
+	s.scratch = eachWorker(s.scratch, need, 2*need)
 }
 
 // head runs one head of one row.

@@ -15,6 +15,7 @@ package plots
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -348,16 +349,9 @@ func init() {
 		return display.Bundle{
 			display.SVG:  svg(660, 420, paint),
 			display.PNG:  raster(660, 420, 1.5, paint),
-			display.Text: fmt.Sprintf("(%s: %s against %s)", title, or(p.Y.Label.Text, "y"), or(p.X.Label.Text, "x")),
+			display.Text: fmt.Sprintf("(%s: %s against %s)", title, cmp.Or(p.Y.Label.Text, "y"), cmp.Or(p.X.Label.Text, "x")),
 		}
 	})
-}
-
-func or(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 func weight(bold bool) font.Weight {
