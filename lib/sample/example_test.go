@@ -106,7 +106,7 @@ func ExampleMeter() {
 
 // Embed makes vectors of flows, to cluster or to look at.
 func ExampleEmbed() {
-	e := must(sample.Embed(untrained(), dataset.Lab().Only("dns").Take(3).Flows, -1))
+	e := must(sample.Embed(untrained(), dataset.Lab().Only("dns").Take(3).Flows))
 	fmt.Println(e)
 	fmt.Println(e.Labels)
 	// Output:

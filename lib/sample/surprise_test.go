@@ -134,7 +134,7 @@ func TestEmbed(t *testing.T) {
 	}
 	seen := map[float64]bool{}
 	for layer := -1; layer <= m.Config().Layers; layer++ {
-		e, err := Embed(m, r.Flows, layer)
+		e, err := Embed(m, r.Flows, EmbedOptions{Layer: layer})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,10 +143,10 @@ func TestEmbed(t *testing.T) {
 		}
 		seen[e.Vectors[0][0]] = true
 	}
-	if len(seen) != m.Config().Layers+1 { // -1 and the last are the same
+	if len(seen) != m.Config().Layers+1 { // 0 and the last are the same
 		t.Errorf("%d different embeddings of %d layers", len(seen), m.Config().Layers)
 	}
-	if _, err := Embed(m, r.Flows, 99); err == nil || err.Error() != "failed to embed flows: layer 99 of a model with 2" {
+	if _, err := Embed(m, r.Flows, EmbedOptions{Layer: 99}); err == nil || err.Error() != "failed to embed flows: sample.EmbedOptions.Layer is 99: the model has 2 layers" {
 		t.Errorf("layer 99: %v", err)
 	}
 }
