@@ -17,6 +17,8 @@
 // of the container; see EncodeFile.
 package tokenizer
 
+import "time"
+
 // The vocabulary of the paper: 256 byte values and four marks.
 const (
 	Start      = 256 // a packet begins
@@ -28,3 +30,18 @@ const (
 
 // Overhead is the tokens of a packet beside its bytes: start, link type, time.
 const Overhead = 10
+
+// Options are how tokens are written and read. The zero value is the paper's way.
+type Options struct {
+	Time  TimeCode  // how the time between packets becomes tokens; the zero value is TimePaper
+	Start time.Time // from when the first interval counts, in decoding; the zero value is 1970-01-01 00:00 UTC
+}
+
+// options are those given, or the paper's.
+func options(o []Options) Options {
+	given := append(o, Options{})[0]
+	if given.Start.IsZero() {
+		given.Start = time.Unix(0, 0)
+	}
+	return given
+}

@@ -94,6 +94,9 @@ type Options struct {
 	Seed      uint64 // of both
 }
 
+// options are those given, or the tables'.
+func options(o []Options) Options { return append(o, Options{})[0] }
+
 // Unit names what the options make of a divergence.
 func (o Options) Unit() string {
 	switch {
