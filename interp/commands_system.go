@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 	"unicode/utf8"
+
+	"trafficgpt/atomicfile"
 )
 
 var previousFolder struct {
@@ -227,29 +229,10 @@ func cmdWritefile(c *call) error {
 		if err := errors.Join(err, f.Close()); err != nil {
 			return fmt.Errorf("failed to write %s: %w", name, err)
 		}
-	} else if err := writeWhole(name, c.body); err != nil {
+	} else if err := atomicfile.WriteBytes(name, []byte(c.body)); err != nil {
 		return err
 	}
 	c.printf("%s %s\n", word, name)
-	return nil
-}
-
-// writeWhole writes a file under another name and renames it, so that nobody
-// finds half of it.
-func writeWhole(name, text string) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
-	if err != nil {
-		return fmt.Errorf("failed to write: %w", err)
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("failed to write %s: %w", name, err)
-	}
 	return nil
 }
 
@@ -346,7 +329,7 @@ func cmdSave(c *call) error {
 	for _, cell := range cells {
 		fmt.Fprintf(&b, "// %%%%\n%s\n\n", strings.TrimRight(cell.Code, "\n"))
 	}
-	if err := writeWhole(name, strings.TrimRight(b.String(), "\n")+"\n"); err != nil {
+	if err := atomicfile.WriteBytes(name, []byte(strings.TrimRight(b.String(), "\n")+"\n")); err != nil {
 		return err
 	}
 	c.printf("wrote %d cells to %s\n", len(cells), name)

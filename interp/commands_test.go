@@ -3,8 +3,6 @@ package interp
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -184,20 +182,6 @@ func TestInterruptedCommand(t *testing.T) {
 		if r.Err == nil || r.Err.Name != "Interrupted" || time.Since(begin) > 2*time.Second {
 			t.Errorf("%s: %v after %v", how, r.Err, time.Since(begin))
 		}
-	}
-}
-
-func TestWriteWholeLeavesNothingBehind(t *testing.T) {
-	dir := t.TempDir()
-	if err := writeWhole(filepath.Join(dir, "no", "file"), "x"); err == nil {
-		t.Error("a file in no folder")
-	}
-	os.Mkdir(filepath.Join(dir, "taken"), 0o755)
-	if err := writeWhole(filepath.Join(dir, "taken"), "x"); err == nil {
-		t.Error("a folder was replaced")
-	}
-	if list, _ := os.ReadDir(dir); len(list) != 1 {
-		t.Errorf("%v", list)
 	}
 }
 

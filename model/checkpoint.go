@@ -1,16 +1,16 @@
 package model
 
 import (
-	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"trafficgpt/atomicfile"
 )
 
 // A checkpoint is one file in the safetensors format, which Python's library
@@ -125,7 +125,7 @@ func (m *Model) save(path string, t *Trainer, notes map[string]string) error {
 	for len(text)%8 != 0 {
 		text = append(text, ' ')
 	}
-	if err := writeAtomic(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		if err := binary.Write(w, binary.LittleEndian, uint64(len(text))); err != nil {
 			return err
 		}
@@ -138,41 +138,7 @@ func (m *Model) save(path string, t *Trainer, notes map[string]string) error {
 			}
 		}
 		return nil
-	}); err != nil {
-		return fmt.Errorf("failed to write checkpoint %s: %w", path, err)
-	}
-	return nil
-}
-
-// writeAtomic writes a file beside path, syncs it and renames it.
-func writeAtomic(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	if err = write(w); err != nil {
-		return err
-	}
-	if err = w.Flush(); err != nil {
-		return err
-	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	})
 }
 
 func writeFloats(w io.Writer, x []float32) error {

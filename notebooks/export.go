@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 
+	"trafficgpt/atomicfile"
 	"trafficgpt/interp/export"
 )
 
@@ -92,8 +93,8 @@ func exportTo(in, out, module string) (left []string, err error) {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(out, name)), 0o755); err != nil {
 			return nil, err
 		}
-		if err := writeAtomic(filepath.Join(out, name), data); err != nil {
-			return nil, fmt.Errorf("failed to write %s: %w", name, err)
+		if err := atomicfile.WriteBytes(filepath.Join(out, name), data); err != nil {
+			return nil, err
 		}
 	}
 	return program.Left, nil

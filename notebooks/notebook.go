@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"trafficgpt/atomicfile"
 )
 
 // Notebook is one document. Fields this package does not know are kept.
@@ -163,39 +165,14 @@ func (c *Cell) tree() map[string]any {
 	return m
 }
 
-// Write stores the notebook: first under a temporary name beside path, then
-// renamed, so that a full disk or a kill leaves what was there.
+// Write stores the notebook, whole or not at all: a full disk or a kill leaves what
+// was there.
 func (nb *Notebook) Write(path string) error {
 	data, err := nb.Bytes()
 	if err != nil {
 		return fmt.Errorf("failed to encode %s: %w", path, err)
 	}
-	if err := writeAtomic(path, data); err != nil {
-		return fmt.Errorf("failed to write %s: %w", path, err)
-	}
-	return nil
-}
-
-func writeAtomic(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails, as it should, once renamed
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return atomicfile.WriteBytes(path, data)
 }
 
 func object(v any) map[string]any {

@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"trafficgpt/atomicfile"
 )
 
 // history keeps what was typed in a file, one JSON object a line, newest last.
@@ -104,27 +106,15 @@ func openHistory(path string) (*history, error) {
 }
 
 func (h *history) rewrite() error {
-	tmp, err := os.CreateTemp(filepath.Dir(h.path), "history-*")
-	if err != nil {
-		return fmt.Errorf("failed to shorten the history: %w", err)
-	}
-	enc := json.NewEncoder(tmp)
-	for _, l := range h.lines {
-		if err = enc.Encode(historyLine{Code: l}); err != nil {
-			break
+	return atomicfile.Write(h.path, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		for _, l := range h.lines {
+			if err := enc.Encode(historyLine{Code: l}); err != nil {
+				return err
+			}
 		}
-	}
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), h.path)
-	}
-	if err != nil {
-		os.Remove(tmp.Name())
-		return fmt.Errorf("failed to shorten the history: %w", err)
-	}
-	return nil
+		return nil
+	}, atomicfile.Options{Mode: 0o600})
 }
 
 // Write appends a cell; one that is the same as the last is not kept twice.

@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -16,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"trafficgpt/atomicfile"
 	"trafficgpt/display"
 	"trafficgpt/tokenizer/pcap"
 )
@@ -346,7 +346,7 @@ func (r *restorer) one(t target) error {
 		return err
 	}
 	var damage []*SectionError
-	err := writeWhole(t.path, func(w io.Writer) (err error) {
+	err := atomicfile.Write(t.path, func(w io.Writer) (err error) {
 		n := &counter{ctx: r.ctx, w: w}
 		switch {
 		case r.salvage:
@@ -360,7 +360,7 @@ func (r *restorer) one(t target) error {
 		r.size += n.n
 		r.mu.Unlock()
 		return err
-	})
+	}, atomicfile.Options{Mode: r.k.Mode()})
 	if err == nil && len(damage) > 0 {
 		err = fmt.Errorf("%s lacks %d pieces: %w", t.path, len(damage), damage[0])
 	}
@@ -381,41 +381,6 @@ func (c *counter) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	c.n += int64(n)
 	return n, err
-}
-
-// writeWhole lets f write a new file, which takes the place of path when all went well.
-func writeWhole(path string, f func(io.Writer) error) error {
-	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		// A device or a pipe is written as it is.
-		out, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(f(out), out.Close())
-	}
-	out, err := os.CreateTemp(filepath.Dir(path), ".writing-*")
-	if err != nil {
-		return err
-	}
-	bw := bufio.NewWriterSize(out, 256<<10)
-	err = f(bw)
-	if err == nil {
-		err = errors.Join(bw.Flush(), out.Chmod(0o644))
-	}
-	if e := out.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(out.Name(), path)
-	}
-	if err != nil {
-		os.Remove(out.Name())
-		if wrong := (*os.PathError)(nil); errors.As(err, &wrong) && wrong.Path == out.Name() {
-			err = wrong.Err // the name of the file that is gone says nothing
-		}
-		return fmt.Errorf("failed to write %s: %w", path, err)
-	}
-	return nil
 }
 
 // MIME shows the files of the corpus.

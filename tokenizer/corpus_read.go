@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
+	"trafficgpt/atomicfile"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -23,6 +25,7 @@ type Corpus struct {
 
 	f        io.ReaderAt
 	close    func() error
+	mode     fs.FileMode
 	size     int64
 	files    []FileInfo
 	sections []section
@@ -49,14 +52,14 @@ func OpenCorpus(path string) (*Corpus, error) {
 		f.Close()
 		return nil, err
 	}
-	c.close = f.Close
+	c.close, c.mode = f.Close, st.Mode().Perm()
 	return c, nil
 }
 
 // ReadCorpus is OpenCorpus for a corpus of size bytes that lies somewhere else
 // than in a file; name stands in errors.
 func ReadCorpus(name string, r io.ReaderAt, size int64) (*Corpus, error) {
-	c := &Corpus{Path: name, f: r, size: size, close: func() error { return nil }}
+	c := &Corpus{Path: name, f: r, size: size, close: func() error { return nil }, mode: fs.ModePerm}
 	if err := c.open(); err != nil {
 		return nil, err
 	}
@@ -87,6 +90,10 @@ func (c *Corpus) open() error {
 
 // Close closes the file.
 func (c *Corpus) Close() error { return c.close() }
+
+// Mode is what files that come out of the corpus may grant: no more than the corpus
+// itself, which grants no more than the captures in it did.
+func (c *Corpus) Mode() fs.FileMode { return c.mode&0o666 | 0o600 }
 
 // Files lists the source files of the corpus.
 func (c *Corpus) Files() []FileInfo { return slices.Clone(c.files) }
@@ -528,7 +535,7 @@ func DecodeFile(in, back string) error {
 	if len(c.files) == 0 {
 		return fmt.Errorf("%s holds no file", in)
 	}
-	return writeWhole(back, func(w io.Writer) error { return c.Restore(0, w) })
+	return atomicfile.Write(back, func(w io.Writer) error { return c.Restore(0, w) }, atomicfile.Options{Mode: c.Mode()})
 }
 
 // Tokens returns the tokens of each flow of file i.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -352,5 +353,65 @@ func TestCorpusShows(t *testing.T) {
 	}
 	if _, _, err := c.Flows(7); err == nil {
 		t.Error("file 7 of 1 has flows")
+	}
+}
+
+// TestPrivateStaysPrivate: what is made of a capture that only its owner may read is
+// not for others either, and what is replaced keeps its mode.
+func TestPrivateStaysPrivate(t *testing.T) {
+	dir := t.TempDir()
+	open, private, corpus := filepath.Join(dir, "open.pcap"), filepath.Join(dir, "private.pcap"), filepath.Join(dir, "c")
+	for path, mode := range map[string]fs.FileMode{open: 0o644, private: 0o600} {
+		if err := pcap.Write(path, []pcap.Packet{{Time: time.Unix(1, 0), LinkType: pcap.LinkRaw, Data: []byte{1}, Length: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(path string, want fs.FileMode) {
+		t.Helper()
+		st, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := st.Mode().Perm(); got&^want != 0 || got&0o600 != 0o600 {
+			t.Errorf("%s has mode %o, want no more than %o", path, got, want)
+		}
+	}
+	encode := func(in ...string) {
+		t.Helper()
+		w, err := CreateCorpus(corpus, CorpusOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Add(in...); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back := filepath.Join(dir, "back.pcap")
+	encode(open, private)
+	check(corpus, 0o600)
+	if err := DecodeFile(corpus, back); err != nil {
+		t.Fatal(err)
+	}
+	check(back, 0o600)
+	// A user who opens what he has made keeps it open.
+	for _, path := range []string{corpus, back} {
+		if err := os.Chmod(path, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	encode(private)
+	if err := DecodeFile(corpus, back); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{corpus, back} {
+		if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o666 {
+			t.Errorf("%s: %v, %v", path, st.Mode(), err)
+		}
 	}
 }

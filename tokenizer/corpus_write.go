@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"trafficgpt/atomicfile"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -43,13 +44,15 @@ type FileInfo struct {
 
 // CorpusWriter makes a corpus file or goes on with one.
 type CorpusWriter struct {
-	path, temporary string // temporary is "" when going on
-	before          int64  // bytes that were there when going on
-	o               CorpusOptions
-	ctx             context.Context // writing fails when it is done; nil is never
+	path   string
+	made   *atomicfile.File // what is to be the corpus, or nil
+	old    *os.File         // the corpus that is gone on with, or nil
+	before int64            // bytes of old
+	o      CorpusOptions
+	ctx    context.Context // writing fails when it is done; nil is never
 
 	mu       sync.Mutex
-	f        *os.File
+	f        io.WriterAt // made or old
 	offset   int64
 	sections []section
 	files    []FileInfo
@@ -58,11 +61,11 @@ type CorpusWriter struct {
 
 // CreateCorpus starts a corpus; it takes the place of path when it is closed.
 func CreateCorpus(path string, o CorpusOptions) (*CorpusWriter, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".writing-*")
+	f, err := atomicfile.Create(path)
 	if err != nil {
-		return nil, fmt.Errorf("failed to write %s: %w", path, err)
+		return nil, err
 	}
-	w := &CorpusWriter{path: path, temporary: f.Name(), o: o, f: f, offset: corpusHeader, names: map[string]bool{}}
+	w := &CorpusWriter{path: path, made: f, o: o, f: f, offset: corpusHeader, names: map[string]bool{}}
 	if _, err := f.Write(corpusStart()); err != nil {
 		w.Abort()
 		return nil, fmt.Errorf("failed to write %s: %w", path, err)
@@ -87,7 +90,7 @@ func AppendCorpus(path string, o CorpusOptions) (*CorpusWriter, error) {
 		f.Close()
 		return nil, fmt.Errorf("failed to append to %s: %w", path, err)
 	}
-	w := &CorpusWriter{path: path, before: end, o: o, f: f, offset: end, sections: c.sections, files: c.files, names: map[string]bool{}}
+	w := &CorpusWriter{path: path, old: f, before: end, o: o, f: f, offset: end, sections: c.sections, files: c.files, names: map[string]bool{}}
 	for _, i := range c.files {
 		w.names[i.Name] = true
 	}
@@ -97,13 +100,12 @@ func AppendCorpus(path string, o CorpusOptions) (*CorpusWriter, error) {
 // Abort gives up. A corpus that was being created does not appear, one that was
 // gone on with is as before.
 func (w *CorpusWriter) Abort() {
-	if w.temporary == "" {
-		_ = w.f.Truncate(w.before) // what is left behind would be passed over
+	if w.made != nil {
+		w.made.Discard()
+		return
 	}
-	w.f.Close()
-	if w.temporary != "" {
-		os.Remove(w.temporary)
-	}
+	_ = w.old.Truncate(w.before) // what is left behind would be passed over
+	w.old.Close()
 }
 
 // input is a file to take in.
@@ -124,6 +126,9 @@ func (w *CorpusWriter) Add(paths ...string) error {
 	}
 	if len(all) == 0 {
 		return errors.New("there is no file in the folder")
+	}
+	if err := w.restrict(all); err != nil {
+		return err
 	}
 	first := len(w.files)
 	for _, in := range all {
@@ -172,6 +177,23 @@ feed:
 		}
 	}
 	return err
+}
+
+// restrict sees to it that nobody reads in a new corpus what he could not read in a
+// capture.
+func (w *CorpusWriter) restrict(all []input) error {
+	if w.made == nil {
+		return nil
+	}
+	mode := fs.ModePerm
+	for _, in := range all {
+		st, err := os.Stat(in.path)
+		if err != nil {
+			return err
+		}
+		mode &= st.Mode()
+	}
+	return w.made.Restrict(mode)
 }
 
 // inputs lists the files that a path stands for, and what they are to be called.
@@ -400,12 +422,11 @@ func (w *CorpusWriter) Close() error {
 			return fmt.Errorf("failed to write %s: %w", w.path, err)
 		}
 	}
-	if w.temporary == "" {
-		return w.f.Close()
+	if w.made != nil {
+		return w.made.Commit()
 	}
-	if err := errors.Join(w.f.Chmod(0o644), w.f.Close(), os.Rename(w.temporary, w.path)); err != nil {
-		os.Remove(w.temporary)
-		return fmt.Errorf("failed to write %s: %w", w.path, err)
+	if err := errors.Join(w.old.Sync(), w.old.Close()); err != nil {
+		return fmt.Errorf("failed to append: %w", err)
 	}
 	return nil
 }

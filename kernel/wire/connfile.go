@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
+
+	"trafficgpt/atomicfile"
 )
 
 // ConnectionFile is what Jupyter writes for a kernel to bind to.
@@ -48,20 +49,16 @@ func (f *ConnectionFile) Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("failed to write the connection file: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".connection-*")
+	tmp, err := atomicfile.Create(path, atomicfile.Options{Mode: 0o600})
 	if err != nil {
-		return fmt.Errorf("failed to write the connection file: %w", err)
+		return err
 	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(raw)
-	if closeErr := tmp.Close(); err == nil {
-		err = closeErr
+	defer tmp.Discard()
+	if err := tmp.Chmod(0o600); err != nil { // the key is in it, whoever could read what stood there
+		return fmt.Errorf("failed to write %s: %w", path, err)
 	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+	if _, err := tmp.Write(raw); err != nil {
+		return fmt.Errorf("failed to write %s: %w", path, err)
 	}
-	if err != nil {
-		return fmt.Errorf("failed to write the connection file: %w", err)
-	}
-	return nil
+	return tmp.Commit()
 }

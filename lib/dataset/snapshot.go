@@ -9,12 +9,12 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
 
+	"trafficgpt/atomicfile"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -51,25 +51,7 @@ const maxColumn = 1 << 30
 // Save writes the set to path, as a snapshot that Open reads: some tenth of
 // the size of a capture, with labels and groups. The file appears whole or not at all.
 func (s *Set) Save(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tgset-*")
-	if err != nil {
-		return fmt.Errorf("failed to save %s: %w", path, err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(s.pack())
-	if e := f.Chmod(0o644); err == nil {
-		err = e
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("failed to save %s: %w", path, err)
-	}
-	return nil
+	return atomicfile.WriteBytes(path, s.pack())
 }
 
 // Open reads a snapshot that Save wrote.

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"image/color"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -25,6 +24,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
+	"trafficgpt/atomicfile"
 	"trafficgpt/display"
 )
 
@@ -317,34 +317,12 @@ func (f *Figure) String() string {
 func (f *Figure) Save(path string) error {
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".svg":
-		return save(path, []byte(f.SVGText()))
+		return atomicfile.WriteBytes(path, []byte(f.SVGText()))
 	case ".png":
-		return save(path, f.PNGBytes())
+		return atomicfile.WriteBytes(path, f.PNGBytes())
 	default:
 		return fmt.Errorf("failed to save the figure to %s: the name must end in .svg or .png, not %q", path, ext)
 	}
-}
-
-func save(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("failed to save %s: %w", path, err)
-	}
-	_, err = tmp.Write(data)
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Chmod(tmp.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(tmp.Name())
-		return fmt.Errorf("failed to save %s: %w", path, err)
-	}
-	return nil
 }
 
 // A plain gonum plot as the last line of a cell shows itself too, untouched

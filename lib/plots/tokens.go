@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"trafficgpt/atomicfile"
 	"trafficgpt/display"
 	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
@@ -401,11 +402,11 @@ func (p *TokenPicture) MIME() display.Bundle {
 func (p *TokenPicture) Save(path string) error {
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".svg":
-		return save(path, []byte(p.SVGText()))
+		return atomicfile.WriteBytes(path, []byte(p.SVGText()))
 	case ".png":
-		return save(path, p.PNGBytes())
+		return atomicfile.WriteBytes(path, p.PNGBytes())
 	case ".html", ".htm":
-		return save(path, []byte(`<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">`+
+		return atomicfile.WriteBytes(path, []byte(`<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">`+
 			`<body style="font-family:system-ui,sans-serif">`+p.HTMLText()))
 	default:
 		return fmt.Errorf("failed to save the picture to %s: %w: the name must end in .html, .svg or .png, not %q", path, os.ErrInvalid, ext)

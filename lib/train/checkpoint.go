@@ -2,15 +2,14 @@ package train
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
+	"trafficgpt/atomicfile"
 	"trafficgpt/display"
 	"trafficgpt/model"
 	"trafficgpt/tokenizer/pcap"
@@ -88,16 +87,8 @@ func (o Options) openCheckpoints() error {
 	if err := os.MkdirAll(o.Checkpoint, 0o755); err != nil {
 		return fmt.Errorf("failed to make the checkpoint folder: %w", err)
 	}
-	entries, err := os.ReadDir(o.Checkpoint)
-	if err != nil {
-		return fmt.Errorf("failed to read the checkpoint folder: %w", err)
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") && strings.Contains(e.Name(), ".safetensors.tmp-") {
-			if err := os.Remove(filepath.Join(o.Checkpoint, e.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("failed to clean the checkpoint folder: %w", err)
-			}
-		}
+	if err := atomicfile.Sweep(o.Checkpoint); err != nil {
+		return fmt.Errorf("failed to clean the checkpoint folder: %w", err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"trafficgpt/atomicfile"
 	"trafficgpt/display"
 	"trafficgpt/lib/dataset"
 	"trafficgpt/model"
@@ -118,7 +119,7 @@ func waitForWriting(folder string) bool {
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
 		entries, _ := os.ReadDir(folder)
 		for _, e := range entries {
-			if strings.Contains(e.Name(), ".tmp-") {
+			if strings.HasPrefix(e.Name(), atomicfile.Prefix) {
 				return true
 			}
 		}
@@ -140,7 +141,7 @@ func TestHalfWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cut := filepath.Join(folder, "."+lastFile+".tmp-1")
+	cut := filepath.Join(folder, atomicfile.Prefix+"1")
 	if err := os.WriteFile(cut, whole[:len(whole)/2], 0o600); err != nil {
 		t.Fatal(err)
 	}

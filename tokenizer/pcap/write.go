@@ -1,18 +1,17 @@
 package pcap
 
 import (
-	"bufio"
 	"cmp"
 	"compress/gzip"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"trafficgpt/atomicfile"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -22,15 +21,14 @@ import (
 // lies outside what pcap holds (1970 to 2106), or when the name ends in .pcapng.
 // A name that ends in .gz or .zst is compressed. The file appears whole or not at all.
 func Write(path string, packets []Packet) error {
-	if err := writeFile(path, func(w io.Writer, plain string) error {
+	plain, compression := compressionOf(path)
+	write := func(w io.Writer) error {
 		if strings.HasSuffix(plain, ".pcapng") {
 			return writeNG(w, packets)
 		}
 		return WriteTo(w, packets)
-	}); err != nil {
-		return fmt.Errorf("failed to write %s: %w", path, err)
 	}
-	return nil
+	return atomicfile.Write(path, func(w io.Writer) error { return compressed(w, compression, write) })
 }
 
 // WriteFlows writes the packets of all flows to path, in time order, as Write does.
@@ -196,48 +194,22 @@ func nanoTicks(t time.Time) (uint64, error) {
 	return uint64(sec)*1e9 + uint64(t.Nanosecond()), nil
 }
 
-// writeFile lets f write to a new file that takes the place of path when all
-// went well. plain is the name without .gz or .zst.
-func writeFile(path string, f func(w io.Writer, plain string) error) (err error) {
-	out, err := os.CreateTemp(filepath.Dir(path), ".writing-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			out.Close()
-			os.Remove(out.Name())
-		}
-	}()
-	bw := bufio.NewWriterSize(out, 256<<10)
-	plain, compression := compressionOf(path)
-	var w io.Writer = bw
-	finish := func() error { return nil }
+// compressed lets write write what comes out of w compressed.
+func compressed(w io.Writer, compression string, write func(w io.Writer) error) error {
+	var z io.WriteCloser
 	switch compression {
 	case "gzip":
-		z := gzip.NewWriter(bw)
-		w, finish = z, z.Close
+		z = gzip.NewWriter(w)
 	case "zstd":
-		z, err := zstd.NewWriter(bw, zstd.WithEncoderConcurrency(1))
-		if err != nil {
+		var err error
+		if z, err = zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)); err != nil {
 			return err
 		}
-		w, finish = z, z.Close
+	default:
+		return write(w)
 	}
-	if err := f(w, plain); err != nil {
+	if err := write(z); err != nil {
 		return err
 	}
-	if err := finish(); err != nil {
-		return err
-	}
-	if err := bw.Flush(); err != nil {
-		return err
-	}
-	if err := out.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return err
-	}
-	return os.Rename(out.Name(), path)
+	return z.Close()
 }

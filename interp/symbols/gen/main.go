@@ -27,6 +27,8 @@ import (
 	"slices"
 	"strings"
 
+	"trafficgpt/atomicfile"
+
 	"golang.org/x/tools/go/gcexportdata"
 )
 
@@ -345,11 +347,7 @@ func write(dir string, files map[string][]byte) error {
 		if was, err := os.ReadFile(path); err == nil && bytes.Equal(was, data) {
 			continue // keeps its time, so that nothing is compiled in vain
 		}
-		tmp := path + ".new"
-		if err := os.WriteFile(tmp, data, 0o644); err != nil {
-			return err
-		}
-		if err := os.Rename(tmp, path); err != nil {
+		if err := atomicfile.WriteBytes(path, data); err != nil {
 			return err
 		}
 	}
