@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"trafficgpt/atomicfile"
-	"trafficgpt/display"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -230,7 +229,7 @@ func DecodeCommand(args []string, stdout, stderr io.Writer) int {
 	}
 	switch {
 	case *list:
-		fmt.Fprintln(stdout, k.text(true))
+		fmt.Fprintln(stdout, k.Table())
 		return 0
 	case *check:
 		all := k.Verify()
@@ -381,9 +380,4 @@ func (c *counter) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	c.n += int64(n)
 	return n, err
-}
-
-// MIME shows the files of the corpus.
-func (c *Corpus) MIME() display.Bundle {
-	return display.Bundle{display.Text: c.text(false), display.HTML: c.html()}
 }

@@ -76,7 +76,7 @@ type streamer struct {
 	parser    pcap.Parser
 	assembler *pcap.Assembler
 	memos     []memo // by the slot of the assembler
-	raw       bool // the rest is not read as a capture
+	raw       bool   // the rest is not read as a capture
 	queue     chan<- *part
 	stop      <-chan struct{}
 
