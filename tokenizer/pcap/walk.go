@@ -20,6 +20,15 @@ const (
 	LayerEthernet                   // an Ethernet header inside MPLS or a tunnel
 )
 
+var layerNames = [...]string{"link", "VLAN", "MPLS", "PPPoE", "ARP", "IPv4", "IPv6", "extension", "transport", "tunnel", "Ethernet"}
+
+func (k LayerKind) String() string {
+	if int(k) < len(layerNames) {
+		return layerNames[k]
+	}
+	return "?"
+}
+
 // Fragment says where a packet stands among the fragments of an IP datagram.
 type Fragment uint8
 
