@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"trafficgpt/atomicfile"
-	"trafficgpt/display"
 )
 
 // RestoreOptions says which files RestoreTo restores, and how. The zero value
@@ -54,9 +53,6 @@ func IsCorpus(path string) (bool, error) {
 	defer f.Close()
 	return checkStart(f, path) == nil, nil
 }
-
-// List is the table of all files, with the warnings of each.
-func (c *Corpus) List() string { return c.text(true) }
 
 // restorer writes files of a corpus to where they belong.
 type restorer struct {
@@ -183,9 +179,4 @@ func (c *counter) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	c.n += int64(n)
 	return n, err
-}
-
-// MIME shows the files of the corpus.
-func (c *Corpus) MIME() display.Bundle {
-	return display.Bundle{display.Text: c.text(false), display.HTML: c.html()}
 }

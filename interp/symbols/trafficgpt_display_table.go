@@ -47,7 +47,6 @@ var tab_trafficgpt_display = [...]entry{
 	{"Latex", untyped{token.STRING, "\"text/latex\""}},
 	{"Markdown", untyped{token.STRING, "\"text/markdown\""}},
 	{"New", display.New},
-	{"NewID", display.NewID},
 	{"NewTable", display.NewTable},
 	{"Number", display.Number},
 	{"Of", display.Of},

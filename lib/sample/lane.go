@@ -194,7 +194,7 @@ func (r *run) packets(l *lane) ([]pcap.Packet, []uint16) {
 	if !l.ended { // the last packet is not complete
 		tokens = append(append([]uint16(nil), tokens[:l.starts[len(l.starts)-1]-l.starts[0]]...), tokenizer.End)
 	}
-	packets, err := tokenizer.DecodeAt(tokens, r.o.Start.Add(r.after(l.flow)))
+	packets, err := tokenizer.Decode(tokens, tokenizer.Options{Start: r.o.Start.Add(r.after(l.flow))})
 	if err != nil {
 		return nil, nil
 	}
