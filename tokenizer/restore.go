@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"trafficgpt/atomicfile"
+	"trafficgpt/display"
 )
 
 // RestoreOptions says which files RestoreTo restores, and how. The zero value
