@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"trafficgpt/display"
-	"trafficgpt/interp"
+	"trafficgpt/interp/session"
 )
 
 // ReadProgram reads a file that is an ordinary program: Go with a package
@@ -48,7 +48,7 @@ func RunProgram(path string, text []byte, o ProgramOptions) (code int, err error
 	if err != nil {
 		return 0, err
 	}
-	session, err := interp.NewSession(interp.Options{Dir: filepath.Dir(full), Exit: os.Exit})
+	s, err := session.New(session.Options{Dir: filepath.Dir(full), Exit: os.Exit})
 	if err != nil {
 		return 0, err
 	}
@@ -57,11 +57,11 @@ func RunProgram(path string, text []byte, o ProgramOptions) (code int, err error
 			return 0, err
 		}
 	}
-	code, failure := session.RunProgram(context.Background(), map[string][]byte{path: text}, &console{o.Stdout, o.Stderr})
+	code, failure := s.RunProgram(context.Background(), map[string][]byte{path: text}, &console{o.Stdout, o.Stderr})
 	switch {
 	case failure == nil:
 	case code == 2:
-		fmt.Fprint(o.Stderr, failure.PanicText(func(name string) string {
+		fmt.Fprint(o.Stderr, session.PanicText(failure, func(name string) string {
 			if name == path {
 				return full
 			}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,10 +11,13 @@ import (
 	"trafficgpt/interp"
 )
 
+// startReal starts a worker whose child has a real session. The goroutines of
+// cells share what says where they are (LN), and yaegi's its frames, without
+// locks: the child's races go to a file, and only the parent is watched.
 func startReal(t testing.TB, opts Options) *Worker {
 	opts.Env = append(opts.Env, "REAL_ENGINE=1")
-	if raced { // frames of cells are yaegi's, which shares them among goroutines: not these tests' matter
-		opts.Env = append(opts.Env, "GORACE=report_bugs=0")
+	if raced {
+		opts.Env = append(opts.Env, "GORACE=exitcode=0 log_path="+filepath.Join(t.TempDir(), "race"))
 	}
 	return start(t, opts)
 }
@@ -71,7 +75,7 @@ func TestRealDeaths(t *testing.T) {
 		{"import \"log\"\nlog.Fatal(\"so\")", "os.Exit(1) ended it"},
 	} {
 		if raced && (strings.Contains(c.reason, "memory") || strings.Contains(c.reason, "stack")) {
-			continue // the race detector needs more memory than the limit, and gives up before the stack ends
+			continue // the race detector needs more than the limit, and gives up before the stack is full
 		}
 		eval(w, "x := 5")
 		r, _ := eval(w, c.code)

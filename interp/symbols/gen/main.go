@@ -233,7 +233,7 @@ func (ld *loader) load(p *pkg) error {
 // exports packs the types of the packages. Written anew rather than copied,
 // since what the compiler wrote holds the bodies of inlined functions too; and
 // without positions, which no cell is shown and which would change the file
-// with every line that moves in lib/ or model/.
+// with every line that moves in a library.
 func (ld *loader) exports(pkgs []*pkg) ([]byte, error) {
 	files := make(map[string][]byte)
 	for _, p := range pkgs {
