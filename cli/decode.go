@@ -54,7 +54,7 @@ func (d *decodeFlags) run(c *call) error {
 	}
 	switch {
 	case d.list:
-		fmt.Fprintln(c.stdout, k.List())
+		fmt.Fprintln(c.stdout, k.Table())
 		return nil
 	case d.check:
 		return verify(c, k)

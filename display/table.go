@@ -18,8 +18,9 @@ type Table struct {
 	Title  string
 	Header []string
 	Rows   [][]string
-	Note   string // a line under the table
+	Note   string // under the table, one line or several
 	Limit  int    // rows shown, the first and the last; 0 means 60, negative all
+	More   int    // rows behind the last that the table does not hold, and only counts
 	Align  string // one letter a column, l r or c; missing ones are chosen by content
 
 	html map[[2]int]string
@@ -191,6 +192,16 @@ func (t *Table) gap(shown []int) string {
 	return fmt.Sprintf("… %s more rows …", Count(len(t.Rows)-len(shown)+1))
 }
 
+func (t *Table) beyond() string { return fmt.Sprintf("… and %s more", Count(t.More)) }
+
+// notes are the lines under the table.
+func (t *Table) notes() []string {
+	if t.Note == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(t.Note, "\n"), "\n")
+}
+
 // String is the table as aligned text.
 func (t *Table) String() string {
 	aligns, shown := t.aligns(), t.shown()
@@ -234,8 +245,11 @@ func (t *Table) String() string {
 		}
 		line(t.Rows[r])
 	}
-	if t.Note != "" {
-		b.WriteString(t.Note + "\n")
+	if t.More > 0 {
+		b.WriteString(t.beyond() + "\n")
+	}
+	for _, n := range t.notes() {
+		b.WriteString(n + "\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -327,8 +341,11 @@ func (t *Table) markup() string {
 		b.WriteString("</tr>")
 	}
 	b.WriteString("</tbody></table>")
-	if t.Note != "" {
-		b.WriteString("<p>" + html.EscapeString(t.Note) + "</p>")
+	if t.More > 0 {
+		b.WriteString("<p>" + t.beyond() + "</p>")
+	}
+	for _, n := range t.notes() {
+		b.WriteString("<p>" + html.EscapeString(n) + "</p>")
 	}
 	b.WriteString("</div>")
 	return b.String()

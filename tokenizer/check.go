@@ -48,7 +48,9 @@ func Check(p pcap.Packet) error {
 
 var leastHeader = map[pcap.LinkType]int{pcap.LinkNull: 4, pcap.LinkSLL: 16, pcap.LinkSLL2: 20, 108: 4}
 
-// checker goes through a packet from the outside in.
+// checker goes through a packet from the outside in. It does not follow
+// pcap.Walk, which makes the best of malformed bytes: here they are judged, with
+// the reason, by what was on the wire and not only by what was captured.
 type checker struct {
 	b      []byte // captured bytes from the layer at hand on
 	wire   int    // the same on the wire
@@ -120,7 +122,7 @@ func (c *checker) network(etherType uint16) error {
 		return c.ipv6()
 	case pcap.TypeARP:
 		return c.arp()
-	case pcap.TypeVLAN, pcap.TypeQinQ, 0x9100:
+	case pcap.TypeVLAN, pcap.TypeQinQ, pcap.TypeQinQ9100, pcap.TypeQinQ9200:
 		if err, cut := c.lacks(4, "a VLAN tag"); err != nil || cut {
 			return err
 		}

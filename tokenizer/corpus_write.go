@@ -128,7 +128,7 @@ func (w *CorpusWriter) Add(paths ...string) error {
 		all = append(all, found...)
 	}
 	if len(all) == 0 {
-		return errors.New("there is no file in the folder")
+		return fmt.Errorf("there is no file in %s", strings.Join(paths, ", "))
 	}
 	if err := w.restrict(all); err != nil {
 		return err

@@ -1,13 +1,6 @@
 package tokenizer
 
-import (
-	"encoding/binary"
-	"fmt"
-	"math"
-	"time"
-
-	"trafficgpt/tokenizer/pcap"
-)
+import "trafficgpt/tokenizer/pcap"
 
 // Length is the number of tokens of a flow.
 func Length(f *pcap.Flow) int {
@@ -21,8 +14,37 @@ func Length(f *pcap.Flow) int {
 	return n
 }
 
-// Encode returns the tokens of a flow, as the package says.
-func Encode(f *pcap.Flow) []uint16 { return EncodeTime(f, TimePaper) }
+// Encode returns the tokens of a flow, as the package says. The intervals of
+// TimeLog count from the packet before, so that no packet is shifted by the
+// rounding of another.
+func Encode(f *pcap.Flow, o ...Options) []uint16 {
+	tokens := make([]uint16, 0, Length(f))
+	var c clock
+	for i := range f.Packets {
+		p := &f.Packets[i]
+		if i == 0 {
+			c = clockOf(p.Time)
+		}
+		tokens, c = appendPacket(tokens, p, c, options(o).Time)
+	}
+	return append(tokens, End)
+}
+
+// appendPacket appends the tokens of a packet; c is the time before it.
+func appendPacket(tokens []uint16, p *pcap.Packet, c clock, code TimeCode) ([]uint16, clock) {
+	tokens = append(tokens, Start)
+	tokens = appendLink(tokens, p.LinkType)
+	now := clockOf(p.Time)
+	v := c.to(now)
+	tokens, _ = code.appendTime(tokens, v)
+	for _, x := range p.Data {
+		tokens = append(tokens, uint16(x))
+	}
+	if code == TimePaper {
+		now = c.add(v) // as the reader has it
+	}
+	return tokens, now
+}
 
 func appendLink(tokens []uint16, link pcap.LinkType) []uint16 {
 	t := LinkToken(link)
@@ -33,226 +55,4 @@ func appendLink(tokens []uint16, link pcap.LinkType) []uint16 {
 		}
 	}
 	return tokens
-}
-
-// PositionError says which token of a list cannot be read, and why.
-type PositionError struct {
-	Position int
-	Problem  string
-}
-
-func (e *PositionError) Error() string { return fmt.Sprintf("token %d: %s", e.Position, e.Problem) }
-
-// Decode returns the packets of a list of tokens. The first packet's time is
-// its interval after 1970-01-01 00:00 UTC. When the list is no flow, Decode
-// returns a *PositionError and the packets before that position; a list that
-// merely lacks the end token gives all its packets and an error at its length.
-// Pad tokens may follow the end token.
-func Decode(tokens []uint16) ([]pcap.Packet, error) { return DecodeAt(tokens, time.Unix(0, 0)) }
-
-// DecodeAt is Decode with the time from which the first interval counts.
-func DecodeAt(tokens []uint16, start time.Time) ([]pcap.Packet, error) {
-	return DecodeTime(tokens, start, TimePaper)
-}
-
-// reader reads packets off a list of tokens.
-type reader struct {
-	tokens []uint16
-	at     int
-	c      clock
-	code   TimeCode
-}
-
-func (r *reader) fail(format string, args ...any) error {
-	return &PositionError{r.at, fmt.Sprintf(format, args...)}
-}
-
-// all reads a whole flow.
-func (r *reader) all() ([]pcap.Packet, error) {
-	var packets []pcap.Packet
-	for {
-		p, more, err := r.packet()
-		if err != nil {
-			return packets, err
-		}
-		if !more {
-			return packets, r.rest()
-		}
-		packets = append(packets, p)
-		if r.at == len(r.tokens) {
-			return packets, r.fail("the list ends without an end token")
-		}
-	}
-}
-
-// packet reads one packet; more is false at the end token, which it takes.
-func (r *reader) packet() (p pcap.Packet, more bool, err error) {
-	if r.at == len(r.tokens) {
-		return p, false, r.fail("the list ends without an end token")
-	}
-	switch t := r.tokens[r.at]; t {
-	case End:
-		r.at++
-		return p, false, nil
-	case Start:
-		r.at++
-	default:
-		return p, false, r.fail("%s where a packet should start", name(t))
-	}
-	if p.LinkType, err = r.link(); err != nil {
-		return p, false, err
-	}
-	v, err := r.interval()
-	if err != nil {
-		return p, false, err
-	}
-	r.c = r.c.add(v)
-	p.Time = r.c.time()
-	end := r.at
-	for end < len(r.tokens) && r.tokens[end] < 256 {
-		end++
-	}
-	p.Data = make([]byte, end-r.at)
-	for i, t := range r.tokens[r.at:end] {
-		p.Data[i] = byte(t)
-	}
-	p.Length = len(p.Data)
-	r.at = end
-	return p, true, nil
-}
-
-func (r *reader) link() (pcap.LinkType, error) {
-	if r.at == len(r.tokens) {
-		return 0, r.fail("the list ends where a link type should be")
-	}
-	t := r.tokens[r.at]
-	if t == otherLink {
-		if r.at++; r.at+4 > len(r.tokens) {
-			r.at = len(r.tokens)
-			return 0, r.fail("the list ends within a link type")
-		}
-		link := pcap.LinkType(0)
-		for range 4 {
-			b := r.tokens[r.at]
-			if b > 255 {
-				return 0, r.fail("%s within a link type", name(b))
-			}
-			link = link<<8 | pcap.LinkType(b)
-			r.at++
-		}
-		return link, nil
-	}
-	link, ok := LinkOf(t)
-	if !ok {
-		return 0, r.fail("%s is no link type", name(t))
-	}
-	r.at++
-	return link, nil
-}
-
-// longest is the longest interval that is read, over a million years.
-const longest = 1 << 45
-
-func (r *reader) interval() (float64, error) {
-	first := r.at
-	var b uint64
-	for range r.code.Tokens() {
-		if r.at == len(r.tokens) {
-			return 0, r.fail("the list ends within a time interval")
-		}
-		t := r.tokens[r.at]
-		if t > 255 {
-			return 0, r.fail("%s within a time interval", name(t))
-		}
-		b = b<<8 | uint64(t)
-		r.at++
-	}
-	switch r.code {
-	case TimeLog:
-		return logInterval(uint16(b)), nil
-	case TimeNone:
-		return 0, nil
-	}
-	v := math.Float64frombits(b)
-	if !(math.Abs(v) < longest) {
-		r.at = first
-		return 0, r.fail("a time interval of %v seconds", v)
-	}
-	return v, nil
-}
-
-// rest checks that only padding follows the end of the flow.
-func (r *reader) rest() error {
-	for ; r.at < len(r.tokens); r.at++ {
-		if t := r.tokens[r.at]; t != Pad {
-			return r.fail("%s after the end of the flow", name(t))
-		}
-	}
-	return nil
-}
-
-// name says what a token is.
-func name(t uint16) string {
-	switch {
-	case t < 256:
-		return fmt.Sprintf("byte %02x", t)
-	case t == Start:
-		return "a packet start"
-	case t == End:
-		return "the end token"
-	case t == Pad:
-		return "padding"
-	case t == Cls:
-		return "[cls]"
-	}
-	return fmt.Sprintf("%d, which is outside the vocabulary,", t)
-}
-
-// clock is a point in time, to the nanosecond and without an end.
-type clock struct {
-	sec  int64
-	nsec int64 // 0 to 1e9-1
-}
-
-func clockOf(t time.Time) clock { return clock{t.Unix(), int64(t.Nanosecond())} }
-
-func (c clock) time() time.Time { return time.Unix(c.sec, c.nsec).UTC() }
-
-// to returns the seconds from c to d as the nearest float64 that can be read back.
-func (c clock) to(d clock) float64 {
-	sec, nsec := d.sec-c.sec, d.nsec-c.nsec
-	sec = max(-longest+2, min(longest-2, sec))
-	if sec > -1<<22 && sec < 1<<22 { // the nanoseconds are below 2^53: one rounding
-		return float64(sec*1e9+nsec) / 1e9
-	}
-	return float64(sec) + float64(nsec)/1e9
-}
-
-// add moves c by v seconds, rounded to a nanosecond.
-func (c clock) add(v float64) clock {
-	whole, part := math.Modf(v)
-	c.sec += int64(whole)
-	c.nsec += int64(math.Round(part * 1e9))
-	for c.nsec >= 1e9 {
-		c.sec, c.nsec = c.sec+1, c.nsec-1e9
-	}
-	for c.nsec < 0 {
-		c.sec, c.nsec = c.sec-1, c.nsec+1e9
-	}
-	return c
-}
-
-// Interval returns the time tokens hold, in seconds; the eight must be bytes.
-func Interval(tokens []uint16) (seconds float64, ok bool) {
-	if len(tokens) < 8 {
-		return 0, false
-	}
-	var b [8]byte
-	for i, t := range tokens[:8] {
-		if t > 255 {
-			return 0, false
-		}
-		b[i] = byte(t)
-	}
-	return math.Float64frombits(binary.BigEndian.Uint64(b[:])), true
 }

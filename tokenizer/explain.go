@@ -1,6 +1,10 @@
 package tokenizer
 
-import "fmt"
+import (
+	"fmt"
+
+	"trafficgpt/tokenizer/pcap"
+)
 
 // Kind says what sort of thing a token is.
 type Kind int
@@ -45,17 +49,17 @@ type Field struct {
 
 // Explain says of each token what it is. It takes any list, also a part of a
 // flow or one that Decode refuses: what does not fit is of KindSpecial.
-func Explain(tokens []uint16) []Field { return ExplainTime(tokens, TimePaper) }
-
-// ExplainTime is Explain for tokens with another code for the time.
-func ExplainTime(tokens []uint16, code TimeCode) []Field {
+func Explain(tokens []uint16, o ...Options) []Field {
 	fields := make([]Field, len(tokens))
 	packet := -1
+	var work explanation
 	for at := 0; at < len(tokens); {
 		switch t := tokens[at]; t {
 		case Start:
 			packet++
-			at = explainPacket(tokens, fields, at, packet, code)
+			work.packet(tokens, at, options(o).Time)
+			work.fill(fields, packet)
+			at = work.end
 		case End:
 			fields[at] = Field{Packet: packet, Kind: KindEnd, Layer: "token", Name: "end of the flow"}
 			at++
@@ -81,38 +85,67 @@ func specialName(t uint16) string {
 	return "outside the vocabulary"
 }
 
-// explainPacket fills the fields of the packet whose Start token is at, and returns where it ends.
-func explainPacket(tokens []uint16, fields []Field, at, packet int, code TimeCode) int {
-	fields[at] = Field{Packet: packet, Kind: KindStart, Layer: "token", Name: "packet start"}
-	end := at + 1
-	for end < len(tokens) && tokens[end] < 256 {
-		end++
+// explanation is where in a list of tokens one packet is, and what it says.
+type explanation struct {
+	start, link, time, data, end int // where the parts of the packet begin, and where it ends
+	name                         string
+	linkType                     pcap.LinkType
+	bytes                        []byte
+	spans                        []span
+}
+
+// packet explains the packet whose Start token is at.
+func (e *explanation) packet(tokens []uint16, at int, code TimeCode) {
+	e.start, e.end = at, at+1
+	for e.end < len(tokens) && tokens[e.end] < 256 {
+		e.end++
 	}
-	if at++; at == end {
-		return end
-	}
-	link, known := LinkOf(tokens[at])
-	fields[at] = Field{Packet: packet, Kind: KindLink, Layer: "token", Name: "link type " + link.String()}
-	if !known {
-		fields[at].Name = "no link type"
-	}
-	if tokens[at] == otherLink {
-		fields[at].Name = "link type, written in full"
-		for i := 0; i < 4 && at+1 < end; i++ {
-			at++
-			fields[at] = Field{Packet: packet, Kind: KindLink, Layer: "token", Name: "link type", Offset: i}
+	e.link = at + 1
+	e.time = min(e.link+1, e.end)
+	e.linkType = unknownLink
+	if e.link < e.end {
+		link, known := LinkOf(tokens[e.link])
+		switch {
+		case tokens[e.link] == otherLink:
+			e.name = "link type, written in full"
+			if e.time = min(e.link+5, e.end); e.time == e.link+5 {
+				e.linkType = 0
+				for _, t := range tokens[e.link+1 : e.time] {
+					e.linkType = e.linkType<<8 | pcap.LinkType(t)
+				}
+			}
+		case known:
+			e.linkType, e.name = link, "link type "+link.String()
+		default:
+			e.name = "no link type"
 		}
 	}
-	at++
-	for i := 0; i < code.Tokens() && at < end; i++ {
-		fields[at] = Field{Packet: packet, Kind: KindTime, Layer: "token", Name: "seconds since the packet before", Offset: i}
-		at++
+	e.data = min(e.time+code.Tokens(), e.end)
+	e.bytes = e.bytes[:0]
+	for _, t := range tokens[e.data:e.end] {
+		e.bytes = append(e.bytes, byte(t))
 	}
-	data := make([]byte, end-at)
-	for i := range data {
-		data[i] = byte(tokens[at+i])
+	e.spans = dissect(e.linkType, e.bytes, e.spans)
+}
+
+// unknownLink stands for a link type of which nothing is known.
+const unknownLink = ^pcap.LinkType(0)
+
+// fill writes the packet's fields.
+func (e *explanation) fill(fields []Field, packet int) {
+	fields[e.start] = Field{Packet: packet, Kind: KindStart, Layer: "token", Name: "packet start"}
+	for i := e.link; i < e.time; i++ {
+		fields[i] = Field{Packet: packet, Kind: KindLink, Layer: "token", Name: e.name}
+		if i > e.link {
+			fields[i].Name, fields[i].Offset = "link type", i-e.link-1
+		}
 	}
-	d := dissection{data: data, fields: fields[at:end], packet: packet}
-	d.frame(link, known)
-	return end
+	for i := e.time; i < e.data; i++ {
+		fields[i] = Field{Packet: packet, Kind: KindTime, Layer: "token", Name: "seconds since the packet before", Offset: i - e.time}
+	}
+	for _, s := range e.spans {
+		for i := s.from; i < s.to; i++ {
+			fields[e.data+i] = Field{Packet: packet, Kind: s.kind, Layer: s.layer, Name: s.name, Offset: i}
+		}
+	}
 }

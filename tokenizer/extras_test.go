@@ -27,11 +27,11 @@ func flowsOf(t testing.TB, pattern string) pcap.Flows {
 func TestTimeCodes(t *testing.T) {
 	for _, f := range flowsOf(t, "flows/ssh/*.pcap")[:5] {
 		for _, code := range []TimeCode{TimePaper, TimeLog, TimeNone} {
-			tokens := EncodeTime(f, code)
+			tokens := Encode(f, Options{Time: code})
 			if want := Length(f) - len(f.Packets)*(8-code.Tokens()); len(tokens) != want {
 				t.Errorf("%v: %d tokens, want %d", code, len(tokens), want)
 			}
-			got, err := DecodeTime(tokens, f.Packets[0].Time, code)
+			got, err := Decode(tokens, Options{Time: code, Start: f.Packets[0].Time})
 			if err != nil || len(got) != len(f.Packets) {
 				t.Fatalf("%v: %d packets, %v", code, len(got), err)
 			}
@@ -57,7 +57,7 @@ func TestTimeCodes(t *testing.T) {
 				}
 			}
 			times := 0
-			for _, x := range ExplainTime(tokens, code) {
+			for _, x := range Explain(tokens, Options{Time: code}) {
 				if x.Kind == KindTime {
 					times++
 				}
@@ -89,7 +89,7 @@ func TestInterleavedFlows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := DecodeFlows(tokens, flows[0].Packets[0].Time)
+	got, err := DecodeFlows(tokens, Options{Start: flows[0].Packets[0].Time})
 	if err != nil || len(got) != len(flows) {
 		t.Fatalf("%d flows, want %d: %v", len(got), len(flows), err)
 	}
@@ -118,7 +118,7 @@ func TestInterleavedFlows(t *testing.T) {
 	if _, err := EncodeFlows(make([]*pcap.Flow, MaxFlows+1)); err == nil {
 		t.Error("too many flows: no error")
 	}
-	if _, err := DecodeFlows([]uint16{FlowMark, 5}, time.Time{}); err == nil || !strings.HasPrefix(err.Error(), "token 1:") {
+	if _, err := DecodeFlows([]uint16{FlowMark, 5}); err == nil || !strings.HasPrefix(err.Error(), "token 1:") {
 		t.Errorf("a byte behind a marker: %v", err)
 	}
 	n := 0

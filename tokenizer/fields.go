@@ -6,17 +6,24 @@ import (
 	"trafficgpt/tokenizer/pcap"
 )
 
-// dissection names the bytes of a packet, from the outside in. It goes on for
-// as long as the bytes make sense; the rest is payload.
+// span names a run of bytes of a packet.
+type span struct {
+	from, to    int
+	kind        Kind
+	layer, name string
+}
+
+// dissection names the bytes of a packet: where its layers are, the walk of
+// package pcap says; what the bytes of a layer are, the methods here. What no
+// layer claims is payload.
 type dissection struct {
-	data   []byte
-	fields []Field
-	packet int
-	at     int
-	end    int // of the layer at hand: what an outer layer says is inside
-	kind   Kind
-	layer  string
-	depth  int
+	data         []byte
+	spans        []span
+	at           int
+	end          int // of the layer at hand: what an outer layer says is inside
+	kind         Kind
+	layer        string
+	sport, dport int
 }
 
 // take names the next n bytes, or as many as there are, and returns them;
@@ -24,8 +31,8 @@ type dissection struct {
 func (d *dissection) take(n int, name string) (b []byte, ok bool) {
 	from := d.at
 	to := min(d.at+max(n, 0), d.end)
-	for i := from; i < to; i++ {
-		d.fields[i] = Field{Packet: d.packet, Kind: d.kind, Layer: d.layer, Name: name, Offset: i}
+	if to > from {
+		d.spans = append(d.spans, span{from, to, d.kind, d.layer, name})
 	}
 	d.at = to
 	return d.data[from:to], to-from == n
@@ -73,51 +80,115 @@ func (d *dissection) payload() {
 	}
 }
 
-// frame names a whole packet. What the layers leave over behind them is a trailer.
-func (d *dissection) frame(link pcap.LinkType, known bool) {
-	d.end = len(d.data)
+// dissect names the bytes of a whole packet, in the memory of spans.
+func dissect(link pcap.LinkType, data []byte, spans []span) []span {
+	d := dissection{data: data, spans: spans[:0], end: len(data)}
+	w := pcap.NewWalk(link, data, pcap.Tunnels)
+	w.Next()
+	d.link(link, &w)
+	for w.Next() {
+		d.end = w.End
+		d.header(&w)
+	}
+	d.rest(&w)
+	if d.end = len(data); d.left() > 0 { // what the layers leave over behind them
+		d.enter(KindEthernet, "trailer")
+		d.take(d.left(), "padding or checksum")
+	}
+	return d.spans
+}
+
+// link names the link header.
+func (d *dissection) link(link pcap.LinkType, w *pcap.Walk) {
 	d.enter(KindEthernet, link.String())
-	switch link {
-	case pcap.LinkEthernet:
-		d.ethernet()
-	case pcap.LinkSLL:
+	switch {
+	case link == pcap.LinkEthernet:
+		d.ethernet(w)
+	case link == pcap.LinkSLL:
 		d.enter(KindEthernet, "Linux cooked")
 		d.take(2, "packet type")
 		d.take(2, "device type")
 		d.take(2, "address length")
 		d.take(8, "address")
-		d.network(d.u16("protocol"))
-	default:
-		etherType, offset, ok := pcap.Network(link, d.data)
-		switch {
-		case ok && offset <= len(d.data):
-			d.take(offset, "header")
-			d.network(int(etherType))
-		case known:
-			d.other(link)
-		default:
-			d.payload()
+		d.take(2, "protocol")
+	case w.Whole:
+		for _, a := range pcap.LinkAddresses(link, d.data) {
+			d.take(a.From-d.at, "header")
+			d.take(a.To-d.at, addressNames[a.Role])
 		}
-	}
-	d.end = len(d.data)
-	if d.left() > 0 {
-		d.enter(KindEthernet, "trailer")
-		d.take(d.left(), "padding or checksum")
+		d.take(w.To-d.at, "header")
+	case link.Registered():
+		d.other(link)
 	}
 }
 
-func (d *dissection) ethernet() {
+var addressNames = map[pcap.AddressRole]string{pcap.Sender: "source", pcap.Receiver: "destination", pcap.OtherAddress: "address"}
+
+// header names the header of the walk's layer behind the link's.
+func (d *dissection) header(w *pcap.Walk) {
+	switch w.Kind {
+	case pcap.LayerEthernet:
+		d.ethernet(w)
+	case pcap.LayerVLAN:
+		d.enter(KindEthernet, "VLAN")
+		d.take(2, "priority and VLAN")
+		if next := d.u16("type"); next <= 1500 && d.left() > 0 {
+			d.llc()
+		}
+	case pcap.LayerMPLS:
+		d.mpls(w)
+	case pcap.LayerPPPoE:
+		d.pppoe()
+		d.enter(KindEthernet, "PPP")
+		d.take(2, "protocol")
+	case pcap.LayerARP:
+		d.arp()
+	case pcap.LayerIPv4:
+		d.ipv4()
+	case pcap.LayerIPv6:
+		d.ipv6()
+	case pcap.LayerExtension:
+		d.extension(w)
+	case pcap.LayerTransport:
+		d.transport(int(w.Type))
+	case pcap.LayerTunnel:
+		d.tunnel(w)
+	}
+}
+
+// rest names what is behind the walk's last layer.
+func (d *dissection) rest(w *pcap.Walk) {
+	switch {
+	case w.Kind == pcap.LayerARP:
+	case w.Kind == pcap.LayerTransport:
+		d.carried(int(w.Type))
+	case w.Whole && w.Kind != pcap.LayerExtension && w.Carries == typeDiscovery:
+		d.pppoe()
+		d.payload()
+	default:
+		d.payload()
+	}
+}
+
+// typeDiscovery is the EtherType of PPPoE before its session.
+const typeDiscovery = 0x8863
+
+// ethernet names an Ethernet header, and all that LLC itself carries.
+func (d *dissection) ethernet(w *pcap.Walk) {
 	d.enter(KindEthernet, "Ethernet")
 	d.take(6, "destination")
 	d.take(6, "source")
-	if d.peek(0) >= 0 && d.peek(0)*256+d.peek(1) <= 1500 {
-		if n := d.u16("length"); n < d.left() {
-			d.end = d.at + n
-		}
-		d.llc()
+	if d.peek(0) < 0 || d.peek(0)*256+d.peek(1) > 1500 {
+		d.take(2, "type")
 		return
 	}
-	d.network(d.u16("type"))
+	if n := d.u16("length"); n < d.left() {
+		d.end = d.at + n
+	}
+	d.llc()
+	if w.Whole {
+		d.at, d.end = w.To, w.End
+	}
 }
 
 func (d *dissection) llc() {
@@ -136,86 +207,28 @@ func (d *dissection) llc() {
 	}
 	d.enter(KindEthernet, "SNAP")
 	d.take(3, "organisation")
-	d.network(d.u16("type"))
+	d.take(2, "type")
 }
 
-// network goes on behind an EtherType.
-func (d *dissection) network(etherType int) {
-	if d.depth++; d.depth > 16 {
-		d.payload()
-		return
-	}
-	switch etherType {
-	case pcap.TypeIPv4:
-		d.ipv4()
-	case pcap.TypeIPv6:
-		d.ipv6()
-	case pcap.TypeARP:
-		d.arp()
-	case pcap.TypeVLAN, pcap.TypeQinQ, 0x9100, 0x9200:
-		d.enter(KindEthernet, "VLAN")
-		d.take(2, "priority and VLAN")
-		if next := d.u16("type"); next <= 1500 && d.left() > 0 {
-			d.llc()
-		} else {
-			d.network(next)
-		}
-	case pcap.TypeMPLS, pcap.TypeMPLSMulti:
-		d.mpls()
-	case 0x8863, pcap.TypePPPoE:
-		d.enter(KindEthernet, "PPPoE")
-		d.take(1, "version and type")
-		d.take(1, "code")
-		d.take(2, "session")
-		if n := d.u16("length"); n < d.left() {
-			d.end = d.at + n
-		}
-		if etherType == pcap.TypePPPoE {
-			d.ppp()
-		} else {
-			d.payload()
-		}
-	case pcap.TypeBridge:
-		d.ethernet()
-	default:
-		d.payload()
+// pppoe names the header of PPPoE.
+func (d *dissection) pppoe() {
+	d.enter(KindEthernet, "PPPoE")
+	d.take(1, "version and type")
+	d.take(1, "code")
+	d.take(2, "session")
+	if n := d.u16("length"); n < d.left() {
+		d.end = d.at + n
 	}
 }
 
-func (d *dissection) ppp() {
-	d.enter(KindEthernet, "PPP")
-	switch d.u16("protocol") {
-	case 0x21:
-		d.network(pcap.TypeIPv4)
-	case 0x57:
-		d.network(pcap.TypeIPv6)
-	default:
-		d.payload()
-	}
-}
-
-func (d *dissection) mpls() {
+func (d *dissection) mpls(w *pcap.Walk) {
 	d.enter(KindEthernet, "MPLS")
-	for d.left() >= 4 {
-		bottom := d.peek(2)&1 != 0
+	for bottom := false; !bottom && d.left() >= 4; {
+		bottom = d.peek(2)&1 != 0
 		d.take(4, "label")
-		if bottom {
-			break
-		}
 	}
-	if d.left() == 0 {
-		return
-	}
-	switch d.peek(0) >> 4 {
-	case 4:
-		d.network(pcap.TypeIPv4)
-	case 6:
-		d.network(pcap.TypeIPv6)
-	case 0:
-		d.take(4, "control word")
-		d.ethernet()
-	default:
-		d.ethernet()
+	if w.Whole {
+		d.take(w.To-d.at, "control word")
 	}
 }
 
@@ -233,75 +246,59 @@ func (d *dissection) arp() {
 }
 
 func (d *dissection) ipv4() {
-	if d.peek(0)>>4 != 4 || d.peek(0)&15 < 5 {
-		d.payload()
-		return
-	}
 	d.enter(KindIP, "IPv4")
 	start := d.at
 	header := d.peek(0) & 15 * 4
 	d.take(1, "version and header length")
 	d.take(1, "type of service")
-	if total := d.u16("total length"); total >= header && start+total < d.end {
-		d.end = start + total
-	}
+	d.take(2, "total length")
 	d.take(2, "identification")
-	frag := d.u16("flags and fragment offset")
+	d.take(2, "flags and fragment offset")
 	d.take(1, "time to live")
-	proto := d.u8("protocol")
+	d.take(1, "protocol")
 	d.take(2, "checksum")
 	d.take(4, "source address")
 	d.take(4, "destination address")
 	d.take(start+header-d.at, "options")
-	if frag&0x1fff != 0 {
-		d.payload()
-		return
-	}
-	d.transport(proto)
 }
 
 func (d *dissection) ipv6() {
-	if d.peek(0)>>4 != 6 {
-		d.payload()
-		return
-	}
 	d.enter(KindIP, "IPv6")
 	d.take(2, "version and class")
 	d.take(2, "flow label")
-	n := d.u16("payload length")
-	next := d.u8("next header")
+	d.take(2, "payload length")
+	d.take(1, "next header")
 	d.take(1, "hop limit")
 	d.take(16, "source address")
 	d.take(16, "destination address")
-	if n > 0 && n < d.left() {
-		d.end = d.at + n
+}
+
+var extensionNames = map[uint16]string{0: "hop-by-hop options", 43: "routing header", 60: "destination options",
+	135: "mobility header", 139: "host identity header", 140: "shim6 header"}
+
+// extension names an extension header of IPv6, or an authentication header.
+func (d *dissection) extension(w *pcap.Walk) {
+	switch w.Type {
+	case 51:
+		d.authentication(w.To)
+	case 44:
+		d.take(4, "fragment header")
+		d.take(4, "identification")
+	default:
+		d.take(w.To-d.at, extensionNames[w.Type])
 	}
-	for d.left() >= 8 {
-		size, name := 8+d.peek(1)*8, ""
-		switch next {
-		case 0:
-			name = "hop-by-hop options"
-		case 43:
-			name = "routing header"
-		case 60:
-			name = "destination options"
-		case 135:
-			name = "mobility header"
-		case 44:
-			name, size = "fragment header", 8
-		default:
-			d.transport(next)
-			return
-		}
-		fragment := next == 44 && d.peek(2)*256+d.peek(3)&0xf8 != 0
-		next = d.peek(0)
-		d.take(size, name)
-		if fragment {
-			d.payload()
-			return
-		}
-	}
-	if d.left() > 0 {
-		d.transport(next)
-	}
+}
+
+// authentication names an authentication header that ends at `to`.
+func (d *dissection) authentication(to int) {
+	outer := d.end
+	d.end = min(to, d.end)
+	d.enter(KindTransport, "AH")
+	d.take(1, "next header")
+	d.take(1, "length")
+	d.take(2, "reserved")
+	d.take(4, "security parameters index")
+	d.take(4, "sequence number")
+	d.take(d.left(), "integrity check value")
+	d.end = outer
 }

@@ -102,18 +102,25 @@ var portNames = map[int]string{20: "FTP data", 21: "FTP", 22: "SSH", 23: "Telnet
 	1433: "TDS", 1883: "MQTT", 1900: "SSDP", 3306: "MySQL", 3389: "RDP", 5060: "SIP", 5432: "PostgreSQL", 5672: "AMQP", 6379: "Redis",
 	8080: "HTTP", 8443: "TLS", 8883: "TLS", 20000: "DNP3"}
 
+// unreadHeader is a link header in which nobody here knows the addresses.
+const unreadHeader = "unread header"
+
 // gopacket names what is left by the layers that gopacket finds in it; a
 // protocol that it cannot read is named as a whole.
 func (d *dissection) gopacket(first gopacket.Decoder, kind Kind) {
-	rest := d.data[d.at:d.end]
+	rest := d.data[d.at:d.end:d.end] // no more: a decoder must not find what the memory held before
 	p := gopacket.NewPacket(rest, first, gopacket.DecodeOptions{NoCopy: true})
 	for _, l := range p.Layers() {
 		n := len(l.LayerContents())
 		if l.LayerType() == gopacket.LayerTypeDecodeFailure || l.LayerType() == gopacket.LayerTypePayload {
 			break
 		}
+		name := "header"
+		if kind == KindEthernet {
+			name = unreadHeader
+		}
 		d.enter(kind, strings.ToUpper(l.LayerType().String()[:1])+l.LayerType().String()[1:])
-		if _, ok := d.take(n, "header"); !ok {
+		if _, ok := d.take(n, name); !ok {
 			return
 		}
 		kind = KindPayload

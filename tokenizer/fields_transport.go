@@ -6,42 +6,56 @@ import (
 	"trafficgpt/tokenizer/pcap"
 )
 
-// transport goes on behind an IP protocol number.
+// transport names the header of TCP, UDP and GRE.
 func (d *dissection) transport(proto int) {
 	switch proto {
 	case 6:
 		d.tcp()
 	case 17, 136:
 		d.udp(proto)
+	case 47:
+		d.gre()
+	}
+}
+
+// carried names what is behind the IP protocol at which the walk ended: the
+// other transports, and what the transport carries.
+func (d *dissection) carried(proto int) {
+	port := func(p int) bool { return d.sport == p || d.dport == p }
+	switch proto {
+	case 6:
+		if d.left() > 0 && port(53) {
+			d.enter(KindPayload, "DNS")
+			d.take(2, "length")
+			d.dns()
+		} else if d.left() > 0 {
+			d.application(d.sport, d.dport)
+		}
+	case 17, 136:
+		switch {
+		case port(53), port(5353), port(5355):
+			d.dns()
+		case d.encapsulation():
+			d.payload()
+		default:
+			d.application(d.sport, d.dport)
+		}
 	case 1:
 		d.icmp("ICMP")
 	case 58:
 		d.icmp("ICMPv6")
 	case 132:
 		d.sctp()
-	case 4:
-		d.network(pcap.TypeIPv4)
-	case 41:
-		d.network(pcap.TypeIPv6)
-	case 47:
-		d.gre()
+	case 4, 41, 47:
+		d.payload()
 	case 50:
 		d.enter(KindTransport, "ESP")
 		d.take(4, "security parameters index")
 		d.take(4, "sequence number")
 		d.payload()
 	case 51:
-		d.enter(KindTransport, "AH")
-		size := (d.peek(1) + 2) * 4
-		next := d.u8("next header")
-		d.take(1, "length")
-		d.take(2, "reserved")
-		d.take(4, "security parameters index")
-		d.take(4, "sequence number")
-		d.take(size-12, "integrity check value")
-		if d.depth++; d.depth < 16 && d.left() > 0 {
-			d.transport(next)
-		}
+		d.authentication(d.at + (d.peek(1)+2)*4)
+		d.payload()
 	case 2:
 		d.enter(KindTransport, "IGMP")
 		d.take(1, "type")
@@ -57,8 +71,8 @@ func (d *dissection) transport(proto int) {
 func (d *dissection) tcp() {
 	d.enter(KindTCP, "TCP")
 	start := d.at
-	sport := d.u16("source port")
-	dport := d.u16("destination port")
+	d.sport = d.u16("source port")
+	d.dport = d.u16("destination port")
 	d.take(4, "sequence number")
 	d.take(4, "acknowledgment number")
 	header := d.peek(0) >> 4 * 4
@@ -68,64 +82,60 @@ func (d *dissection) tcp() {
 	d.take(2, "checksum")
 	d.take(2, "urgent pointer")
 	d.take(start+header-d.at, "options")
-	if d.left() == 0 {
-		return
-	}
-	if sport == 53 || dport == 53 {
-		d.enter(KindPayload, "DNS")
-		d.take(2, "length")
-		d.dns()
-		return
-	}
-	d.application(sport, dport)
 }
 
 func (d *dissection) udp(proto int) {
 	d.enter(KindUDP, "UDP")
-	start := d.at
-	sport := d.u16("source port")
-	dport := d.u16("destination port")
-	n := d.u16(map[int]string{17: "length", 136: "checksum coverage"}[proto])
-	d.take(2, "checksum")
-	if proto == 17 && n >= 8 && start+n < d.end {
-		d.end = start + n
+	d.sport = d.u16("source port")
+	d.dport = d.u16("destination port")
+	if proto == 136 {
+		d.take(2, "checksum coverage")
+	} else {
+		d.take(2, "length")
 	}
-	port := func(p int) bool { return sport == p || dport == p }
-	switch {
-	case port(53), port(5353), port(5355):
-		d.dns()
-	case dport == 4789, dport == 8472:
+	d.take(2, "checksum")
+}
+
+// tunnel names the header of a tunnel that the walk went into.
+func (d *dissection) tunnel(w *pcap.Walk) {
+	switch w.Type {
+	case 17:
+		d.encapsulation()
+	case 47:
+		name := "header"
+		if d.layer == "PPP" {
+			name = "protocol"
+		}
+		d.take(w.To-d.at, name)
+	}
+}
+
+// encapsulation names the header of a tunnel over UDP, if the port is one's.
+func (d *dissection) encapsulation() bool {
+	switch d.dport {
+	case 4789, 8472:
 		d.enter(KindTransport, "VXLAN")
 		d.take(4, "flags and group policy")
 		d.take(3, "network identifier")
 		d.take(1, "reserved")
-		d.nested(pcap.TypeBridge)
-	case dport == 6081:
+	case 6081:
 		d.enter(KindTransport, "Geneve")
 		options := d.peek(0) & 0x3f * 4
 		d.take(2, "version, length and flags")
-		next := d.u16("protocol")
+		d.take(2, "protocol")
 		d.take(3, "network identifier")
 		d.take(1, "reserved")
 		d.take(options, "options")
-		d.nested(next)
-	case dport == 2152:
+	case 2152:
 		d.gtp()
 	default:
-		d.application(sport, dport)
+		return false
 	}
-}
-
-// nested goes on with what a tunnel carries, if it carries anything.
-func (d *dissection) nested(etherType int) {
-	if d.left() > 0 {
-		d.network(etherType)
-	}
+	return true
 }
 
 func (d *dissection) gtp() {
 	if d.peek(0)>>5 != 1 {
-		d.payload()
 		return
 	}
 	d.enter(KindTransport, "GTP-U")
@@ -149,18 +159,11 @@ func (d *dissection) gtp() {
 	}
 	if kind != 255 {
 		d.take(d.left(), "information elements")
-		return
-	}
-	switch d.peek(0) >> 4 {
-	case 4:
-		d.nested(pcap.TypeIPv4)
-	case 6:
-		d.nested(pcap.TypeIPv6)
-	default:
-		d.payload()
 	}
 }
 
+// gre names the header of GRE, and begins the layer of the header that some
+// types have behind it.
 func (d *dissection) gre() {
 	d.enter(KindTransport, "GRE")
 	flags := d.u16("flags and version")
@@ -177,16 +180,10 @@ func (d *dissection) gre() {
 		d.take(4, "acknowledgment number")
 	}
 	switch next {
-	case 0x88be:
+	case 0x88be, 0x22eb:
 		d.enter(KindTransport, "ERSPAN")
-		if flags&0x1000 != 0 {
-			d.take(8, "header")
-		}
-		d.nested(pcap.TypeBridge)
 	case 0x880b:
-		d.ppp()
-	default:
-		d.nested(next)
+		d.enter(KindEthernet, "PPP")
 	}
 }
 

@@ -25,15 +25,15 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("error %v for %d tokens", err, len(tokens))
 		}
 		for _, code := range []TimeCode{TimePaper, TimeLog, TimeNone} {
-			if fields := ExplainTime(tokens, code); len(fields) != len(tokens) {
+			if fields := Explain(tokens, Options{Time: code}); len(fields) != len(tokens) {
 				t.Fatal("not every token is explained")
 			}
-			_, _ = DecodeTime(tokens, time.Unix(0, 0), code)
+			_, _ = Decode(tokens, Options{Time: code, Start: time.Unix(0, 0)})
 		}
 		if hidden := Hidden(tokens, M3); len(hidden) != len(tokens) {
 			t.Fatal("not every token is judged")
 		}
-		if flows, err := DecodeFlows(tokens, time.Unix(0, 0)); err == nil && len(flows) > MaxFlows {
+		if flows, err := DecodeFlows(tokens); err == nil && len(flows) > MaxFlows {
 			t.Fatal("too many flows")
 		}
 		repaired, report := RepairAll(packets)
@@ -44,7 +44,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		flow := &pcap.Flow{Packets: packets}
-		again, err := DecodeAt(Encode(flow), packets[0].Time)
+		again, err := Decode(Encode(flow), Options{Start: packets[0].Time})
 		if err != nil || len(again) != len(packets) {
 			t.Fatalf("%d packets come back as %d: %v", len(packets), len(again), err)
 		}

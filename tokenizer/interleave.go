@@ -24,7 +24,7 @@ func isMark(t uint16) bool { return t >= FlowMark && t < FlowsVocabulary }
 // time order, a marker where the flow changes, one End at the end. The time of
 // a packet counts from the packet before it in the sequence, whatever its flow.
 // More than MaxFlows flows are an error.
-func EncodeFlows(flows []*pcap.Flow) ([]uint16, error) {
+func EncodeFlows(flows []*pcap.Flow, o ...Options) ([]uint16, error) {
 	if len(flows) > MaxFlows {
 		return nil, fmt.Errorf("%d flows; a sequence has at most %d", len(flows), MaxFlows)
 	}
@@ -57,7 +57,7 @@ func EncodeFlows(flows []*pcap.Flow) ([]uint16, error) {
 			tokens = append(tokens, mark)
 			last = mark
 		}
-		tokens, c = appendPacket(tokens, m.p, c, TimePaper)
+		tokens, c = appendPacket(tokens, m.p, c, options(o).Time)
 	}
 	return append(tokens, End), nil
 }
@@ -65,8 +65,8 @@ func EncodeFlows(flows []*pcap.Flow) ([]uint16, error) {
 // DecodeFlows takes such a sequence apart, as Decode does with one flow. The
 // flows come in the order of their numbers; the flow of a packet before the
 // first marker is flow 0.
-func DecodeFlows(tokens []uint16, start time.Time) (pcap.Flows, error) {
-	r := reader{tokens: tokens, c: clockOf(start)}
+func DecodeFlows(tokens []uint16, o ...Options) (pcap.Flows, error) {
+	r := newReader(tokens, o)
 	var flows [MaxFlows][]pcap.Packet
 	now := uint16(0)
 	err := func() error {

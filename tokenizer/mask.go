@@ -1,5 +1,11 @@
 package tokenizer
 
+import (
+	"iter"
+
+	"trafficgpt/tokenizer/pcap"
+)
+
 // Mask says which fields are taken from a model so that it cannot learn by
 // heart who talks to whom.
 type Mask int
@@ -17,73 +23,131 @@ func (m Mask) String() string {
 }
 
 // hiddenFrom is the least mask that hides a field, by its name in any layer of
-// the kinds given.
-func hiddenFrom(f *Field) Mask {
-	switch f.Kind {
+// its kind.
+func hiddenFrom(kind Kind, layer, name string) Mask {
+	switch kind {
 	case KindEthernet:
-		switch f.Name {
-		case "destination", "source", "address", "header", "padding or checksum":
+		switch name {
+		case "destination", "source", "address", unreadHeader, "padding or checksum":
 			return M1
 		}
 	case KindIP:
-		switch f.Name {
+		switch name {
 		case "source address", "destination address", "checksum", "sender hardware address", "sender protocol address",
 			"target hardware address", "target protocol address":
 			return M1
-		case "identification", "fragment header", "flow label":
+		case "identification", "flow label":
 			return M2
 		}
 	case KindTCP:
-		switch f.Name {
+		switch name {
 		case "source port", "destination port", "checksum":
 			return M1
 		case "sequence number", "acknowledgment number", "window", "options":
 			return M2
 		}
 	case KindUDP:
-		switch f.Name {
+		switch name {
 		case "source port", "destination port", "checksum":
 			return M1
 		}
 	case KindTransport:
-		switch f.Name {
+		switch name {
 		case "source port", "destination port", "checksum", "packet in question":
 			return M1
 		case "verification tag", "transmission sequence number":
 			return M2
 		}
 	case KindPayload:
-		if f.Layer == "TLS" && (f.Name == "server name" || f.Name == "server name header") {
+		if layer == "TLS" && (name == "server name" || name == "server name header") {
 			return M3
 		}
 	}
 	return M3 + 1
 }
 
-// Hidden tells for each token whether mask m hides it.
-func Hidden(tokens []uint16, m Mask) []bool { return HiddenTime(tokens, m, TimePaper) }
+// HiddenField is a field of a packet that a mask hides: Length bytes from Offset on.
+type HiddenField struct {
+	Field
+	Length int
+}
 
-// HiddenTime is Hidden for tokens with another code for the time.
-func HiddenTime(tokens []uint16, m Mask, code TimeCode) []bool {
+// HiddenIn goes through what mask m hides of the packets of a flow, for those
+// who want to put something else in its place. A byte may come twice.
+func HiddenIn(packets []pcap.Packet, m Mask) iter.Seq[HiddenField] {
+	return func(yield func(HiddenField) bool) {
+		if m <= M0 {
+			return
+		}
+		var spans []span
+		for i := range packets {
+			p := &packets[i]
+			spans = dissect(p.LinkType, p.Data, spans)
+			for _, s := range spans {
+				if s = m.cover(s); s.from < s.to && !yield(s.hidden(i)) {
+					return
+				}
+			}
+		}
+		if m < M3 {
+			return
+		}
+		for _, n := range serverNames(packets) {
+			s := span{n.from, n.to, KindPayload, "TLS", "server name"}
+			if !yield(s.hidden(n.packet)) {
+				return
+			}
+		}
+	}
+}
+
+func (s *span) hidden(packet int) HiddenField {
+	return HiddenField{Field{packet, s.kind, s.layer, s.name, s.from}, s.to - s.from}
+}
+
+// cover is the part of a span that m hides.
+func (m Mask) cover(s span) span {
+	switch {
+	case hiddenFrom(s.kind, s.layer, s.name) <= m:
+	case m >= M2 && s.kind == KindIP && s.layer == "IPv6" && s.name == "version and class":
+		// The second byte has the first four bits of the flow label.
+		s.from, s.name = s.from+1, "flow label"
+	default:
+		s.to = s.from
+	}
+	return s
+}
+
+// Hidden tells for each token whether mask m hides it.
+func Hidden(tokens []uint16, m Mask, o ...Options) []bool {
 	hidden := make([]bool, len(tokens))
 	if m <= M0 {
 		return hidden
 	}
-	fields := ExplainTime(tokens, code)
-	for i := range fields {
-		hidden[i] = hiddenFrom(&fields[i]) <= m
+	var packets []pcap.Packet
+	var data []int // where the bytes of each packet begin
+	for at := 0; at < len(tokens); at++ {
+		if tokens[at] == Start {
+			var e explanation
+			e.packet(tokens, at, options(o).Time)
+			packets = append(packets, pcap.Packet{LinkType: e.linkType, Data: e.bytes})
+			data = append(data, e.data)
+			at = e.end - 1
+		}
 	}
-	if m >= M3 {
-		hideNames(tokens, fields, hidden)
+	for f := range HiddenIn(packets, m) {
+		for i := range f.Length {
+			hidden[data[f.Packet]+f.Offset+i] = true
+		}
 	}
 	return hidden
 }
 
 // Masked returns the tokens with what m hides set to 0. It remains a flow of
 // the same packets and lengths.
-func Masked(tokens []uint16, m Mask) []uint16 {
+func Masked(tokens []uint16, m Mask, o ...Options) []uint16 {
 	out := append([]uint16(nil), tokens...)
-	for i, h := range Hidden(tokens, m) {
+	for i, h := range Hidden(tokens, m, o...) {
 		if h {
 			out[i] = 0
 		}
@@ -93,50 +157,12 @@ func Masked(tokens []uint16, m Mask) []uint16 {
 
 // Removed returns the tokens without what m hides, as the paper does for
 // classification. It cannot be decoded.
-func Removed(tokens []uint16, m Mask) []uint16 {
+func Removed(tokens []uint16, m Mask, o ...Options) []uint16 {
 	out := make([]uint16, 0, len(tokens))
-	for i, h := range Hidden(tokens, m) {
+	for i, h := range Hidden(tokens, m, o...) {
 		if !h {
 			out = append(out, tokens[i])
 		}
 	}
 	return out
-}
-
-// hideNames hides server names in client hellos that go on in further TCP
-// segments, which the view of single packets does not see.
-func hideNames(tokens []uint16, fields []Field, hidden []bool) {
-	ports := portsOf(tokens, fields)
-	for i := 0; i+5 < len(fields); i++ {
-		if fields[i].Layer != "TLS" || fields[i].Name != "content type" || tokens[i] != 22 || fields[i+5].Name != "handshake type" || tokens[i+5] != 1 {
-			continue
-		}
-		need := 5 + int(tokens[i+3])<<8 + int(tokens[i+4])
-		var at []int // where the bytes of the record are
-		var b []byte
-		for j := i; j < len(fields) && len(b) < need; j++ {
-			if fields[j].Kind == KindPayload && (fields[j].Packet == fields[i].Packet || ports[fields[j].Packet] == ports[fields[i].Packet]) {
-				at = append(at, j)
-				b = append(b, byte(tokens[j]))
-			}
-		}
-		d := dissection{data: b, fields: make([]Field, len(b)), end: len(b)}
-		d.tls()
-		for j := range d.fields {
-			if hiddenFrom(&d.fields[j]) <= M3 {
-				hidden[at[j]] = true
-			}
-		}
-	}
-}
-
-// portsOf is the TCP source port of each packet, 0 without one.
-func portsOf(tokens []uint16, fields []Field) map[int]int {
-	ports := map[int]int{}
-	for i := range fields {
-		if fields[i].Kind == KindTCP && fields[i].Name == "source port" {
-			ports[fields[i].Packet] = ports[fields[i].Packet]<<8 | int(tokens[i])
-		}
-	}
-	return ports
 }

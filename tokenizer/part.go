@@ -99,16 +99,22 @@ func (p *part) setFrame(f frame) {
 	p.frame, p.framed = f, true
 }
 
-// add takes a packet: record r begins at src[at:] and belongs to flow f.
-func (p *part) add(number int, at int, r *pcap.Record, f pcap.Assigned, frame frame) {
-	m := f.Memo
+// memo is what a stream keeps in mind of a flow between its packets.
+type memo struct {
+	last       clock // time of the last packet, as the reader has it
+	part, slot int   // where that packet went
+}
+
+// add takes a packet: record r begins at src[at:] and belongs to flow f, of
+// which m is kept in mind.
+func (p *part) add(number int, at int, r *pcap.Record, f pcap.Assigned, m *memo, frame frame) {
 	now := clock{r.Sec, int64(r.Nsec)}
-	was := clock{m.Sec, m.Nsec}
+	was := m.last
 	if f.New {
 		was = now
 	}
-	if f.New || m.Part != number {
-		m.Part, m.Slot = number, len(p.slots)
+	if f.New || m.part != number {
+		m.part, m.slot = number, len(p.slots)
 		p.slots = append(p.slots, slot{flow: f.ID, begins: f.New, start: was})
 		if f.New {
 			p.begun++
@@ -116,9 +122,9 @@ func (p *part) add(number int, at int, r *pcap.Record, f pcap.Assigned, frame fr
 	}
 	v := was.to(now)
 	is := was.add(v)
-	m.Sec, m.Nsec = is.sec, is.nsec
+	m.last = is
 	n := r.Hi - r.Lo
-	s := &p.slots[m.Slot]
+	s := &p.slots[m.slot]
 	s.packets++
 	s.bytes += sizeUvarint(uint64(n)) + 9 + n
 	p.tokens += int64(Overhead + n)
@@ -126,8 +132,8 @@ func (p *part) add(number int, at int, r *pcap.Record, f pcap.Assigned, frame fr
 		s.bytes += 4
 		p.tokens += 4
 	}
-	p.packets = append(p.packets, placed{int32(at + r.Lo), int32(n), int32(m.Slot), r.LinkType, v})
-	p.order = binary.AppendUvarint(p.order, uint64(m.Slot))
+	p.packets = append(p.packets, placed{int32(at + r.Lo), int32(n), int32(m.slot), r.LinkType, v})
+	p.order = binary.AppendUvarint(p.order, uint64(m.slot))
 
 	p.setFrame(frame)
 	rec := p.src[at : at+r.Size]

@@ -175,7 +175,7 @@ func TestAnyFlowComesBack(t *testing.T) {
 		if len(f.Packets) == 0 {
 			continue
 		}
-		got, err := DecodeAt(Encode(f), f.Packets[0].Time)
+		got, err := Decode(Encode(f), Options{Start: f.Packets[0].Time})
 		if err != nil || len(got) != len(f.Packets) {
 			t.Fatalf("%d packets, want %d: %v", len(got), len(f.Packets), err)
 		}
@@ -184,7 +184,7 @@ func TestAnyFlowComesBack(t *testing.T) {
 				t.Fatalf("packet %d: %v, want %v", i, got[i], f.Packets[i])
 			}
 		}
-		flows, err := DecodeFlows(must(EncodeFlows([]*pcap.Flow{f})), f.Packets[0].Time)
+		flows, err := DecodeFlows(must(EncodeFlows([]*pcap.Flow{f})), Options{Start: f.Packets[0].Time})
 		if err != nil || len(flows) != 1 || len(flows[0].Packets) != len(f.Packets) {
 			t.Fatalf("interleaved with nothing: %v, %v", flows, err)
 		}

@@ -3,9 +3,8 @@ package tokenizer
 import (
 	"encoding/binary"
 	"fmt"
-	"html"
-	"sort"
-	"strings"
+	"maps"
+	"slices"
 
 	"trafficgpt/display"
 	"trafficgpt/tokenizer/pcap"
@@ -75,36 +74,30 @@ func RepairAll(packets []pcap.Packet) ([]pcap.Packet, *RepairReport) {
 
 // String is the report in one line.
 func (r *RepairReport) String() string {
-	s := fmt.Sprintf("%d of %d packets repaired, %d still illegal", r.Repaired, r.Packets, r.Illegal)
-	for _, f := range r.names() {
+	s := r.head()
+	for _, f := range slices.Sorted(maps.Keys(r.Fields)) {
 		s += fmt.Sprintf("; %s %d", f, r.Fields[f])
 	}
 	return s
 }
 
-func (r *RepairReport) names() []string {
-	var names []string
-	for f := range r.Fields {
-		names = append(names, f)
-	}
-	sort.Strings(names)
-	return names
+func (r *RepairReport) head() string {
+	return fmt.Sprintf("%d of %d packets repaired, %d still illegal", r.Repaired, r.Packets, r.Illegal)
 }
 
 // MIME shows the report as a table.
 func (r *RepairReport) MIME() display.Bundle {
-	var b strings.Builder
-	fmt.Fprintf(&b, `<div style="font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:var(--jp-ui-font-size1,13px);color:var(--jp-ui-font-color1,inherit)">`+
-		`<b>%d of %d packets repaired, %d still illegal</b><table style="border-collapse:collapse">`, r.Repaired, r.Packets, r.Illegal)
-	for _, f := range r.names() {
-		fmt.Fprintf(&b, `<tr><td style="text-align:left;padding:.1em .7em">%s</td><td style="text-align:right;padding:.1em .7em">%d</td></tr>`, html.EscapeString(f), r.Fields[f])
+	t := display.NewTable("field", "changes")
+	t.Title, t.Limit = r.head(), -1
+	for _, f := range slices.Sorted(maps.Keys(r.Fields)) {
+		t.Row(f, r.Fields[f])
 	}
-	b.WriteString("</table></div>")
-	return display.Bundle{display.Text: r.String(), display.HTML: b.String()}
+	return t.MIME()
 }
 
 // repairer goes through a packet from the outside in, computes what lengths and
-// checksums should be, and sets them if it is to.
+// checksums should be, and sets them if it is to. It does not follow pcap.Walk,
+// which believes the lengths that are to be put right here.
 type repairer struct {
 	data    []byte
 	end     int  // of the layer at hand
@@ -154,7 +147,7 @@ func (r *repairer) network(etherType uint16, at int) {
 	switch etherType {
 	case pcap.TypeIPv4, pcap.TypeIPv6:
 		r.ip(at)
-	case pcap.TypeVLAN, pcap.TypeQinQ, 0x9100:
+	case pcap.TypeVLAN, pcap.TypeQinQ, pcap.TypeQinQ9100, pcap.TypeQinQ9200:
 		if at+4 <= r.end {
 			r.network(binary.BigEndian.Uint16(r.data[at+2:]), at+4)
 		}

@@ -55,9 +55,6 @@ func IsCorpus(path string) (bool, error) {
 	return checkStart(f, path) == nil, nil
 }
 
-// List is the table of all files, with the warnings of each.
-func (c *Corpus) List() string { return c.text(true) }
-
 // restorer writes files of a corpus to where they belong.
 type restorer struct {
 	ctx     context.Context
@@ -183,9 +180,4 @@ func (c *counter) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	c.n += int64(n)
 	return n, err
-}
-
-// MIME shows the files of the corpus.
-func (c *Corpus) MIME() display.Bundle {
-	return display.Bundle{display.Text: c.text(false), display.HTML: c.html()}
 }

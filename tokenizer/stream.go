@@ -55,9 +55,7 @@ func (p *pipeline) run(in io.Reader, name string, stream uint8, sorted bool, emi
 	}()
 	s := streamer{in: in, stream: stream, parser: pcap.Parser{Path: name}, raw: !sorted, p: p, queue: queue, stop: stop}
 	if sorted {
-		s.assembler = pcap.NewAssembler(p.flows)
-		s.assembler.Limit = p.limit
-		s.assembler.Window = s.window
+		s.assembler = pcap.NewAssembler(pcap.AssemblerOptions{FlowOptions: p.flows, Limit: p.limit, Window: s.window})
 	}
 	err := s.all()
 	close(queue)
@@ -77,7 +75,8 @@ type streamer struct {
 	stream    uint8
 	parser    pcap.Parser
 	assembler *pcap.Assembler
-	raw       bool // the rest is not read as a capture
+	memos     []memo // by the slot of the assembler
+	raw       bool   // the rest is not read as a capture
 	queue     chan<- *part
 	stop      <-chan struct{}
 
@@ -237,5 +236,8 @@ func (s *streamer) take(r *pcap.Record, at int) {
 		f.big, f.nano = s.parser.Big, s.parser.Nano
 	}
 	a := s.assembler.Add(r.LinkType, b[r.Lo:r.Hi], r.Sec, r.Nsec)
-	k.add(s.number, at, r, a, f)
+	if a.Slot == len(s.memos) {
+		s.memos = append(s.memos, memo{})
+	}
+	k.add(s.number, at, r, a, &s.memos[a.Slot], f)
 }

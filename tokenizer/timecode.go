@@ -1,10 +1,9 @@
 package tokenizer
 
 import (
+	"encoding/binary"
 	"math"
 	"time"
-
-	"trafficgpt/tokenizer/pcap"
 )
 
 // TimeCode is how the time between packets becomes tokens.
@@ -79,39 +78,51 @@ func (t TimeCode) appendTime(tokens []uint16, v float64) ([]uint16, float64) {
 	return tokens, v
 }
 
-// EncodeTime is Encode with another code for the time. The intervals of TimeLog
-// count from the packet before, so that no packet is shifted by the rounding of another.
-func EncodeTime(f *pcap.Flow, code TimeCode) []uint16 {
-	tokens := make([]uint16, 0, Length(f))
-	var c clock
-	for i := range f.Packets {
-		p := &f.Packets[i]
-		if i == 0 {
-			c = clockOf(p.Time)
+// clock is a point in time, to the nanosecond and without an end.
+type clock struct {
+	sec  int64
+	nsec int64 // 0 to 1e9-1
+}
+
+func clockOf(t time.Time) clock { return clock{t.Unix(), int64(t.Nanosecond())} }
+
+func (c clock) time() time.Time { return time.Unix(c.sec, c.nsec).UTC() }
+
+// to returns the seconds from c to d as the nearest float64 that can be read back.
+func (c clock) to(d clock) float64 {
+	sec, nsec := d.sec-c.sec, d.nsec-c.nsec
+	sec = max(-longest+2, min(longest-2, sec))
+	if sec > -1<<22 && sec < 1<<22 { // the nanoseconds are below 2^53: one rounding
+		return float64(sec*1e9+nsec) / 1e9
+	}
+	return float64(sec) + float64(nsec)/1e9
+}
+
+// add moves c by v seconds, rounded to a nanosecond.
+func (c clock) add(v float64) clock {
+	whole, part := math.Modf(v)
+	c.sec += int64(whole)
+	c.nsec += int64(math.Round(part * 1e9))
+	for c.nsec >= 1e9 {
+		c.sec, c.nsec = c.sec+1, c.nsec-1e9
+	}
+	for c.nsec < 0 {
+		c.sec, c.nsec = c.sec-1, c.nsec+1e9
+	}
+	return c
+}
+
+// Interval returns the time tokens hold, in seconds; the eight must be bytes.
+func Interval(tokens []uint16) (seconds float64, ok bool) {
+	if len(tokens) < 8 {
+		return 0, false
+	}
+	var b [8]byte
+	for i, t := range tokens[:8] {
+		if t > 255 {
+			return 0, false
 		}
-		tokens, c = appendPacket(tokens, p, c, code)
+		b[i] = byte(t)
 	}
-	return append(tokens, End)
-}
-
-// appendPacket appends the tokens of a packet; c is the time before it.
-func appendPacket(tokens []uint16, p *pcap.Packet, c clock, code TimeCode) ([]uint16, clock) {
-	tokens = append(tokens, Start)
-	tokens = appendLink(tokens, p.LinkType)
-	now := clockOf(p.Time)
-	v := c.to(now)
-	tokens, _ = code.appendTime(tokens, v)
-	for _, x := range p.Data {
-		tokens = append(tokens, uint16(x))
-	}
-	if code == TimePaper {
-		now = c.add(v) // as the reader has it
-	}
-	return tokens, now
-}
-
-// DecodeTime is Decode for tokens with another code for the time.
-func DecodeTime(tokens []uint16, start time.Time, code TimeCode) ([]pcap.Packet, error) {
-	r := reader{tokens: tokens, c: clockOf(start), code: code}
-	return r.all()
+	return math.Float64frombits(binary.BigEndian.Uint64(b[:])), true
 }

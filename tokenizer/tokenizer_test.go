@@ -40,7 +40,7 @@ func TestFlowsComeBackBitExact(t *testing.T) {
 			if len(tokens) != Length(f) {
 				t.Errorf("%s: %d tokens, Length says %d", path, len(tokens), Length(f))
 			}
-			got, err := DecodeAt(tokens, f.Packets[0].Time)
+			got, err := Decode(tokens, Options{Start: f.Packets[0].Time})
 			if err != nil || len(got) != len(f.Packets) {
 				t.Errorf("%s: %d packets, %v", path, len(got), err)
 				continue
@@ -77,7 +77,7 @@ func TestIntervalsAreExact(t *testing.T) {
 	}
 	// Beyond that the error stays below a microsecond and does not add up.
 	f := &pcap.Flow{Packets: []pcap.Packet{{Time: time.Unix(1, 1)}, {Time: time.Unix(1<<32-1, 999999999)}, {Time: time.Unix(1<<32, 7)}}}
-	got, err := DecodeAt(Encode(f), f.Packets[0].Time)
+	got, err := Decode(Encode(f), Options{Start: f.Packets[0].Time})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,5 +19,4 @@ var tab_trafficgpt_lib_dataset = [...]entry{
 	{"MaskFlow", dataset.MaskFlow},
 	{"Open", dataset.Open},
 	{"Set", (*dataset.Set)(nil)},
-	{"Tokens", dataset.Tokens},
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"trafficgpt/display"
+	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -147,7 +148,7 @@ func TestChoices(t *testing.T) {
 	if got := s.And(s.Only("a")); got.Len() != 12 {
 		t.Errorf("And: %v", got)
 	}
-	if n := Tokens(s.Flows[0]); n != 12 {
+	if n := tokenizer.Length(s.Flows[0]); n != 12 {
 		t.Errorf("a flow of one packet of one byte has %d tokens", n)
 	}
 }

@@ -175,17 +175,17 @@ func sketchOf(f *pcap.Flow) sketch {
 		if !f.Outgoing(i) {
 			side = 1
 		}
-		l := dissect(p.LinkType, p.Data)
-		from := min(l.payload, l.end)
-		if l.network < 0 {
+		h := p.Headers()
+		from := h.Payload
+		if h.Network < 0 {
 			from = 0 // nothing is known of it: all of it counts
 		}
 		if room := sketchBytes - len(content[side]); room > 0 {
-			body := p.Data[from:l.end]
+			body := p.Data[from:h.End]
 			content[side] = append(content[side], body[:min(len(body), room)]...)
 		}
 		if i < shapeLength {
-			s.add(mix(uint64(i)<<40 | uint64(side)<<32 | uint64(l.end-from)))
+			s.add(mix(uint64(i)<<40 | uint64(side)<<32 | uint64(h.End-from)))
 		}
 	}
 	for side, b := range content {

@@ -25,7 +25,9 @@ type history struct {
 	time  [2]int64  // when that packet was sent, nanoseconds
 }
 
-// layout says where the fields of a header are; a zero offset means there is none.
+// layout says where the fields of a header are; a zero offset means there is
+// none. It is part of the file format, and reads expected headers, which are no
+// packets yet: that is why it does not follow pcap.Walk, which learns new kinds.
 type layout struct {
 	ip, transport int // offsets of the IP and of the TCP or UDP header
 	v6            bool

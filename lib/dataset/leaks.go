@@ -83,8 +83,7 @@ func body(f *pcap.Flow) string {
 	var b strings.Builder
 	empty := true
 	for i := range f.Packets {
-		l := dissect(f.Packets[i].LinkType, f.Packets[i].Data)
-		if l.transport >= 0 && l.payload < l.end {
+		if h := f.Packets[i].Headers(); h.Transport >= 0 && h.Payload < h.End {
 			empty = false
 			break
 		}

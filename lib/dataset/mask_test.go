@@ -3,8 +3,10 @@ package dataset
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 
+	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -18,20 +20,20 @@ func TestMaskLevels(t *testing.T) {
 	same(t, &Set{Name: lab.Name, Flows: lab.Flows}, m0)
 	tcp := 0
 	for i, f := range lab.Flows {
-		if m1.Flows[i].Label != f.Label || m1.Flows[i].Group != f.Group || Tokens(m3.Flows[i]) != Tokens(f) {
+		if m1.Flows[i].Label != f.Label || m1.Flows[i].Group != f.Group || tokenizer.Length(m3.Flows[i]) != tokenizer.Length(f) {
 			t.Fatalf("flow %d lost its label, group or length", i)
 		}
 		for k := range f.Packets {
 			was, one, two := f.Packets[k], m1.Flows[i].Packets[k], m2.Flows[i].Packets[k]
-			l := dissect(was.LinkType, was.Data)
+			h := was.Headers()
 			if f.Outgoing(k) != m1.Flows[i].Outgoing(k) {
 				t.Fatalf("flow %d (%s) packet %d: the direction is lost", i, f.Label, k)
 			}
-			if l.protocol != 6 {
+			if h.Protocol != 6 {
 				continue
 			}
 			tcp++
-			at := l.transport
+			at := h.Transport
 			if hasAddresses(one.Data, f.Key) {
 				t.Fatalf("flow %d packet %d: an address is left at level 1", i, k)
 			}
@@ -44,7 +46,7 @@ func TestMaskLevels(t *testing.T) {
 			if two.Data[at+12] != was.Data[at+12] || two.Data[at+13] != was.Data[at+13] {
 				t.Fatalf("flow %d packet %d: level 2 touched the header length or the flags", i, k)
 			}
-			if !bytes.Equal(two.Data[l.payload:], was.Data[l.payload:]) {
+			if !bytes.Equal(two.Data[h.Payload:], was.Data[h.Payload:]) {
 				t.Fatalf("flow %d packet %d: level 2 touched the payload", i, k)
 			}
 		}
@@ -70,10 +72,7 @@ func TestMaskServerName(t *testing.T) {
 			continue
 		}
 		found++
-		var name []byte
-		for _, s := range names[:1] {
-			name = f.Packets[s.packet].Data[s.from:s.to]
-		}
+		name := nameOf(f, names[0])[5:] // behind the lengths
 		if bytes.IndexByte(name, '.') < 0 {
 			t.Fatalf("%q is no host name", name)
 		}
@@ -95,6 +94,28 @@ func TestMaskServerName(t *testing.T) {
 	}
 }
 
+// serverNames lists where level 3 hides a server name.
+func serverNames(f *pcap.Flow) []tokenizer.HiddenField {
+	var all, out []tokenizer.HiddenField
+	for h := range tokenizer.HiddenIn(f.Packets, tokenizer.M3) {
+		if h.Layer == "TLS" && !slices.Contains(all, h) {
+			all = append(all, h)
+		}
+	}
+	for _, h := range all { // without what lies in others
+		if !slices.ContainsFunc(all, func(o tokenizer.HiddenField) bool {
+			return o.Packet == h.Packet && o.Offset <= h.Offset && o.Length > h.Length
+		}) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func nameOf(f *pcap.Flow, h tokenizer.HiddenField) []byte {
+	return f.Packets[h.Packet].Data[h.Offset : h.Offset+h.Length]
+}
+
 func TestServerNameAcrossSegments(t *testing.T) {
 	var f *pcap.Flow
 	for _, g := range Lab().Only("tls").Flows {
@@ -107,28 +128,28 @@ func TestServerNameAcrossSegments(t *testing.T) {
 		t.Fatal("no hello with a name in the corpus")
 	}
 	s := serverNames(f)[0]
-	p := f.Packets[s.packet]
-	l := dissect(p.LinkType, p.Data)
-	cut := (s.from + s.to) / 2
+	p := f.Packets[s.Packet]
+	h := p.Headers()
+	cut := s.Offset + s.Length/2
 	first, second := p, p
 	first.Data = bytes.Clone(p.Data[:cut])
-	second.Data = append(bytes.Clone(p.Data[:l.payload]), p.Data[cut:]...)
-	binary.BigEndian.PutUint32(second.Data[l.transport+4:], binary.BigEndian.Uint32(p.Data[l.transport+4:])+uint32(cut-l.payload))
+	second.Data = append(bytes.Clone(p.Data[:h.Payload]), p.Data[cut:]...)
+	binary.BigEndian.PutUint32(second.Data[h.Transport+4:], binary.BigEndian.Uint32(p.Data[h.Transport+4:])+uint32(cut-h.Payload))
 	for _, q := range []*pcap.Packet{&first, &second} {
-		if !l.v6 {
-			binary.BigEndian.PutUint16(q.Data[l.network+2:], uint16(len(q.Data)-l.network))
+		if h.Version == 4 {
+			binary.BigEndian.PutUint16(q.Data[h.Network+2:], uint16(len(q.Data)-h.Network))
 		} else {
-			binary.BigEndian.PutUint16(q.Data[l.network+4:], uint16(len(q.Data)-l.network-40))
+			binary.BigEndian.PutUint16(q.Data[h.Network+4:], uint16(len(q.Data)-h.Network-40))
 		}
 	}
 	g := *f
-	g.Packets = append(append([]pcap.Packet{}, f.Packets[:s.packet]...), second, first) // out of order
+	g.Packets = append(append([]pcap.Packet{}, f.Packets[:s.Packet]...), second, first) // out of order
 	spans := serverNames(&g)
 	if len(spans) != 2 {
 		t.Fatalf("got %v, want a part in each of two packets", spans)
 	}
-	if n := spans[0].to - spans[0].from + spans[1].to - spans[1].from; n != s.to-s.from {
-		t.Errorf("%d of %d bytes of the name found", n, s.to-s.from)
+	if n := spans[0].Length + spans[1].Length; n != s.Length {
+		t.Errorf("%d of %d bytes of the name found", n, s.Length)
 	}
 }
 

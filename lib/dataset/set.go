@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -93,7 +94,7 @@ func (s *Set) where(what string, keep func(f *pcap.Flow) bool) *Set {
 // type, interval and end tokens counted; hi 0 means no limit.
 func (s *Set) Tokens(lo, hi int) *Set {
 	return s.where("", func(f *pcap.Flow) bool {
-		n := Tokens(f)
+		n := tokenizer.Length(f)
 		return n >= lo && (hi <= 0 || n <= hi)
 	})
 }
@@ -133,16 +134,6 @@ func (s *Set) And(others ...*Set) *Set {
 		out.Warnings = append(out.Warnings, o.Warnings...)
 	}
 	return out
-}
-
-// Tokens returns the length of a flow in tokens of the paper's mapping: ten a
-// packet (start, link type, eight of the interval), one a byte, one end.
-func Tokens(f *pcap.Flow) int {
-	n := 1
-	for i := range f.Packets {
-		n += 10 + len(f.Packets[i].Data)
-	}
-	return n
 }
 
 // Write writes all packets in time order to one capture file.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"trafficgpt/display"
+	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -17,7 +18,7 @@ type Class struct {
 	Groups   int // near-duplicate groups; splits keep a group together
 	Packets  int
 	Bytes    int64         // captured
-	Tokens   int           // of the paper's mapping, see Tokens
+	Tokens   int           // of the paper's mapping, see tokenizer.Length
 	Median   int           // tokens of the median flow
 	Longest  int           // tokens of the longest flow
 	Duration time.Duration // of the median flow
@@ -51,7 +52,7 @@ func (s *Set) sum(label string) Class {
 	for _, f := range s.Flows {
 		c.Packets += len(f.Packets)
 		c.Bytes += f.Bytes()
-		n := Tokens(f)
+		n := tokenizer.Length(f)
 		c.Tokens += n
 		tokens = append(tokens, n)
 		spans = append(spans, f.Duration())

@@ -19,14 +19,9 @@ var headerFields = []field{
 // packet, TTL the hop limit of IPv6. Packets without a field have a bin of their
 // own. Beside the mean, addresses are also compared by rank: how often the most
 // frequent one comes, the second, and so on, whatever they are.
-func HeaderJSD(real, generated []*pcap.Flow) *JSDReport {
-	return HeaderJSDWith(real, generated, Options{})
-}
-
-// HeaderJSDWith is HeaderJSD with options.
-func HeaderJSDWith(real, generated []*pcap.Flow, o Options) *JSDReport {
+func HeaderJSD(real, generated []*pcap.Flow, o ...Options) *JSDReport {
 	c := newComparison(headerFields, real, generated, headers)
-	r := c.report("Header fields: real against generated", 2, o)
+	r := c.report("Header fields: real against generated", 2, options(o))
 	r.Packets = [2]int{packets(real), packets(generated)}
 	return r
 }
@@ -39,7 +34,7 @@ func headers(f *pcap.Flow) [][]int64 {
 		if v.ports {
 			row[0], row[1] = int64(v.sport), int64(v.dport)
 		}
-		if v.version != 0 {
+		if v.Version != 0 {
 			row[2], row[3] = network(v.src), network(v.dst)
 			row[4], row[5] = int64(v.length), int64(v.ttl)
 			row[6], row[7] = whole(v.src), whole(v.dst)
@@ -129,12 +124,7 @@ func concentration(chunks []float64) float64 {
 
 // FlowJSD compares the flow features f1 to f6 (see FlowFeatures). Bins: counts
 // and f4 one wide to 64, then powers of two; fractions 50 equal bins of [0,1].
-func FlowJSD(real, generated []*pcap.Flow) *JSDReport {
-	return FlowJSDWith(real, generated, Options{})
-}
-
-// FlowJSDWith is FlowJSD with options.
-func FlowJSDWith(real, generated []*pcap.Flow, o Options) *JSDReport {
+func FlowJSD(real, generated []*pcap.Flow, o ...Options) *JSDReport {
 	c := newComparison(flowFields, real, generated, func(f *pcap.Flow) [][]int64 {
 		x := FlowFeatures(f)
 		out := make([][]int64, len(x))
@@ -147,7 +137,7 @@ func FlowJSDWith(real, generated []*pcap.Flow, o Options) *JSDReport {
 		}
 		return out
 	})
-	r := c.report("Flow features: real against generated", 0, o)
+	r := c.report("Flow features: real against generated", 0, options(o))
 	r.Packets = [2]int{packets(real), packets(generated)}
 	return r
 }
@@ -159,12 +149,7 @@ var timeFields = []field{{name: "interval between packets"}, {name: "duration of
 
 // TimeJSD compares the times between the packets of a flow and the durations
 // of flows, in eight bins a decade; 0 and negative times have bins of their own.
-func TimeJSD(real, generated []*pcap.Flow) *JSDReport {
-	return TimeJSDWith(real, generated, Options{})
-}
-
-// TimeJSDWith is TimeJSD with options.
-func TimeJSDWith(real, generated []*pcap.Flow, o Options) *JSDReport {
+func TimeJSD(real, generated []*pcap.Flow, o ...Options) *JSDReport {
 	c := newComparison(timeFields, real, generated, func(f *pcap.Flow) [][]int64 {
 		out := [][]int64{nil, {absent}}
 		for i := 1; i < len(f.Packets); i++ {
@@ -175,7 +160,7 @@ func TimeJSDWith(real, generated []*pcap.Flow, o Options) *JSDReport {
 		}
 		return out
 	})
-	r := c.report("Times: real against generated", 0, o)
+	r := c.report("Times: real against generated", 0, options(o))
 	r.Packets = [2]int{packets(real), packets(generated)}
 	return r
 }

@@ -5,6 +5,11 @@
 // Every divergence comes with what it takes to read it: sample sizes, a
 // bootstrap interval, and the floor, which is the divergence that real traffic
 // has from other real traffic in samples of the same size.
+//
+//	metrics.HeaderJSD(real, generated)        // ports, addresses, lengths, TTL
+//	metrics.FlowJSD(real, generated)          // the paper's flow features
+//	metrics.ValidityBeside(real, generated)   // rules of packets and of TCP
+//	metrics.HeaderJSD(real, generated, metrics.Options{Distance: true}) // scipy's unit
 package metrics
 
 import (
@@ -93,6 +98,9 @@ type Options struct {
 	Splits    int    // of the real flows for the floor; 0 means 20, negative none
 	Seed      uint64 // of both
 }
+
+// options are those given, or the tables'.
+func options(o []Options) Options { return append(o, Options{})[0] }
 
 // Unit names what the options make of a divergence.
 func (o Options) Unit() string {

@@ -126,7 +126,7 @@ func TestHeaderJSDOfLikeTrafficIsTheFloor(t *testing.T) {
 	if !reflect.DeepEqual(r, HeaderJSD(real, same)) {
 		t.Error("two runs differ")
 	}
-	if reflect.DeepEqual(r, HeaderJSDWith(real, same, Options{Seed: 5})) {
+	if reflect.DeepEqual(r, HeaderJSD(real, same, Options{Seed: 5})) {
 		t.Error("another seed gives the same intervals")
 	}
 }
@@ -173,7 +173,7 @@ func TestReportOfLittle(t *testing.T) {
 			}
 		})
 	}
-	r := HeaderJSDWith(one, one, Options{Nats: true, Distance: true, Splits: -1, Resamples: -1})
+	r := HeaderJSD(one, one, Options{Nats: true, Distance: true, Splits: -1, Resamples: -1})
 	if r.Mean.JSD != 0 || r.Unit != "distance, base e" || math.Abs(r.Most-math.Sqrt(math.Ln2)) > 1e-15 {
 		t.Errorf("report %+v", r)
 	}

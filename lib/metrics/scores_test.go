@@ -82,7 +82,7 @@ func TestUDPAndIPv6Checksums(t *testing.T) {
 	c.serialize(&layers.Ethernet{SrcMAC: make(net.HardwareAddr, 6), DstMAC: make(net.HardwareAddr, 6), EthernetType: layers.EthernetTypeIPv6},
 		ip, udp, gopacket.Payload("odd"))
 	v := look(&c.packets[0])
-	if v.version != 6 || v.ttl != 9 || v.sport != 5353 || v.length != 51 || v.src.String() != "fe80::1" {
+	if v.Version != 6 || v.ttl != 9 || v.sport != 5353 || v.length != 51 || v.src.String() != "fe80::1" {
 		t.Errorf("view %+v", v)
 	}
 	f := &pcap.Flow{Packets: c.packets}
@@ -203,9 +203,9 @@ func TestRealCaptures(t *testing.T) {
 		}
 	}
 	t.Logf("\n%s", Validity(flows).Table())
-	r := HeaderJSDWith(flows[:len(flows)/2], flows[len(flows)/2:], Options{Resamples: 20, Splits: 5})
+	r := HeaderJSD(flows[:len(flows)/2], flows[len(flows)/2:], Options{Resamples: 20, Splits: 5})
 	if !(r.Mean.JSD > 0 && r.Mean.JSD < 1) {
 		t.Errorf("mean %v", r.Mean.JSD)
 	}
-	t.Logf("\n%s\n%s", r, FlowJSDWith(flows[:len(flows)/2], flows[len(flows)/2:], Options{}))
+	t.Logf("\n%s\n%s", r, FlowJSD(flows[:len(flows)/2], flows[len(flows)/2:], Options{}))
 }

@@ -38,7 +38,7 @@ type connection struct {
 func follow(f *pcap.Flow, views []view, rates []Rate) {
 	c := connection{rates: rates}
 	for i := range views {
-		if v := &views[i]; v.proto == 6 && !v.fragment && len(v.segment) >= 20 {
+		if v := &views[i]; v.Protocol == 6 && v.Fragment == pcap.FragmentNone && v.segment != nil {
 			who := 1
 			if f.Outgoing(i) {
 				who = 0
@@ -79,13 +79,6 @@ func (c *connection) packet(v *view, who int) {
 	}
 	c.reset = c.reset || flags&rst != 0
 	c.closed = c.closed || c.sides[0].fin && c.sides[1].fin
-}
-
-// payload is how many bytes the segment had on the wire.
-func (v *view) payload() int {
-	header := int(v.segment[12]>>4) * 4
-	ip := min(v.length, len(v.network)) - len(v.segment)
-	return max(0, v.length-ip-max(header, 20))
 }
 
 // sensible flags are those that a stack sends: never SYN with FIN or RST, and

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"trafficgpt/display"
@@ -67,9 +66,12 @@ func check(flows []*pcap.Flow) []Rate {
 		for i := range f.Packets {
 			p := &f.Packets[i]
 			rates[parses].count(tokenizer.Check(*p) == nil)
-			v := look(p)
-			checksums(&v, rates)
-			views = append(views, v)
+			for _, c := range tokenizer.Checksums(*p) {
+				if rule, ok := sums[c.Layer]; ok {
+					rates[rule].count(c.Good)
+				}
+			}
+			views = append(views, look(p))
 		}
 		follow(f, views, rates)
 	}
@@ -83,28 +85,8 @@ func (r *Rate) count(passed bool) {
 	}
 }
 
-// checksums are judged where all bytes that they cover were captured.
-func checksums(v *view, rates []Rate) {
-	if v.version == 4 {
-		if n := int(v.network[0]&15) * 4; n >= 20 && n <= len(v.network) {
-			rates[sumIPv4].count(sum(v.network[:n], 0) == 0xffff)
-		} else if n < 20 {
-			rates[sumIPv4].count(false)
-		}
-	}
-	if !v.whole || v.fragment || v.segment == nil {
-		return
-	}
-	switch {
-	case v.proto == 6 && len(v.segment) >= 20:
-		rates[sumTCP].count(sum(v.segment, v.pseudo()) == 0xffff)
-	case v.proto == 17 && len(v.segment) >= 8:
-		// No checksum is the sender's right, over IPv4.
-		if binary.BigEndian.Uint16(v.segment[6:]) != 0 || v.version == 6 {
-			rates[sumUDP].count(sum(v.segment, v.pseudo()) == 0xffff)
-		}
-	}
-}
+// sums are the rules of the checksums that are judged, by layer.
+var sums = map[string]int{"IPv4": sumIPv4, "TCP": sumTCP, "UDP": sumUDP}
 
 // Table lists the rules.
 func (r *ValidityReport) Table() *display.Table {

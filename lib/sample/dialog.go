@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"trafficgpt/tokenizer"
+	"trafficgpt/tokenizer/pcap"
 )
 
 // dialog is what the packets before say of a packet to come when a flow is to
@@ -52,26 +53,24 @@ func parse(packet []uint16) (h headers, ok bool) {
 	if len(packet) < tokenizer.Overhead {
 		return h, false
 	}
-	b := make([]byte, len(packet)-tokenizer.Overhead)
-	for i := range b {
-		b[i] = byte(packet[tokenizer.Overhead+i])
+	link, _ := tokenizer.LinkOf(packet[1])
+	p := pcap.Packet{LinkType: link, Data: make([]byte, len(packet)-tokenizer.Overhead)}
+	for i := range p.Data {
+		p.Data[i] = byte(packet[tokenizer.Overhead+i])
 	}
-	offset := map[uint16]int{linkEthernet: 14, linkCooked: 16, linkCooked2: 20}[packet[1]]
-	if len(b) <= offset {
+	at := p.Headers()
+	if at.Version == 0 {
 		return h, false
 	}
-	ip := b[offset:]
-	h.version = int(ip[0] >> 4)
-	switch {
-	case h.version == 4 && len(ip) >= int(ip[0]&15)*4 && len(ip) >= 20:
-		h.protocol, h.src, h.dst = int(ip[9]), ip[12:16], ip[16:20]
-		h.transport = ip[int(ip[0]&15)*4 : max(int(ip[0]&15)*4, min(len(ip), int(binary.BigEndian.Uint16(ip[2:]))))]
-	case h.version == 6 && len(ip) >= 40:
-		h.protocol, h.src, h.dst = int(ip[6]), ip[8:24], ip[24:40]
-		h.transport = ip[40:min(len(ip), 40+int(binary.BigEndian.Uint16(ip[4:])))]
-	default:
-		return h, false
+	h.version, h.protocol = at.Version, int(at.Protocol)
+	ip := p.Data[at.Network:]
+	if h.src, h.dst = ip[12:16], ip[16:20]; at.Version == 6 {
+		h.src, h.dst = ip[8:24], ip[24:40]
 	}
+	if at.Transport < 0 { // its header is being written
+		at.Transport = at.Payload
+	}
+	h.transport = p.Data[at.Transport:at.End]
 	return h, true
 }
 

@@ -82,7 +82,7 @@ func (r *run) judge(l *lane, t uint16) (verdict, error) {
 		return goBack, why
 	}
 	if l.owed > 0 && len(l.starts)-1 >= l.owedAt {
-		r.result.Repaired += l.owed
+		r.result.Replaced += l.owed
 		l.owed = 0
 	}
 	if t == tokenizer.End || r.o.MaxPackets > 0 && len(l.starts) >= r.o.MaxPackets {
@@ -194,14 +194,14 @@ func (r *run) packets(l *lane) ([]pcap.Packet, []uint16) {
 	if !l.ended { // the last packet is not complete
 		tokens = append(append([]uint16(nil), tokens[:l.starts[len(l.starts)-1]-l.starts[0]]...), tokenizer.End)
 	}
-	packets, err := tokenizer.DecodeAt(tokens, r.o.Start.Add(r.after(l.flow)))
+	packets, err := tokenizer.Decode(tokens, tokenizer.Options{Start: r.o.Start.Add(r.after(l.flow))})
 	if err != nil {
 		return nil, nil
 	}
 	if r.o.Repair {
 		var report *tokenizer.RepairReport
 		packets, report = tokenizer.RepairAll(packets)
-		r.result.Corrected += report.Repaired
+		r.result.Repaired += report.Repaired
 	}
 	return packets, tokens
 }

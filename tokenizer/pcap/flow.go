@@ -26,11 +26,8 @@ type FlowOptions struct {
 //   - a TCP SYN that is no retransmission starts a new flow;
 //   - ICMP, ESP and other protocols without ports by addresses and protocol, ARP by its addresses;
 //   - anything else by link addresses and EtherType, or, without these, by link type.
-func (c *Capture) Flows() Flows { return c.FlowsWith(FlowOptions{}) }
-
-// FlowsWith is Flows with other rules.
-func (c *Capture) FlowsWith(o FlowOptions) Flows {
-	flows := Assemble(c.Packets, o)
+func (c *Capture) Flows(o ...FlowOptions) Flows {
+	flows := Assemble(c.Packets, append(o, FlowOptions{})[0])
 	for _, f := range flows {
 		f.Source = c.Path
 	}
@@ -39,14 +36,13 @@ func (c *Capture) FlowsWith(o FlowOptions) Flows {
 
 // Assemble sorts packets into flows, as Capture.Flows does.
 func Assemble(packets []Packet, o FlowOptions) Flows {
-	a := NewAssembler(o)
-	a.Window = func(yield func(LinkType, []byte) bool) {
+	a := NewAssembler(AssemblerOptions{FlowOptions: o, Window: func(yield func(LinkType, []byte) bool) {
 		for _, p := range packets {
 			if !yield(p.LinkType, p.Data) {
 				return
 			}
 		}
-	}
+	}})
 	ids := make([]uint32, len(packets))
 	var counts []int
 	var flows Flows
@@ -81,20 +77,27 @@ func (f *Flow) SortByTime() {
 	}
 }
 
-// Assembler sorts packets into flows one by one.
-type Assembler struct {
-	// Window, if set, goes through the packets around the one being added. It is
-	// asked once, when a fragment comes before the one with the ports.
+// AssemblerOptions say how packets are sorted one by one. The zero value keeps
+// all flows in mind and looks at no packet but the one that is added.
+type AssemblerOptions struct {
+	FlowOptions
+	// Window goes through the packets around the one being added. It is asked
+	// once, when a fragment comes before the one with the ports.
 	Window func(yield func(LinkType, []byte) bool)
 	// Limit is how many flows are kept in mind; 0 is no limit. Beyond it the
 	// half that has been silent longest is forgotten, and a later packet of
 	// such a flow starts a new one.
 	Limit int
+}
 
-	o     FlowOptions
+// Assembler sorts packets into flows one by one.
+type Assembler struct {
+	o     AssemblerOptions
 	table map[flowKey]*state
 	first map[fragment]directed // where the first fragments seen have gone
 	count uint32
+	slots int   // given out so far
+	free  []int // those of forgotten flows
 	added int64
 	now   info
 
@@ -111,28 +114,21 @@ type state struct {
 	isn         uint32
 	first, last int64 // nanoseconds, saturated
 	touched     int64 // number of the last packet
+	slot        int
 	key         flowKey
-	memo        Memo
-}
-
-// Memo is what the user of an assembler keeps with each flow.
-type Memo struct {
-	Sec        int64
-	Nsec       int64
-	Part, Slot int
 }
 
 // Assigned is the flow of a packet. It is valid until the next packet is added.
 type Assigned struct {
 	ID       uint32 // counts the flows of the assembler
+	Slot     int    // counts the flows kept in mind at once: a forgotten flow's goes to another that begins
 	New      bool   // it begins here
 	Outgoing bool   // the packet was sent by the initiator
-	Memo     *Memo
 	s        *state
 }
 
 // NewAssembler makes an assembler that has seen no packet.
-func NewAssembler(o FlowOptions) *Assembler {
+func NewAssembler(o AssemblerOptions) *Assembler {
 	return &Assembler{o: o, table: map[flowKey]*state{}, first: map[fragment]directed{}}
 }
 
@@ -142,23 +138,24 @@ const maxFirst = 1 << 18 // first fragments kept in mind
 func (a *Assembler) Add(link LinkType, data []byte, sec int64, nsec uint32) Assigned {
 	i := &a.now
 	i.look(link, data, a.o.Through)
-	if i.frag != fragNone {
+	if i.frag != FragmentNone {
 		a.fragment(i)
 	}
 	a.added++
 	t := nanoseconds(sec, nsec)
 	s := a.table[i.key]
 	if s != nil && !a.belongs(s, i, t) {
+		a.free = append(a.free, s.slot)
 		s = nil
 	}
 	fresh := s == nil
 	if fresh {
-		if a.Limit > 0 && len(a.table) >= a.Limit {
-			a.forget()
+		if a.o.Limit > 0 && len(a.table) >= a.o.Limit {
+			a.forget(i.key)
 		}
 		// A SYN+ACK without its SYN answers the initiator.
 		answer := i.key.proto == 6 && i.flags&0x12 == 0x12
-		s = &state{id: a.count, firstFromA: i.fromA != answer, first: t, last: t, key: i.key}
+		s = &state{id: a.count, firstFromA: i.fromA != answer, first: t, last: t, slot: a.slot(), key: i.key}
 		a.count++
 		a.table[i.key] = s
 	}
@@ -168,7 +165,7 @@ func (a *Assembler) Add(link LinkType, data []byte, sec int64, nsec uint32) Assi
 		s.synSeen, s.synFromA, s.isn = true, i.fromA, i.seq
 	}
 	s.last, s.touched = max(t, s.last), a.added
-	return Assigned{s.id, fresh, i.fromA == s.firstFromA, &s.memo, s}
+	return Assigned{s.id, s.slot, fresh, i.fromA == s.firstFromA, s}
 }
 
 // belongs reports whether a packet goes on with flow s of the same key.
@@ -224,14 +221,14 @@ type directed struct {
 
 // fragment gives a later fragment the key of the first, and remembers a first.
 func (a *Assembler) fragment(i *info) {
-	if i.frag == fragFirst {
+	if i.frag == FragmentFirst {
 		if len(a.first) >= maxFirst {
 			clear(a.first)
 		}
 		a.first[i.gram] = directed{i.key, i.fromA}
 		return
 	}
-	if _, ok := a.first[i.gram]; !ok && a.Window != nil && !a.searched {
+	if _, ok := a.first[i.gram]; !ok && a.o.Window != nil && !a.searched {
 		a.search()
 	}
 	if d, ok := a.first[i.gram]; ok {
@@ -242,23 +239,35 @@ func (a *Assembler) fragment(i *info) {
 	}
 }
 
-// NewWindow says that Window goes through other packets from now on.
+// NewWindow says that AssemblerOptions.Window goes through other packets from now on.
 func (a *Assembler) NewWindow() { a.searched = false }
 
 // search remembers the first fragments of the window that are not known yet.
 func (a *Assembler) search() {
 	a.searched = true
 	var x info
-	for link, data := range a.Window {
+	for link, data := range a.o.Window {
 		x.look(link, data, a.o.Through)
-		if _, known := a.first[x.gram]; x.frag == fragFirst && !known && len(a.first) < maxFirst {
+		if _, known := a.first[x.gram]; x.frag == FragmentFirst && !known && len(a.first) < maxFirst {
 			a.first[x.gram] = directed{x.key, x.fromA}
 		}
 	}
 }
 
-// forget drops the half of the flows that has been silent longest.
-func (a *Assembler) forget() {
+// slot is a free one.
+func (a *Assembler) slot() int {
+	if n := len(a.free); n > 0 {
+		slot := a.free[n-1]
+		a.free = a.free[:n-1]
+		return slot
+	}
+	a.slots++
+	return a.slots - 1
+}
+
+// forget drops the half of the flows that has been silent longest. The slot of
+// the one that ends now is free already.
+func (a *Assembler) forget(ended flowKey) {
 	ages := make([]int64, 0, len(a.table))
 	for _, s := range a.table {
 		ages = append(ages, s.touched)
@@ -268,6 +277,9 @@ func (a *Assembler) forget() {
 	for k, s := range a.table {
 		if s.touched <= limit {
 			delete(a.table, k)
+			if k != ended {
+				a.free = append(a.free, s.slot)
+			}
 		}
 	}
 }
@@ -342,7 +354,7 @@ func (f *Flow) Outgoing(i int) bool {
 		case s.addr == f.Key.Dst && d.addr == f.Key.Src && s.addr != d.addr:
 			return false
 		case s.addr == f.Key.Src && d.addr == f.Key.Dst:
-			return x.frag == fragLater || s.port == f.Key.SrcPort
+			return x.frag == FragmentLater || s.port == f.Key.SrcPort
 		}
 	}
 	return true

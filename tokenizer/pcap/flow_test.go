@@ -165,7 +165,7 @@ func TestTunnelsSeenThrough(t *testing.T) {
 			t.Fatal(err)
 		}
 		outer := c.Flows()
-		inner := c.FlowsWith(FlowOptions{Through: Tags | k.through})
+		inner := c.Flows(FlowOptions{Through: Tags | k.through})
 		if outer[0].Key == inner[0].Key {
 			t.Errorf("%s: the tunnel makes no difference: %v", k.file, inner)
 		}
@@ -204,12 +204,20 @@ func TestNoPacketIsLost(t *testing.T) {
 }
 
 func TestLimit(t *testing.T) {
-	a := NewAssembler(FlowOptions{})
-	a.Limit = 100
+	a := NewAssembler(AssemblerOptions{Limit: 100})
+	holder := map[int]uint32{} // flow of each slot
 	for i := range 10000 {
 		f := a.Add(LinkEthernet, tcp("1.1.1.1", "2.2.2.2", uint16(i), 2, ack, 0, ""), int64(i), 0)
 		if !f.New || len(a.table) > 100 {
 			t.Fatalf("packet %d: %+v, %d flows in mind", i, f, len(a.table))
+		}
+		if holder[f.Slot] = f.ID; f.Slot >= 100 {
+			t.Fatalf("packet %d has slot %d", i, f.Slot)
+		}
+	}
+	for _, s := range a.table {
+		if holder[s.slot] != s.id {
+			t.Errorf("flow %d shares its slot with flow %d", s.id, holder[s.slot])
 		}
 	}
 	if f := a.Add(LinkEthernet, tcp("2.2.2.2", "1.1.1.1", 2, 9999, ack, 0, ""), 0, 0); f.New || f.Outgoing {

@@ -9,12 +9,16 @@ const (
 	TypeIPv6      = 0x86dd
 	TypeVLAN      = 0x8100
 	TypeQinQ      = 0x88a8
+	TypeQinQ9100  = 0x9100 // two older numbers of an outer tag
+	TypeQinQ9200  = 0x9200
 	TypeMPLS      = 0x8847
 	TypeMPLSMulti = 0x8848
 	TypePPPoE     = 0x8864
 	TypeBridge    = 0x6558 // an Ethernet frame inside GRE, Geneve, …
 	typeERSPAN2   = 0x88be
 	typeERSPAN3   = 0x22eb
+
+	maxLength = 1500 // what is not above it is no EtherType but the length of IEEE 802.3
 )
 
 // Network takes the link header off: etherType says what follows at data[offset:],
@@ -129,7 +133,7 @@ func ethernet(data []byte, at int) (uint16, int, bool) {
 		return 0, 0, false
 	}
 	t := binary.BigEndian.Uint16(data[at+12:])
-	if t <= 1500 { // a length: IEEE 802.3
+	if t <= maxLength {
 		return llc(data, at+14)
 	}
 	return t, at + 14, true

@@ -1,4 +1,17 @@
 // Package pcap turns capture files into packets and flows, and back.
+//
+//	c := must(pcap.Read("x.pcap.gz"))                             // pcap or pcapng, any link type
+//	c.Flows()                                                     // by 5-tuple, the initiator first
+//	c.Flows(pcap.FlowOptions{Through: pcap.Tunnels})              // by what is inside of tunnels
+//	must(pcap.WriteFlows("out.pcap", c.Flows()[:10]))
+//
+// Where the layers of a packet are is said in one place, Walk: flows, the
+// explanation of tokens, masks and metrics all follow it. Headers is the short
+// answer for the outermost IP packet.
+//
+// Words of the package: a link type is what a capture file calls the outermost
+// header; tags (VLAN, MPLS, PPPoE) lie between it and the network layer, tunnels
+// behind that; the initiator is who began a flow; a key is a flow's 5-tuple.
 package pcap
 
 import (

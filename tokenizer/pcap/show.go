@@ -2,7 +2,7 @@ package pcap
 
 import (
 	"fmt"
-	"html"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,98 +12,28 @@ import (
 // shown is how many rows a table has at most.
 const shown = 20
 
-// table builds the text and the HTML of a table side by side.
-type table struct {
-	title string
-	notes []string
-	head  []string
-	right []bool // columns of numbers
-	rows  [][]string
-	left  int // rows that are not shown
-}
-
-const style = `<style scoped>
-.tg{font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:var(--jp-ui-font-size1,13px);color:var(--jp-ui-font-color1,inherit)}
-.tg table{border-collapse:collapse;margin:.4em 0}
-.tg th,.tg td{padding:.2em .7em;text-align:left!important;border-bottom:1px solid var(--jp-border-color2,#8884);white-space:nowrap;font-variant-numeric:tabular-nums;background:transparent;color:inherit}
-.tg th{font-weight:600;border-bottom:1px solid var(--jp-border-color1,#888a)}
-.tg tbody tr:hover td{background:var(--jp-layout-color2,#8882)}
-.tg .r{text-align:right!important}.tg .n{color:var(--jp-ui-font-color2,#888)}.tg .w{color:var(--jp-warn-color0,#b26a00)}
-</style>`
-
-func (t *table) bundle() display.Bundle {
-	return display.Bundle{display.Text: t.text(), display.HTML: t.html()}
-}
-
-func (t *table) text() string {
-	var b strings.Builder
-	b.WriteString(t.title + "\n")
-	if len(t.rows) > 0 {
-		width := make([]int, len(t.head))
-		for _, r := range append([][]string{t.head}, t.rows...) {
-			for i, c := range r {
-				width[i] = max(width[i], len([]rune(c)))
-			}
-		}
-		for _, r := range append([][]string{t.head}, t.rows...) {
-			line := ""
-			for i, c := range r {
-				pad := strings.Repeat(" ", width[i]-len([]rune(c)))
-				if t.right[i] {
-					line += pad + c + "  "
-				} else {
-					line += c + pad + "  "
-				}
-			}
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
-		}
-	}
-	if t.left > 0 {
-		fmt.Fprintf(&b, "… and %d more\n", t.left)
-	}
-	for _, n := range t.notes {
-		b.WriteString("warning: " + n + "\n")
-	}
-	return strings.TrimRight(b.String(), "\n")
-}
-
-func (t *table) html() string {
-	var b strings.Builder
-	b.WriteString(`<div class="tg">` + style + "<div><b>" + html.EscapeString(t.title) + "</b></div>")
-	if len(t.rows) > 0 {
-		class := func(i int) string {
-			if t.right[i] {
-				return ` class="r"`
-			}
-			return ""
-		}
-		b.WriteString("<table><thead><tr>")
-		for i, c := range t.head {
-			b.WriteString("<th" + class(i) + ">" + html.EscapeString(c) + "</th>")
-		}
-		b.WriteString("</tr></thead><tbody>")
-		for _, r := range t.rows {
-			b.WriteString("<tr>")
-			for i, c := range r {
-				b.WriteString("<td" + class(i) + ">" + html.EscapeString(c) + "</td>")
-			}
-			b.WriteString("</tr>")
-		}
-		b.WriteString("</tbody></table>")
-	}
-	if t.left > 0 {
-		fmt.Fprintf(&b, `<div class="n">… and %d more</div>`, t.left)
-	}
-	for _, n := range t.notes {
-		b.WriteString(`<div class="w">⚠ ` + html.EscapeString(n) + "</div>")
-	}
-	b.WriteString("</div>")
-	return b.String()
-}
-
 // MIME shows the capture's flows and what is to say of the file.
 func (c *Capture) MIME() display.Bundle {
-	t := c.Flows().table()
+	flows := c.Flows()
+	t := flows.table()
+	t.Title = c.head() + flows.head()
+	for _, w := range c.Warnings {
+		t.Note += "warning: " + w + "\n"
+	}
+	return t.MIME()
+}
+
+// String says in one line what the capture is.
+func (c *Capture) String() string {
+	size := int64(0)
+	for i := range c.Packets {
+		size += int64(len(c.Packets[i].Data))
+	}
+	return fmt.Sprintf("%s%s, %s", c.head(), packetCount(len(c.Packets)), Bytes(size))
+}
+
+// head says what file the capture is.
+func (c *Capture) head() string {
 	format := string(c.Format)
 	if c.Compression != "" {
 		format += " in " + c.Compression
@@ -116,57 +46,49 @@ func (c *Capture) MIME() display.Bundle {
 			names = append(names, i.LinkType.String())
 		}
 	}
-	t.title = fmt.Sprintf("%s: %s, %s, %s; %s", c.Path, format, strings.Join(names, " + "), Bytes(c.Size), t.title)
-	t.notes = c.Warnings
-	return t.bundle()
+	return fmt.Sprintf("%s: %s, %s, %s; ", c.Path, format, strings.Join(names, " + "), Bytes(c.Size))
 }
 
-// String says in one line what the capture is.
-func (c *Capture) String() string { return strings.SplitN(c.MIME()[display.Text].(string), "\n", 2)[0] }
-
 // MIME shows the flows as a table.
-func (fs Flows) MIME() display.Bundle { return fs.table().bundle() }
+func (fs Flows) MIME() display.Bundle { return fs.table().MIME() }
 
-func (fs Flows) table() *table {
+// head sums the flows up.
+func (fs Flows) head() string {
 	packets, size := 0, int64(0)
-	labels := false
 	for _, f := range fs {
 		packets += len(f.Packets)
 		size += f.Bytes()
-		labels = labels || f.Label != ""
 	}
-	t := &table{title: fmt.Sprintf("%d flows, %d packets, %s", len(fs), packets, Bytes(size)), left: max(0, len(fs)-shown)}
-	t.head = []string{"#", "protocol", "initiator", "responder", "packets", "→", "←", "bytes", "start (UTC)", "duration"}
-	t.right = []bool{true, false, false, false, true, true, true, true, false, true}
+	return fmt.Sprintf("%d flows, %d packets, %s", len(fs), packets, Bytes(size))
+}
+
+func (fs Flows) table() *display.Table {
+	t := display.NewTable("#", "protocol", "initiator", "responder", "packets", "→", "←", "bytes", "start (UTC)", "duration")
+	t.Title, t.Align, t.More = fs.head(), "rlllrrrrlrl", max(0, len(fs)-shown)
+	labels := slices.ContainsFunc(fs, func(f *Flow) bool { return f.Label != "" })
 	if labels {
-		t.head, t.right = append(t.head, "label"), append(t.right, false)
+		t.Header = append(t.Header, "label")
 	}
 	for i, f := range fs[:min(shown, len(fs))] {
 		out := f.OutgoingPackets()
 		src, dst := f.Ends()
-		row := []string{fmt.Sprint(i), f.Protocol(), src, dst, fmt.Sprint(len(f.Packets)), fmt.Sprint(out),
-			fmt.Sprint(len(f.Packets) - out), Bytes(f.Bytes()), "", seconds(f.Duration())}
+		start := ""
 		if len(f.Packets) > 0 {
-			row[8] = f.Packets[0].Time.Format("2006-01-02 15:04:05.000")
+			start = f.Packets[0].Time.Format("2006-01-02 15:04:05.000")
 		}
+		row := []any{i, f.Protocol(), src, dst, len(f.Packets), out, len(f.Packets) - out, Bytes(f.Bytes()), start, seconds(f.Duration())}
 		if labels {
 			row = append(row, f.Label)
 		}
-		t.rows = append(t.rows, row)
+		t.Row(row...)
 	}
 	return t
 }
 
 // MIME shows the packets of the flow as a table.
 func (f *Flow) MIME() display.Bundle {
-	src, dst := f.Ends()
-	title := fmt.Sprintf("%s %s → %s: %s, %s, %s", f.Protocol(), src, dst, packetCount(len(f.Packets)), Bytes(f.Bytes()), seconds(f.Duration()))
-	if f.Label != "" {
-		title = f.Label + ": " + title
-	}
-	t := &table{title: title, left: max(0, len(f.Packets)-shown)}
-	t.head = []string{"#", "", "after", "captured", "on the wire", "flags", "link"}
-	t.right = []bool{true, false, true, true, true, false, false}
+	t := display.NewTable("#", "", "after", "captured", "on the wire", "flags", "link")
+	t.Title, t.Align, t.More = f.String(), "rlrrrll", max(0, len(f.Packets)-shown)
 	for i := range f.Packets[:min(shown, len(f.Packets))] {
 		p := &f.Packets[i]
 		arrow, after := "←", time.Duration(0)
@@ -178,14 +100,20 @@ func (f *Flow) MIME() display.Bundle {
 		}
 		var x info
 		x.look(p.LinkType, p.Data, Tags)
-		t.rows = append(t.rows, []string{fmt.Sprint(i), arrow, seconds(after), fmt.Sprint(len(p.Data)), fmt.Sprint(p.Length),
-			flagNames(x.flags), p.LinkType.String()})
+		t.Row(i, arrow, seconds(after), len(p.Data), p.Length, flagNames(x.flags), p.LinkType)
 	}
-	return t.bundle()
+	return t.MIME()
 }
 
 // String says in one line what the flow is.
-func (f *Flow) String() string { return strings.SplitN(f.MIME()[display.Text].(string), "\n", 2)[0] }
+func (f *Flow) String() string {
+	src, dst := f.Ends()
+	s := fmt.Sprintf("%s %s → %s: %s, %s, %s", f.Protocol(), src, dst, packetCount(len(f.Packets)), Bytes(f.Bytes()), seconds(f.Duration()))
+	if f.Label != "" {
+		s = f.Label + ": " + s
+	}
+	return s
+}
 
 func flagNames(flags uint8) string {
 	var on []string
