@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"trafficgpt/atomicfile"
 )
 
 // SpecName is the kernel's name where none is given.
@@ -96,47 +98,39 @@ func Install(o InstallOptions) (dir string, err error) {
 	return dir, nil
 }
 
-// install writes a kernelspec folder under a temporary name and moves it into
-// place.
+// install makes the kernelspec's folder, in place of the one that is there.
 func install(dir string, template []byte) error {
 	executable, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("this program's path: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
+	argv0, copied := executable, madeByGoRun(executable)
+	if copied { // the kernel gets a copy beside its specification
+		argv0 = filepath.Join(dir, filepath.Base(executable))
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), ".trafficgpt-*")
+	spec, err := fillSpec(template, argv0)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return err
-	}
-	if madeByGoRun(executable) {
-		name := filepath.Base(executable)
-		if err := copyFile(filepath.Join(tmp, name), executable); err != nil {
-			return err
+	return atomicfile.Folder(dir, func(tmp string) error {
+		if copied {
+			if err := copyFile(filepath.Join(tmp, filepath.Base(executable)), executable); err != nil {
+				return err
+			}
 		}
-		executable = filepath.Join(dir, name)
-	}
-	spec, err := fillSpec(template, executable)
-	if err != nil {
-		return err
-	}
-	files := map[string][]byte{"kernel.json": spec, "logo-svg.svg": logoSVG()}
-	for _, size := range []int{32, 64} {
-		if files[fmt.Sprintf("logo-%dx%d.png", size, size)], err = logoPNG(size); err != nil {
-			return err
+		files := map[string][]byte{"kernel.json": spec, "logo-svg.svg": logoSVG()}
+		for _, size := range []int{32, 64} {
+			if files[fmt.Sprintf("logo-%dx%d.png", size, size)], err = logoPNG(size); err != nil {
+				return err
+			}
 		}
-	}
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(tmp, name), content, 0o644); err != nil {
-			return err
+		for name, content := range files {
+			if err := os.WriteFile(filepath.Join(tmp, name), content, 0o644); err != nil {
+				return err
+			}
 		}
-	}
-	return replaceDir(dir, tmp)
+		return nil
+	})
 }
 
 // madeByGoRun recognises the folder that "go run" builds in and deletes.
@@ -180,22 +174,6 @@ func fillSpec(template []byte, executable string) ([]byte, error) {
 		}
 	}
 	return json.MarshalIndent(spec, "", "  ")
-}
-
-// replaceDir moves tmp to dir; what was there goes away after that.
-func replaceDir(dir, tmp string) error {
-	old := tmp + "-old"
-	err := os.Rename(dir, old)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s cannot be replaced: %w", dir, err)
-	}
-	if err := os.Rename(tmp, dir); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(old); err != nil {
-		return fmt.Errorf("the earlier kernelspec: %w", err)
-	}
-	return nil
 }
 
 // Uninstall takes the kernel out of Jupyter and returns the folder that is gone.
