@@ -134,7 +134,7 @@ def measure(names):
 
 
 ROWS = [
-    ("start-up to first reply", "start", 1e3, "ms", 1 / 3),
+    ("start-up to first reply", "start", 1e3, "ms", 0.15),
     ("execute round trip, p50", "trip", 1e3, "ms", 1 / 2),
     ("resident memory, plotting loaded", "memory", 1, "MB", 1),
     ("100,000 printed lines", "lines", 1e3, "ms", 1),

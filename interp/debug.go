@@ -126,12 +126,20 @@ type DebugVariable struct {
 	Named, Indexed    int // how many parts of each kind
 }
 
+// DebugEventKind says what a DebugEvent tells of.
+type DebugEventKind string
+
+const (
+	DebugStopped    DebugEventKind = "stopped"    // a thread stands
+	DebugContinued  DebugEventKind = "continued"  // a thread goes on
+	DebugTerminated DebugEventKind = "terminated" // the engine is gone
+)
+
 // DebugEvent is told to the function given to OnDebug.
 type DebugEvent struct {
-	Kind   string // "stopped", "continued", "thread", "terminated"
+	Kind   DebugEventKind
 	Thread int
-	Name   string // of a thread
-	Reason string // of a stop: "breakpoint", "step", "pause", "exception"; of a thread: "started", "exited"
+	Reason string // of a stop: "breakpoint", "step", "pause", "exception"
 	Text   string // what was panicked with
 	Line   int    // of the breakpoint
 }

@@ -1,9 +1,12 @@
-// Package interp runs cells: Go that is split, checked by go/types, lowered
-// through go/ssa and executed by yaegi, with state kept between cells.
+// Package interp is the contract between those who run cells of Go and those
+// who show what comes of them: Engine, Debugger and CommEngine, and what is said
+// over them. Kernel, terminal and notebooks know this package alone; session is
+// the engine in this process, worker the same in a child process.
 package interp
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -11,8 +14,8 @@ import (
 	"trafficgpt/display"
 )
 
-// Engine is what kernel, repl and notebooks talk to. Session implements it in
-// this process, worker.Worker over a supervised child process. Eval runs one
+// Engine is what kernel, repl and notebooks talk to. session.Session implements
+// it in this process, worker.Worker over a supervised child process. Eval runs one
 // cell at a time; Complete, Inspect, IsComplete and Interrupt may be called
 // while it runs. All positions are byte offsets into UTF-8 text.
 type Engine interface {
@@ -49,9 +52,24 @@ type Result struct {
 	Value    display.Bundle // of the last expression, nil when there is none
 	Err      *Error
 	Duration time.Duration
-	// Payloads are Jupyter payloads (page, set_next_input) that commands ask for.
-	Payloads []map[string]any
+	Payloads []Payload // what commands ask of the front end
 }
+
+// Payload is what a command asks of the front end beside its outputs.
+type Payload struct {
+	Kind    PayloadKind
+	Page    display.Bundle // of a PayloadPage
+	Text    string         // of a PayloadNextInput
+	Replace bool           // of a PayloadNextInput: in place of the cell, else after it
+}
+
+// PayloadKind says what a Payload asks for. Its values are Jupyter's words.
+type PayloadKind string
+
+const (
+	PayloadPage      PayloadKind = "page"           // show Page beside the cells
+	PayloadNextInput PayloadKind = "set_next_input" // offer Text as a cell
+)
 
 // Error is why a cell failed.
 type Error struct {
@@ -71,6 +89,14 @@ type Diagnostic struct {
 	Message            string
 	Source             string // the text of the line
 	File               string // of a package of the user's, "" for a cell
+}
+
+// Place names the position: cell 3:4:1, or the file of a package.
+func (d Diagnostic) Place() string {
+	if d.File != "" {
+		return fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)
+	}
+	return fmt.Sprintf("cell %d:%d:%d", d.Cell, d.Line, d.Column)
 }
 
 // StackFrame is a function that a panic has left. Lines are those at which it
@@ -108,11 +134,22 @@ type Inspection struct {
 	Data  display.Bundle
 }
 
-// Completeness is the answer to is_complete: Status is "complete",
-// "incomplete", "invalid" or "unknown"; Indent is for the next line.
+// Completeness says whether code can run as it stands. Indent is for the next
+// line of what is Incomplete.
 type Completeness struct {
-	Status, Indent string
+	Status Status
+	Indent string
 }
+
+// Status is the verdict of a Completeness. Its values are Jupyter's words.
+type Status string
+
+const (
+	Complete   Status = "complete"   // it can run
+	Incomplete Status = "incomplete" // it wants more lines
+	Invalid    Status = "invalid"    // more lines will not help
+	Unknown    Status = "unknown"    // the engine cannot tell
+)
 
 // Language describes the language of cells: what the kernel announces and
 // notebooks store as language_info.

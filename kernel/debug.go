@@ -105,7 +105,7 @@ func (s *server) debugEvent(name string, body map[string]any) {
 func (s *server) onDebug(e interp.DebugEvent) {
 	a := &s.debugger
 	switch e.Kind {
-	case "stopped":
+	case interp.DebugStopped:
 		a.mu.Lock()
 		a.stopped, a.reason = e.Thread, e.Text
 		a.mu.Unlock()
@@ -114,12 +114,12 @@ func (s *server) onDebug(e interp.DebugEvent) {
 			body["text"] = e.Text
 		}
 		s.debugEvent("stopped", body)
-	case "continued":
+	case interp.DebugContinued:
 		a.mu.Lock()
 		a.stopped = 0
 		a.mu.Unlock()
 		s.debugEvent("continued", map[string]any{"threadId": e.Thread, "allThreadsContinued": true})
-	case "terminated":
+	case interp.DebugTerminated:
 		s.debugEnded()
 		s.debugEvent("terminated", map[string]any{})
 	}

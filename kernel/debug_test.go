@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"trafficgpt/interp"
+	"trafficgpt/interp/session"
 	"trafficgpt/kernel"
 	"trafficgpt/kernel/client"
 	"trafficgpt/kernel/kerneltest"
@@ -21,7 +21,7 @@ type dap struct {
 
 func startDebug(t *testing.T) *dap {
 	t.Helper()
-	session, err := interp.NewSession(interp.Options{})
+	session, err := session.New(session.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,11 +134,18 @@ func errorContent(e *interp.Error) map[string]any {
 	return map[string]any{"ename": e.Name, "evalue": e.Message, "traceback": traceback}
 }
 
-func payloads(p []map[string]any) []map[string]any {
-	if p == nil {
-		return []map[string]any{}
+func payloads(list []interp.Payload) []map[string]any {
+	out := make([]map[string]any, len(list))
+	for i, p := range list {
+		out[i] = map[string]any{"source": p.Kind}
+		switch p.Kind {
+		case interp.PayloadPage:
+			out[i]["data"], out[i]["start"] = p.Page, 0
+		case interp.PayloadNextInput:
+			out[i]["text"], out[i]["replace"] = p.Text, p.Replace
+		}
 	}
-	return p
+	return out
 }
 
 // cellID is what JupyterLab calls the cell.

@@ -143,14 +143,14 @@ func (s *server) inspect(r *request) any {
 func (s *server) isComplete(r *request) any {
 	var req codeRequest
 	if err := r.msg.Decode(&req); err != nil {
-		return map[string]any{"status": "unknown"}
+		return map[string]any{"status": interp.Unknown}
 	}
 	found, err := s.engine.IsComplete(s.ctx, req.Code)
 	if err != nil {
-		return map[string]any{"status": "unknown"}
+		return map[string]any{"status": interp.Unknown}
 	}
 	reply := map[string]any{"status": found.Status}
-	if found.Status == "incomplete" {
+	if found.Status == interp.Incomplete {
 		reply["indent"] = found.Indent
 	}
 	return reply

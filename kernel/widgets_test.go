@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"trafficgpt/interp"
+	"trafficgpt/interp/session"
 	"trafficgpt/interp/worker"
 	"trafficgpt/kernel"
 	"trafficgpt/kernel/client"
@@ -23,7 +23,7 @@ type panel struct {
 // realPanel starts a kernel whose cells are Go.
 func realPanel(t *testing.T) *panel {
 	t.Helper()
-	session, err := interp.NewSession(interp.Options{})
+	session, err := session.New(session.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"syscall"
 
 	"trafficgpt/display"
-	"trafficgpt/interp"
+	"trafficgpt/interp/session"
 )
 
 // cutArguments takes off what stands after --.
@@ -62,7 +62,7 @@ func runProgram(path string, text []byte, args []string, cwd string, stderr io.W
 	if err != nil {
 		return fail(err)
 	}
-	session, err := interp.NewSession(interp.Options{Dir: filepath.Dir(full), Exit: exit})
+	s, err := session.New(session.Options{Dir: filepath.Dir(full), Exit: exit})
 	if err != nil {
 		return fail(err)
 	}
@@ -75,11 +75,11 @@ func runProgram(path string, text []byte, args []string, cwd string, stderr io.W
 	os.Args = append([]string{strings.TrimSuffix(path, ".go")}, args...)
 	flag.CommandLine = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
 	flag.CommandLine.Usage = func() { flag.Usage() }
-	code, failure := session.RunProgram(context.Background(), map[string][]byte{path: text}, &console{stderr})
+	code, failure := s.RunProgram(context.Background(), map[string][]byte{path: text}, &console{stderr})
 	switch {
 	case failure == nil:
 	case code == 2:
-		fmt.Fprint(stderr, failure.PanicText(func(name string) string {
+		fmt.Fprint(stderr, session.PanicText(failure, func(name string) string {
 			if name == path {
 				return full
 			}

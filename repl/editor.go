@@ -126,7 +126,7 @@ func (e *editor) accept(line []rune) bool {
 	ctx, cancel := context.WithTimeout(e.ctx, patience)
 	defer cancel()
 	c, err := e.engine.IsComplete(ctx, code)
-	if err != nil || c.Status != "incomplete" {
+	if err != nil || c.Status != interp.Incomplete {
 		return true
 	}
 	if indent := strings.ReplaceAll(c.Indent, "\t", indentation); indent != "" && strings.Trim(indent, " ") == "" {

@@ -54,7 +54,7 @@ func plain(ctx context.Context, engine interp.Engine, in io.Reader, out, errw io
 // answer runs what there is, and says what is wrong with it.
 func complete(ctx context.Context, engine interp.Engine, code string) bool {
 	c, err := engine.IsComplete(ctx, code)
-	return err != nil || c.Status != "incomplete"
+	return err != nil || c.Status != interp.Incomplete
 }
 
 // plainSink writes everything as text.
@@ -155,26 +155,14 @@ func plainText(b display.Bundle) string {
 func pages(r interp.Result) []string {
 	var out []string
 	for _, p := range r.Payloads {
-		switch p["source"] {
-		case "page":
-			if text := pageText(p["data"]); text != "" {
-				out = append(out, strings.TrimRight(text, "\n"))
+		switch p.Kind {
+		case interp.PayloadPage:
+			if text := plainText(p.Page); text != "" {
+				out = append(out, text)
 			}
-		case "set_next_input":
-			if text, ok := p["text"].(string); ok {
-				out = append(out, strings.TrimRight(text, "\n"))
-			}
+		case interp.PayloadNextInput:
+			out = append(out, strings.TrimRight(p.Text, "\n"))
 		}
 	}
 	return out
-}
-
-func pageText(data any) string {
-	switch d := data.(type) {
-	case display.Bundle:
-		return plainText(d)
-	case map[string]any: // after a way through JSON
-		return plainText(display.Bundle(d))
-	}
-	return ""
 }

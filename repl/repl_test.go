@@ -29,9 +29,9 @@ func (s *script) IsComplete(_ context.Context, code string) (interp.Completeness
 	case strings.Contains(code, "unsure"):
 		return interp.Completeness{}, errors.New("no answer")
 	case strings.Count(code, "{") > strings.Count(code, "}"):
-		return interp.Completeness{Status: "incomplete", Indent: "\t"}, nil
+		return interp.Completeness{Status: interp.Incomplete, Indent: "\t"}, nil
 	}
-	return interp.Completeness{Status: "complete"}, nil
+	return interp.Completeness{Status: interp.Complete}, nil
 }
 
 func (s *script) Eval(ctx context.Context, cell interp.Cell, sink interp.Sink) interp.Result {
@@ -57,7 +57,7 @@ func (s *script) Eval(ctx context.Context, cell interp.Cell, sink interp.Sink) i
 		}
 		return interp.Result{Value: display.AsText("hello " + answer)}
 	case "help":
-		return interp.Result{Payloads: []map[string]any{{"source": "page", "data": map[string]any{"text/plain": "the page\n"}}}}
+		return interp.Result{Payloads: []interp.Payload{{Kind: interp.PayloadPage, Page: display.Bundle{display.Text: "the page\n"}}}}
 	}
 	return interp.Result{}
 }

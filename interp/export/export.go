@@ -18,7 +18,7 @@ import (
 	"strconv"
 	"strings"
 
-	"trafficgpt/interp"
+	"trafficgpt/interp/session"
 	"trafficgpt/interp/symbols"
 )
 
@@ -50,20 +50,11 @@ type Output struct {
 // Module is the name of exported programs in their go.mod.
 const Module = "notebook"
 
-// Program translates cells to the text of a main.go. Errors about a cell are
-// of type *Error.
-func Program(cells []Cell) ([]byte, error) {
-	out, err := Export(cells, ".")
-	if err != nil {
-		return nil, err
-	}
-	return out.Main, nil
-}
-
 // Export translates the cells of a notebook in folder dir, where it looks for
-// packages that they import by a relative path.
+// packages that they import by a relative path. Errors about a cell are of type
+// *Error.
 func Export(cells []Cell, dir string) (*Output, error) {
-	packages, err := interp.NewUserPackages(dir)
+	packages, err := session.NewUserPackages(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +101,7 @@ func Export(cells []Cell, dir string) (*Output, error) {
 	return out, p.packageFiles(out)
 }
 
-func newResolver(parts [][]*piece, packages *interp.UserPackages) (*resolver, error) {
+func newResolver(parts [][]*piece, packages *session.UserPackages) (*resolver, error) {
 	swaps, err := findSwaps(parts)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func build(t *testing.T, cells ...string) string {
 	for _, c := range cells {
 		in = append(in, Cell{Code: c})
 	}
-	text, err := Program(in)
+	program, err := Export(in, ".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,14 +27,14 @@ func build(t *testing.T, cells ...string) string {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "main.go")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
+	if err := os.WriteFile(file, program.Main, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("go", "run", file)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s\n%s", err, out, text)
+		t.Fatalf("%v\n%s\n%s", err, out, program.Main)
 	}
 	return string(out)
 }
@@ -75,7 +75,7 @@ func TestProgramRefuses(t *testing.T) {
 		for _, s := range c.cells {
 			in = append(in, Cell{Code: s})
 		}
-		_, err := Program(in)
+		_, err := Export(in, ".")
 		var e *Error
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %q", c.cells, err, c.want)

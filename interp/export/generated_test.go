@@ -14,6 +14,7 @@ import (
 	"trafficgpt/display"
 	"trafficgpt/interp"
 	"trafficgpt/interp/progen"
+	"trafficgpt/interp/session"
 )
 
 // printed is a sink that keeps what cells print.
@@ -67,7 +68,7 @@ func TestRandomProgramsAsCells(t *testing.T) {
 	n := 0
 	for begin := time.Now(); n < least || time.Since(begin) < limit; n++ {
 		cells := asCells(seed)
-		s, err := interp.NewSession(interp.Options{})
+		s, err := session.New(session.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

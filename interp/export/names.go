@@ -13,7 +13,8 @@ import (
 	"strconv"
 	"strings"
 
-	"trafficgpt/interp"
+	"trafficgpt/interp/assist"
+	"trafficgpt/interp/session"
 	"trafficgpt/interp/symbols"
 )
 
@@ -47,7 +48,7 @@ type resolver struct {
 
 	before map[string]string // variable in the program to what its name meant until then
 
-	packages   *interp.UserPackages
+	packages   *session.UserPackages
 	own        map[string]*types.Package // of the user's, by path
 	dispatched []*dispatch               // methods that are defined several times
 }
@@ -108,7 +109,7 @@ func defines(p *piece, file *ast.File) (names []definition, method string) {
 		case *ast.FuncDecl:
 			if d.Recv == nil {
 				add(d.Name)
-			} else if base := receiver(d.Recv.List[0].Type); base != nil {
+			} else if base := assist.Receiver(d); base != nil {
 				method = base.Name + "." + d.Name.Name
 			}
 		case *ast.GenDecl:
@@ -123,22 +124,6 @@ func defines(p *piece, file *ast.File) (names []definition, method string) {
 		}
 	}
 	return names, method
-}
-
-func receiver(e ast.Expr) *ast.Ident {
-	switch e := e.(type) {
-	case *ast.Ident:
-		return e
-	case *ast.StarExpr:
-		return receiver(e.X)
-	case *ast.ParenExpr:
-		return receiver(e.X)
-	case *ast.IndexExpr:
-		return receiver(e.X)
-	case *ast.IndexListExpr:
-		return receiver(e.X)
-	}
-	return nil
 }
 
 // fresh gives a package-level name that nothing else has.
@@ -384,7 +369,7 @@ func renames(p *piece, file *ast.File, before int, fset *token.FileSet, skip map
 	var bad error
 	ast.Inspect(file, func(n ast.Node) bool {
 		if f, ok := n.(*ast.FuncDecl); ok && f.Recv != nil {
-			if base := receiver(f.Recv.List[0].Type); base != nil && !free[base] {
+			if base := assist.Receiver(f); base != nil && !free[base] {
 				if name := seen(base.Name); name != "" && name != base.Name {
 					at := fset.Position(base.Pos()).Offset - before
 					edits = append(edits, edit{at, at + len(base.Name), name})

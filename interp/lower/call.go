@@ -2,7 +2,6 @@ package lower
 
 import (
 	"fmt"
-	"go/token"
 	"go/types"
 	"reflect"
 	"strings"
@@ -67,7 +66,7 @@ func (g *gen) follows(in *ssa.Call, use ssa.Instruction) bool {
 			_, isFunc := in.Type().Underlying().(*types.Signature)
 			return !isFunc || !a.Heap
 		case *ssa.Global:
-			return g.l.Native(a.Object()).Kind() == reflect.Invalid
+			return g.l.hooks.Native(a.Object()).Kind() == reflect.Invalid
 		}
 	case *ssa.Return:
 		return len(u.Results) == 1 && g.frame == ""
@@ -117,10 +116,10 @@ func (g *gen) callText(c *ssa.CallCommon, in ssa.Instruction, frame string) stri
 			g.special(fn, in)
 			args := g.args(c, fn.Signature, true)
 			g.line(pos)
-			return g.l.nativeCall(fn) + "(" + args + ")"
+			return g.l.nativeFunc(fn) + "(" + args + ")"
 		}
 		f := g.l.function(fn)
-		if pkg := fn.Package(); pkg != nil && g.l.Silent[pkg] || fn.Origin() != nil && g.l.Silent[fn.Origin().Pkg] {
+		if pkg := fn.Package(); pkg != nil && g.l.hooks.Silent(pkg) || fn.Origin() != nil && g.l.hooks.Silent(fn.Origin().Pkg) {
 			g.line(pos)
 		}
 		var args []string
@@ -178,7 +177,7 @@ func (g *gen) inCell() bool {
 	for _, b := range g.fn.Blocks {
 		for _, in := range b.Instrs {
 			if c, ok := in.(*ssa.Call); ok && c.Pos().IsValid() {
-				lines[g.l.Prog.Fset.Position(c.Pos()).Line] = true
+				lines[g.l.prog.Fset.Position(c.Pos()).Line] = true
 			}
 		}
 	}
@@ -231,7 +230,7 @@ func (g *gen) invokeText(c *ssa.CallCommon, in ssa.Instruction, frame string) st
 
 // special refuses compiled functions that would look inside cell types.
 func (g *gen) special(fn *ssa.Function, in ssa.Instruction) {
-	if why := g.l.Refuse(fn, in); why != "" {
+	if why := g.l.hooks.Refuse(fn, in); why != "" {
 		refuse(in.Pos(), "%s", why)
 	}
 }
@@ -476,5 +475,3 @@ func (g *gen) stateIndex(in *ssa.Select, s *ssa.SelectState) int {
 	}
 	return -1
 }
-
-var _ = token.NoPos

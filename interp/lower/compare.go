@@ -18,7 +18,7 @@ func (g *gen) equality(in *ssa.BinOp) {
 		g.define(in, g.nilOperand(in.Y)+" "+op+" nil", readSet{})
 		return
 	}
-	switch u := in.X.Type().Underlying().(type) {
+	switch in.X.Type().Underlying().(type) {
 	case *types.Interface, *types.Struct, *types.Array:
 		g.compare(in)
 		return
@@ -30,8 +30,6 @@ func (g *gen) equality(in *ssa.BinOp) {
 		g.emit("%s = x.SameChan(%s, %s)", t, g.atomVar(in.X), g.atomVar(in.Y))
 		g.define(in, map[token.Token]string{token.NEQ: "!"}[in.Op]+t, readSet{})
 		return
-	case *types.Basic:
-		_ = u
 	}
 	if types.IsInterface(in.Y.Type()) {
 		g.compare(in)

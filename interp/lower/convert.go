@@ -74,13 +74,12 @@ func (g *gen) changeInterface(in *ssa.ChangeInterface) {
 func (g *gen) makeInterface(in *ssa.MakeInterface) {
 	t := in.X.Type()
 	to := g.rep(in.Type())
-	if g.l.W.IsNative(t) {
+	if g.l.world.IsNative(t) {
 		if c, ok := in.X.(*ssa.Const); ok && c.Value != nil {
 			g.define(in, g.l.constant(c, g.rep(t)), readSet{})
 			return
 		}
-		if f, ok := in.X.(*ssa.Function); ok {
-			_ = f
+		if _, ok := in.X.(*ssa.Function); ok {
 			x := g.hold(in.X, g.v(in.X))
 			g.define(in, x, readSet{})
 			return
@@ -99,8 +98,7 @@ func (g *gen) makeInterface(in *ssa.MakeInterface) {
 
 // variadicArg is an argument that waits for the call it belongs to.
 func (g *gen) variadicArg(x ssa.Value) string {
-	if c, ok := x.(*ssa.Const); ok {
-		_ = c
+	if _, ok := x.(*ssa.Const); ok {
 		return g.v(x)
 	}
 	if s := g.v(x); g.simple[x] && len(g.readsOf(x).locals) == 0 || strings.HasPrefix(s, "x.C") {

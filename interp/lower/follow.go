@@ -15,7 +15,7 @@ import (
 // cell may declare fn anew.
 func (l *Lowerer) via(fn *ssa.Function) string {
 	f := l.function(fn)
-	if fn.Parent() != nil || fn.Origin() != nil || fn.Signature.Recv() != nil || fn.Object() == nil || !l.Followed(fn) {
+	if fn.Parent() != nil || fn.Origin() != nil || fn.Signature.Recv() != nil || fn.Object() == nil || !l.hooks.Followed(fn) {
 		return f.name
 	}
 	if v, ok := l.vars[fn]; ok {

@@ -411,4 +411,4 @@ func elem(t types.Type) types.Type {
 	return t.Underlying().(*types.Pointer).Elem()
 }
 
-func (g *gen) rep(t types.Type) reflect.Type { return g.l.W.Type(t) }
+func (g *gen) rep(t types.Type) reflect.Type { return g.l.world.Type(t) }

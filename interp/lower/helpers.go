@@ -4,8 +4,6 @@ import (
 	"go/types"
 	"reflect"
 
-	"golang.org/x/tools/go/ssa"
-
 	"trafficgpt/interp/rt"
 )
 
@@ -53,11 +51,11 @@ func conform(v reflect.Value, rep reflect.Type) reflect.Value {
 
 // assert names the helper for x.(t): with ok it returns (T, bool).
 func (l *Lowerer) assert(static, t types.Type, ok bool) string {
-	a := l.W.Asserter(t)
-	if !types.IsInterface(t) && !l.W.IsNative(t) {
+	a := l.world.Asserter(t)
+	if !types.IsInterface(t) && !l.world.IsNative(t) {
 		l.desc(t)
 	}
-	from, to := l.W.Type(static), l.W.Type(t)
+	from, to := l.world.Type(static), l.world.Type(t)
 	out := []reflect.Type{to}
 	kind := "assert"
 	key := any(t)
@@ -90,17 +88,17 @@ func (l *Lowerer) assert(static, t types.Type, ok bool) string {
 type typeKey struct{ to, from types.Type }
 
 // canon returns one representative of all types identical to t.
-func (l *Lowerer) canon(t types.Type) types.Type { return l.W.Canon(t) }
+func (l *Lowerer) canon(t types.Type) types.Type { return l.world.Canon(t) }
 
 // toInterface names the helper that converts a value of cell type t to the
 // compiled interface type i.
 func (l *Lowerer) toInterface(t, i types.Type, boxed string) string {
 	_ = boxed
-	d := l.W.Desc(t)
-	to := l.W.Type(i)
+	d := l.world.Desc(t)
+	to := l.world.Type(i)
 	sample := reflect.TypeOf(d.Box(reflect.Zero(d.Rep).Interface()))
 	if !sample.Implements(to) {
-		panic(rt.Unsupported{Msg: "a value of cell type " + d.Name() + " cannot be handed to compiled code as " + rt.TypeString(i)})
+		panic(rt.Unsupported{Msg: "a value of cell type " + d.Name() + " cannot be handed to compiled code as " + l.world.TypeString(i)})
 	}
 	return l.helper("box", []reflect.Type{d.Rep}, []reflect.Type{to}, [2]any{d, to}, func(in []reflect.Value) []reflect.Value {
 		return one(conform(reflect.ValueOf(d.Box(in[0].Interface())), to))
@@ -109,7 +107,7 @@ func (l *Lowerer) toInterface(t, i types.Type, boxed string) string {
 
 // invoke names the dispatcher of an interface method.
 func (l *Lowerer) invoke(m *types.Func, deferred bool) string {
-	sig := l.W.Type(m.Signature())
+	sig := l.world.Type(m.Signature())
 	in := []reflect.Type{anyRep}
 	for i := range sig.NumIn() {
 		in = append(in, sig.In(i))
@@ -119,7 +117,7 @@ func (l *Lowerer) invoke(m *types.Func, deferred bool) string {
 		out[i] = sig.Out(i)
 	}
 	name := m.Name()
-	w := l.W
+	w := l.world
 	variadic := sig.IsVariadic()
 	kind := "invoke"
 	if deferred {
@@ -138,7 +136,7 @@ func (l *Lowerer) invoke(m *types.Func, deferred bool) string {
 		}
 		recv, fn := w.Invoke(v, name, sig)
 		if deferred {
-			fn = rt.Direct(frame, fn)
+			fn = w.Direct(frame, fn)
 		}
 		in[0] = recv
 		if variadic {
@@ -150,7 +148,7 @@ func (l *Lowerer) invoke(m *types.Func, deferred bool) string {
 
 // recv names the helper for <-ch.
 func (l *Lowerer) recv(ch reflect.Type) string {
-	c := &l.W.Control
+	c := &l.world.Control
 	return l.helper("recv", []reflect.Type{ch}, []reflect.Type{ch.Elem(), boolRep}, nil, func(in []reflect.Value) []reflect.Value {
 		v, ok := rt.Recv(c, in[0])
 		return []reflect.Value{conform(v, ch.Elem()), reflect.ValueOf(ok)}
@@ -193,8 +191,8 @@ func (l *Lowerer) convert(from, to reflect.Type) string {
 // assertOrNil names the conversion of an interface value, perhaps nil, to
 // another interface type that it is known to implement.
 func (l *Lowerer) assertOrNil(static, t types.Type) (string, bool) {
-	a := l.W.Asserter(t)
-	from, to := l.W.Type(static), l.W.Type(t)
+	a := l.world.Asserter(t)
+	from, to := l.world.Type(static), l.world.Type(t)
 	return l.helper("change", []reflect.Type{from}, []reflect.Type{to}, typeKey{l.canon(t), l.canon(static)}, func(in []reflect.Value) []reflect.Value {
 		if in[0].IsNil() {
 			return one(reflect.Zero(to))
@@ -295,7 +293,7 @@ func (l *Lowerer) makeChanOf(t reflect.Type) string {
 func (l *Lowerer) direct(t reflect.Type) string {
 	frame := reflect.TypeFor[*rt.Frame]()
 	return l.helper("direct", []reflect.Type{frame, t}, []reflect.Type{t}, nil, func(in []reflect.Value) []reflect.Value {
-		return one(rt.Direct(in[0].Interface().(*rt.Frame), in[1]))
+		return one(l.world.Direct(in[0].Interface().(*rt.Frame), in[1]))
 	})
 }
 
@@ -313,13 +311,10 @@ func (l *Lowerer) plainFunc(t reflect.Type) string {
 	}
 	raw := reflect.FuncOf(in, out, t.IsVariadic())
 	return l.helper("plain", []reflect.Type{raw}, []reflect.Type{t}, nil, func(in []reflect.Value) []reflect.Value {
-		return one(rt.Plain(in[0], t))
+		return one(l.world.Plain(in[0], t))
 	})
 }
 
 func (l *Lowerer) constantInt(n int64) string {
 	return l.sym("C", [3]any{"const", "int", n}, func() reflect.Value { return reflect.ValueOf(int(n)) })
 }
-
-// nativeCall names a compiled function for a call.
-func (l *Lowerer) nativeCall(fn *ssa.Function) string { return l.nativeFunc(fn) }

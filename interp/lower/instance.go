@@ -17,7 +17,7 @@ func (l *Lowerer) instance(fn *ssa.Function, obj *types.Func) reflect.Value {
 	}
 	switch obj.Pkg().Path() + "." + obj.Name() {
 	case "sync.OnceValue", "sync.OnceValues":
-		return once(l.W.Type(fn.Signature))
+		return once(l.world.Type(fn.Signature))
 	}
 	return reflect.Value{}
 }
@@ -53,8 +53,8 @@ func once(t reflect.Type) reflect.Value {
 
 // atomicPointer makes a method of an instance of atomic.Pointer.
 func (l *Lowerer) atomicPointer(fn *ssa.Function) reflect.Value {
-	sig := l.W.Type(fn.Signature)
-	in := []reflect.Type{l.W.Type(fn.Signature.Recv().Type())}
+	sig := l.world.Type(fn.Signature)
+	in := []reflect.Type{l.world.Type(fn.Signature.Recv().Type())}
 	for i := range sig.NumIn() {
 		in = append(in, sig.In(i))
 	}

@@ -122,7 +122,7 @@ func (g *gen) field(t types.Type, i int) string {
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		t = p.Elem()
 	}
-	return g.l.W.FieldName(t, i)
+	return g.l.world.FieldName(t, i)
 }
 
 // alloc declares a variable. One that is created again and again gets new
@@ -225,7 +225,7 @@ func (g *gen) checkNil(p ssa.Value, s string, pos token.Pos) {
 	g.emit("if %s == nil { %sx.Nil() }", s, ln(pos))
 }
 
-// place2 is the base of a field or element selection from a pointer.
+// base is the base of a field or element selection from a pointer.
 func (g *gen) base(p ssa.Value, pos token.Pos) string {
 	if s, ok := g.place[p]; ok {
 		return s
@@ -516,7 +516,7 @@ func (g *gen) shift(in *ssa.BinOp) {
 
 func (g *gen) silent() bool {
 	if o := g.fn.Origin(); o != nil {
-		return g.l.Silent[o.Pkg]
+		return g.l.hooks.Silent(o.Pkg)
 	}
-	return g.l.Silent[g.fn.Pkg]
+	return g.l.hooks.Silent(g.fn.Pkg)
 }

@@ -5,6 +5,23 @@
 //
 // The SSA is the naive form, in which variables of the source are variables
 // still, so the printed code is close to what was written and runs as fast.
+//
+// Words that the files of this package share (those of the representation are
+// explained in package rt):
+//
+//   - chunk: what one Lower printed, with the compiled values it names under x.
+//   - helper: a compiled function with the types that a piece of code needs, made by
+//     reflect and named in x.
+//   - place: what a pointer points at, as an expression that has an address.
+//   - atom: a name or constant that can be written twice.
+//   - hold: to evaluate an expression into a variable, where it cannot wait for its
+//     use.
+//   - framed: of a function, run by a compiled frame because it defers or recovers.
+//   - follow: of function values, to go on with the function that a later cell
+//     declares in place of theirs, which they reach through a variable.
+//   - generation: all that is printed in one of two modes, with or without calls for
+//     a debugger; functions of each kind are printed once.
+//   - silent: of a package, without a record of positions: faults are its callers'.
 package lower
 
 import (
@@ -28,23 +45,27 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Msg }
 
+// Hooks is what a Lowerer asks of its session.
+type Hooks interface {
+	// Native gives the compiled value of a function, and the address of a
+	// variable, of an importable package; the zero Value if there is none.
+	Native(obj types.Object) reflect.Value
+	// Method gives what stands in for a compiled method, receiver first; the
+	// zero Value where the method itself will do.
+	Method(m *types.Func) reflect.Value
+	// Refuse says why a call of a compiled function is not possible, "" if it is.
+	Refuse(fn *ssa.Function, call ssa.Instruction) string
+	// Followed reports whether a later cell may declare a function anew.
+	Followed(fn *ssa.Function) bool
+	// Silent reports whether the code of a package records no positions.
+	Silent(pkg *ssa.Package) bool
+}
+
 // Lowerer lowers the functions of one session. Names once given stay.
 type Lowerer struct {
-	W    *rt.World
-	Prog *ssa.Program
-	// Native gives the compiled value of a function, and the address of a
-	// variable, of an importable package.
-	Native func(types.Object) reflect.Value
-	// Method gives what stands in for a compiled method, receiver first.
-	Method func(*types.Func) reflect.Value
-	// Refuse says why a call of a compiled function is not possible, "" if it is.
-	Refuse func(fn *ssa.Function, call ssa.Instruction) string
-
-	// Followed reports whether a later cell may declare a function anew.
-	Followed func(fn *ssa.Function) bool
-
-	// Silent are the packages whose code records no positions.
-	Silent map[*ssa.Package]bool
+	world *rt.World
+	prog  *ssa.Program
+	hooks Hooks
 
 	next    int
 	funcs   map[*ssa.Function]*function
@@ -87,12 +108,12 @@ type Chunk struct {
 }
 
 // New returns a Lowerer for prog.
-func New(w *rt.World, prog *ssa.Program, native func(types.Object) reflect.Value) *Lowerer {
+func New(w *rt.World, prog *ssa.Program, hooks Hooks) *Lowerer {
 	return &Lowerer{
-		W: w, Prog: prog, Native: native, Silent: map[*ssa.Package]bool{},
+		world: w, prog: prog, hooks: hooks,
 		funcs: map[*ssa.Function]*function{}, globals: map[*ssa.Global]string{}, syms: map[any]string{},
 		tnames: map[reflect.Type]string{}, methods: map[*rt.Desc]bool{}, names: map[string]*ssa.Function{},
-		vars: map[*ssa.Function]string{}, Followed: func(*ssa.Function) bool { return false },
+		vars:   map[*ssa.Function]string{},
 		framed: map[*ssa.Function]bool{},
 		bound:  map[*ssa.Global]reflect.Value{}, replaced: map[*ssa.Function]bool{},
 	}
@@ -177,7 +198,7 @@ func (l *Lowerer) function(fn *ssa.Function) *function {
 	}
 	f := &function{name: l.fresh("F"), recover: recovers(fn)}
 	for _, p := range fn.Params {
-		f.byAddr = append(f.byAddr, losesZero(l.W.Type(p.Type())))
+		f.byAddr = append(f.byAddr, losesZero(l.world.Type(p.Type())))
 	}
 	l.funcs[fn] = f
 	l.names[f.name] = fn
@@ -243,7 +264,7 @@ func losesZero(t reflect.Type) bool {
 }
 
 // typ is the source text of the representation of t.
-func (l *Lowerer) typ(t types.Type) string { return l.text(l.W.Type(t)) }
+func (l *Lowerer) typ(t types.Type) string { return l.text(l.world.Type(t)) }
 
 func (l *Lowerer) text(t reflect.Type) string {
 	if s, ok := l.tnames[t]; ok {
@@ -262,7 +283,7 @@ func (l *Lowerer) spell(t reflect.Type) string {
 	if t.Kind() == reflect.Interface && t.NumMethod() == 0 && t.Name() == "" {
 		return "interface{}"
 	}
-	if t.Name() != "" || l.W.Opaque(t) {
+	if t.Name() != "" || l.world.Opaque(t) {
 		return l.typeSym(t)
 	}
 	switch t.Kind() {
@@ -311,7 +332,7 @@ func (l *Lowerer) global(g *ssa.Global) (place string) {
 	}
 	v, ok := l.bound[g]
 	if !ok {
-		v = l.Native(g.Object())
+		v = l.hooks.Native(g.Object())
 	}
 	if v.IsValid() {
 		n := "(*" + l.sym("P", g, func() reflect.Value { return v }) + ")"
@@ -334,7 +355,7 @@ func (l *Lowerer) GlobalName(g *ssa.Global) string { return l.globals[g] }
 // desc names the descriptor of a cell type and makes sure that its methods
 // have code.
 func (l *Lowerer) desc(t types.Type) string {
-	d := l.W.Desc(t)
+	d := l.world.Desc(t)
 	n := l.sym("D", d, func() reflect.Value { return reflect.ValueOf(d) })
 	l.load(d, n)
 	return n
@@ -348,17 +369,17 @@ func (l *Lowerer) load(d *rt.Desc, name string) {
 	l.undo = append(l.undo, func() { delete(l.methods, d) })
 	// Printing and encoding reach the methods of what a value is made of.
 	for _, part := range rt.Parts(d.Type) {
-		if !l.W.IsNative(part) && !types.IsInterface(part) {
+		if !l.world.IsNative(part) && !types.IsInterface(part) {
 			l.desc(part)
 		}
 	}
 	if ptr := types.NewPointer(d.Type); !isPointer(d.Type) && addressed(ptr) {
 		l.desc(ptr)
 	}
-	set := l.Prog.MethodSets.MethodSet(d.Type)
+	set := l.prog.MethodSets.MethodSet(d.Type)
 	for i := range set.Len() {
 		sel := set.At(i)
-		fn := l.Prog.MethodValue(sel)
+		fn := l.prog.MethodValue(sel)
 		if fn == nil {
 			continue
 		}
@@ -395,7 +416,7 @@ func (l *Lowerer) funcValue(fn *ssa.Function) string {
 		name := fmt.Sprintf("a%d", i)
 		t := l.typ(p.Type())
 		if fn.Signature.Variadic() && i == len(in)-1 {
-			t = "..." + l.text(l.W.Type(p.Type()).Elem())
+			t = "..." + l.text(l.world.Type(p.Type()).Elem())
 		}
 		in[i] = name + " " + t
 		if f.byAddr[i] {
@@ -418,11 +439,11 @@ func (l *Lowerer) funcValue(fn *ssa.Function) string {
 func (l *Lowerer) valueType(fn *ssa.Function) reflect.Type {
 	in := make([]reflect.Type, len(fn.Params))
 	for i, p := range fn.Params {
-		in[i] = l.W.Type(p.Type())
+		in[i] = l.world.Type(p.Type())
 	}
 	out := make([]reflect.Type, fn.Signature.Results().Len())
 	for i := range out {
-		out[i] = l.W.Type(fn.Signature.Results().At(i).Type())
+		out[i] = l.world.Type(fn.Signature.Results().At(i).Type())
 	}
 	return reflect.FuncOf(in, out, fn.Signature.Variadic())
 }
@@ -461,22 +482,20 @@ func (l *Lowerer) nativeFunc(fn *ssa.Function) string {
 		return l.sym("M", fn, func() reflect.Value { return l.atomicPointer(fn) })
 	}
 	if recv := obj.Signature().Recv(); recv != nil {
-		rep := l.W.Type(recv.Type())
+		rep := l.world.Type(recv.Type())
 		m, ok := rep.MethodByName(obj.Name())
 		if !ok {
 			refuse(fn.Pos(), "method %s cannot be called from a cell", fn)
 		}
-		if l.Method != nil {
-			if v := l.Method(obj); v.IsValid() {
-				return l.sym("M", fn, func() reflect.Value { return v })
-			}
+		if v := l.hooks.Method(obj); v.IsValid() {
+			return l.sym("M", fn, func() reflect.Value { return v })
 		}
 		return l.sym("M", fn, func() reflect.Value { return m.Func })
 	}
 	if f := l.instance(fn, obj); f.IsValid() {
 		return l.sym("N", fn, func() reflect.Value { return f })
 	}
-	v := l.Native(obj)
+	v := l.hooks.Native(obj)
 	if !v.IsValid() {
 		refuse(fn.Pos(), "%s cannot be called from a cell", fn)
 	}

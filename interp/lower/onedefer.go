@@ -206,7 +206,7 @@ func (g *gen) owner() string {
 func (l *Lowerer) unwinder(params []reflect.Type, body, owner string) string {
 	var fn reflect.Value
 	in := append([]reflect.Type{reflect.TypeFor[*int]()}, params...)
-	w := l.W
+	w := l.world
 	name := l.sym("U", [3]string{"unwind", body, owner}, func() reflect.Value {
 		return reflect.MakeFunc(reflect.FuncOf(in, nil, false), func(in []reflect.Value) []reflect.Value {
 			w.Unwind(in[0].Interface().(*int), owner, func() {

@@ -4,7 +4,6 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
-	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -59,11 +58,7 @@ func isName(s string) bool {
 // atom is v as a name or constant, evaluated now.
 func (g *gen) atom(x ssa.Value) string {
 	s := g.v(x)
-	if c, ok := x.(*ssa.Const); ok {
-		_ = c
-		return s
-	}
-	if isName(s) {
+	if _, ok := x.(*ssa.Const); ok || isName(s) {
 		return s
 	}
 	return g.hold(x, s)
@@ -280,11 +275,8 @@ func (g *gen) inlineable(v ssa.Value, use ssa.Instruction, rs readSet) bool {
 	if use.Block() != def.Block() {
 		return false
 	}
-	switch u := use.(type) {
-	case *ssa.Phi, *ssa.MakeClosure, *ssa.Go, *ssa.Defer, *ssa.MakeInterface, *ssa.Select, *ssa.Extract:
-		return false
-	case *ssa.Alloc:
-		_ = u
+	switch use.(type) {
+	case *ssa.Phi, *ssa.MakeClosure, *ssa.Go, *ssa.Defer, *ssa.MakeInterface, *ssa.Select, *ssa.Extract, *ssa.Alloc:
 		return false
 	}
 	if n := operandCount(use, v); n != 1 {
@@ -340,10 +332,8 @@ func isPointer(t types.Type) bool {
 	return ok
 }
 
-// signedZero reports whether a type holds floating-point numbers.
+// isFloat reports whether a type holds floating-point numbers.
 func isFloat(t types.Type) bool {
 	b, ok := t.Underlying().(*types.Basic)
 	return ok && b.Info()&(types.IsFloat|types.IsComplex) != 0
 }
-
-var _ = math.Inf

@@ -88,7 +88,7 @@ func (a *Asserter) toInterface(v any, d *Desc, raw any) (reflect.Value, bool) {
 		}
 		rv := reflect.ValueOf(v)
 		if a.nat && !rv.Type().Implements(a.rep) {
-			panic(Refusal{fmt.Sprintf("a value of cell type %s cannot be used as %s by compiled code", d.Name(), TypeString(a.to))})
+			panic(Refusal{fmt.Sprintf("a value of cell type %s cannot be used as %s by compiled code", d.Name(), a.w.TypeString(a.to))})
 		}
 		return rv, true
 	}
@@ -141,8 +141,8 @@ func sameMethod(m, sig reflect.Type, recv bool) bool {
 
 // Error explains why v is not of the target type.
 func (a *Asserter) Error(v any, static types.Type) error {
-	from := TypeString(static)
-	to := TypeString(a.to)
+	from := a.w.TypeString(static)
+	to := a.w.TypeString(a.to)
 	if v == nil {
 		if a.iface != nil {
 			return &TypeAssertionError{"interface conversion: interface is nil, not " + to}

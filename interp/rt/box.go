@@ -50,25 +50,19 @@ func (w *World) Desc(t types.Type) *Desc {
 }
 
 // Name is the type as Go prints it.
-func (d *Desc) Name() string { return TypeString(d.Type) }
-
-// stale holds the names of types that later cells have declared anew.
-var stale sync.Map // *types.TypeName -> bool
+func (d *Desc) Name() string { return d.W.TypeString(d.Type) }
 
 // Replace makes a type one of an earlier version.
-func Replace(t *types.TypeName) { stale.Store(t, true) }
+func (w *World) Replace(t *types.TypeName) { w.stale.Store(t, true) }
 
 // Stale reports whether t is, or is made of, a type that was declared anew.
-func Stale(t types.Type) bool {
-	return reach(t, map[types.Type]bool{}, func(*types.Named) bool { return false }, func(n *types.Named) bool {
-		_, old := stale.Load(n.Obj())
-		return old
-	})
+func (w *World) Stale(t types.Type) bool {
+	return reach(t, map[types.Type]bool{}, func(*types.Named) bool { return false }, func(n *types.Named) bool { return w.isStale(n.Obj()) })
 }
 
-// TypeString prints a type as reflect does: packages by their name.
-func TypeString(t types.Type) string {
-	return reflectString(t)
+func (w *World) isStale(t *types.TypeName) bool {
+	_, old := w.stale.Load(t)
+	return old
 }
 
 // Has reports whether the method set holds a method of this name.

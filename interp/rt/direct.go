@@ -3,15 +3,13 @@ package rt
 import (
 	"reflect"
 	"runtime"
-	"sync"
 	"weak"
 )
 
 // A function that recovers has a hidden first parameter, the frame whose panic
 // it may stop. As a value it has not: Plain hides the parameter. A defer of
 // such a value must still hand over its frame, so the form with the parameter
-// is found again by the identity of the value.
-var raws sync.Map // address of a function value -> *rawFunc
+// is found again by the identity of the value, in World.raws.
 
 type rawFunc struct {
 	value weak.Pointer[byte] // tells the value from a later one at its address
@@ -27,23 +25,23 @@ func closureOf(f reflect.Value) *byte {
 
 // Plain returns a function of type t that calls raw without a frame: recover
 // in it finds nothing unless the function itself is deferred.
-func Plain(raw reflect.Value, t reflect.Type) reflect.Value {
+func (w *World) Plain(raw reflect.Value, t reflect.Type) reflect.Value {
 	f := withFrame(raw, t, nil)
 	p := closureOf(f)
 	key := reflect.ValueOf(p).Pointer()
 	r := &rawFunc{weak.Make(p), raw}
-	raws.Store(key, r)
-	runtime.AddCleanup(p, func(k uintptr) { raws.CompareAndDelete(k, r) }, key)
+	w.raws.Store(key, r)
+	runtime.AddCleanup(p, func(k uintptr) { w.raws.CompareAndDelete(k, r) }, key)
 	return f
 }
 
 // Direct returns the function that a defer of f in frame calls.
-func Direct(frame *Frame, f reflect.Value) reflect.Value {
+func (w *World) Direct(frame *Frame, f reflect.Value) reflect.Value {
 	if f.IsNil() {
 		return f
 	}
 	p := closureOf(f)
-	if r, ok := raws.Load(reflect.ValueOf(p).Pointer()); ok && r.(*rawFunc).value == weak.Make(p) {
+	if r, ok := w.raws.Load(reflect.ValueOf(p).Pointer()); ok && r.(*rawFunc).value == weak.Make(p) {
 		return withFrame(r.(*rawFunc).raw, f.Type(), frame)
 	}
 	return f

@@ -59,10 +59,10 @@ func decodeJSON(raw []byte, b Box, useNumber, strict bool) error {
 	p, ok := b.D.Type.Underlying().(*types.Pointer)
 	v := b.value()
 	if !ok {
-		return &jsonError{text: "json: Unmarshal(non-pointer " + TypeString(b.D.Type) + ")"}
+		return &jsonError{text: "json: Unmarshal(non-pointer " + b.D.Name() + ")"}
 	}
 	if v.IsNil() {
-		return &jsonError{text: "json: Unmarshal(nil " + TypeString(b.D.Type) + ")"}
+		return &jsonError{text: "json: Unmarshal(nil " + b.D.Name() + ")"}
 	}
 	d := jsonDecoder{w: b.D.W, useNumber: useNumber, strict: strict}
 	if err := d.value(raw, p.Elem(), v.Elem()); err != nil {
@@ -89,7 +89,7 @@ func (d *jsonDecoder) save(err error) {
 
 // mismatch notes that a JSON value does not fit its variable.
 func (d *jsonDecoder) mismatch(raw []byte, t types.Type) {
-	d.save(&jsonError{text: d.mismatchText(jsonKind(raw), TypeString(t))})
+	d.save(&jsonError{text: d.mismatchText(jsonKind(raw), d.w.TypeString(t))})
 }
 
 func (d *jsonDecoder) mismatchText(what, typ string) string {
@@ -136,7 +136,7 @@ func (d *jsonDecoder) native(raw []byte, t types.Type, p any) error {
 	}
 	name := e.Type.String()
 	if e.Field == "" && !d.w.IsNative(t) {
-		name = TypeString(t)
+		name = d.w.TypeString(t)
 	}
 	d.save(&jsonError{d.mismatchText(e.Value, name), e})
 	return nil
@@ -323,7 +323,7 @@ func (d *jsonDecoder) reach(t types.Type, v reflect.Value, index []int) (reflect
 			t = p.Elem()
 			if v.IsNil() {
 				if n := typeName(t); n != "" && (n[0] < 'A' || n[0] > 'Z') {
-					return v, &jsonError{text: "json: cannot set embedded pointer to unexported struct: " + TypeString(t)}
+					return v, &jsonError{text: "json: cannot set embedded pointer to unexported struct: " + d.w.TypeString(t)}
 				}
 				v.Set(reflect.New(v.Type().Elem()))
 			}
@@ -342,7 +342,7 @@ func (d *jsonDecoder) unquoted(raw []byte, t types.Type, v reflect.Value) error 
 	}
 	var s string
 	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil || !json.Valid([]byte(s)) {
-		return &jsonError{text: "json: invalid use of ,string struct tag, trying to unmarshal " + quotedOrUnquoted(raw) + " into " + TypeString(t)}
+		return &jsonError{text: "json: invalid use of ,string struct tag, trying to unmarshal " + quotedOrUnquoted(raw) + " into " + d.w.TypeString(t)}
 	}
 	return d.value([]byte(s), t, v)
 }
@@ -395,7 +395,7 @@ func (d *jsonDecoder) key(key string, mapType, t types.Type, k reflect.Value) (b
 		}
 	}
 	bad := func() (bool, error) {
-		d.save(&jsonError{text: d.mismatchText("number "+key, TypeString(t))})
+		d.save(&jsonError{text: d.mismatchText("number "+key, d.w.TypeString(t))})
 		return false, nil
 	}
 	switch {
@@ -414,7 +414,7 @@ func (d *jsonDecoder) key(key string, mapType, t types.Type, k reflect.Value) (b
 		}
 		k.SetUint(n)
 	default:
-		d.save(&jsonError{text: d.mismatchText("object", TypeString(mapType))})
+		d.save(&jsonError{text: d.mismatchText("object", d.w.TypeString(mapType))})
 		return false, nil
 	}
 	return true, nil

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 )
 
 // jsonError is an error of encoding a cell type, in the words of encoding/json.
@@ -23,13 +22,9 @@ type jsonError struct {
 func (e *jsonError) Error() string { return e.text }
 func (e *jsonError) Unwrap() error { return e.err }
 
-func unsupportedJSON(t types.Type) error {
-	return &jsonError{text: "json: unsupported type: " + TypeString(t)}
+func (e *jsonEncoder) unsupported(t types.Type) error {
+	return &jsonError{text: "json: unsupported type: " + e.w.TypeString(t)}
 }
-
-// failedMarshal names the type whose MarshalJSON last gave an error to
-// encoding/json, which knows only of a box.
-var failedMarshal atomic.Pointer[string]
 
 // MarshalJSON makes encoding/json see the value in the box instead of the box.
 // A type's own method gives what it gives: cells may call it this way too.
@@ -38,39 +33,39 @@ func (b Box) MarshalJSON() ([]byte, error) {
 		out, err := callMarshal(b.D, "MarshalJSON", v)
 		if err != nil || !json.Valid(out) {
 			name := b.D.Name()
-			failedMarshal.Store(&name)
+			b.D.W.failedMarshal.Store(&name)
 		}
 		return out, err
 	}
 	e := jsonEncoder{w: b.D.W}
 	if err := e.value(b.D.Type, b.value(), false); err != nil {
-		failedMarshal.Store(nil)
+		b.D.W.failedMarshal.Store(nil)
 		return nil, err
 	}
 	return e.out.Bytes(), nil
 }
 
-// MarshalJSON is json.Marshal.
-func MarshalJSON(v any) ([]byte, error) {
+// JSON is json.Marshal.
+func (w *World) JSON(v any) ([]byte, error) {
 	out, err := json.Marshal(v)
-	return out, JSONError(err)
+	return out, w.JSONError(err)
 }
 
-// MarshalJSONIndent is json.MarshalIndent.
-func MarshalJSONIndent(v any, prefix, indent string) ([]byte, error) {
+// JSONIndent is json.MarshalIndent.
+func (w *World) JSONIndent(v any, prefix, indent string) ([]byte, error) {
 	out, err := json.MarshalIndent(v, prefix, indent)
-	return out, JSONError(err)
+	return out, w.JSONError(err)
 }
 
 // JSONError takes from an error what tells of boxes.
-func JSONError(err error) error {
+func (w *World) JSONError(err error) error {
 	for {
 		m, ok := err.(*json.MarshalerError)
 		if !ok || !m.Type.Implements(reflect.TypeFor[Boxed]()) {
 			return err
 		}
 		err = m.Err
-		if name := failedMarshal.Swap(nil); name != nil {
+		if name := w.failedMarshal.Swap(nil); name != nil {
 			return &jsonError{"json: error calling MarshalJSON for type " + *name + ": " + err.Error(), err}
 		}
 	}
@@ -92,7 +87,7 @@ func (e *jsonEncoder) native(v any) error {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return JSONError(err)
+		return e.w.JSONError(err)
 	}
 	e.out.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 	return nil
@@ -100,7 +95,7 @@ func (e *jsonEncoder) native(v any) error {
 
 func (e *jsonEncoder) value(t types.Type, v reflect.Value, quoted bool) error {
 	if e.depth++; e.depth > 1000 {
-		return &jsonError{text: "json: unsupported value: encountered a cycle via " + TypeString(t)}
+		return &jsonError{text: "json: unsupported value: encountered a cycle via " + e.w.TypeString(t)}
 	}
 	defer func() { e.depth-- }()
 	if types.IsInterface(t) {
@@ -141,7 +136,7 @@ func (e *jsonEncoder) value(t types.Type, v reflect.Value, quoted bool) error {
 	case *types.Array:
 		return e.list(u.Elem(), v)
 	}
-	return unsupportedJSON(t)
+	return e.unsupported(t)
 }
 
 // plainBytes reports whether a slice is written in base64.
@@ -201,7 +196,7 @@ func (e *jsonEncoder) methods(t types.Type, v reflect.Value) (done bool, err err
 			err = json.Compact(&b, text)
 		}
 		if err != nil {
-			return true, &jsonError{"json: error calling " + name + " for type " + TypeString(rt) + ": " + err.Error(), err}
+			return true, &jsonError{"json: error calling " + name + " for type " + e.w.TypeString(rt) + ": " + err.Error(), err}
 		}
 		e.out.Write(b.Bytes())
 		return true, nil
@@ -242,7 +237,7 @@ func (e *jsonEncoder) basic(t types.Type, v reflect.Value, quoted bool) error {
 			plain = n
 		}
 	default:
-		return unsupportedJSON(t)
+		return e.unsupported(t)
 	}
 	if !quoted {
 		return e.native(plain)
@@ -392,7 +387,7 @@ func (e *jsonEncoder) key(mapType, t types.Type, v reflect.Value) (string, error
 		}
 		text, err := callMarshal(d, "MarshalText", v)
 		if err != nil {
-			err = &keyMethodError{fmt.Errorf("json: encoding error for type %q: %q", TypeString(t), err.Error())}
+			err = &keyMethodError{fmt.Errorf("json: encoding error for type %q: %q", e.w.TypeString(t), err.Error())}
 		}
 		return string(text), err
 	}
@@ -406,5 +401,5 @@ func (e *jsonEncoder) key(mapType, t types.Type, v reflect.Value) (string, error
 	case v.CanUint():
 		return strconv.FormatUint(v.Uint(), 10), nil
 	}
-	return "", unsupportedJSON(mapType)
+	return "", e.unsupported(mapType)
 }

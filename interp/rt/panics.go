@@ -154,9 +154,9 @@ func PanicText(v any) string {
 }
 
 // FuncName is the name of a function for a stack trace.
-func FuncName(name string, sig *types.Signature) string {
+func (w *World) FuncName(name string, sig *types.Signature) string {
 	if r := sig.Recv(); r != nil {
-		return "(" + TypeString(r.Type()) + ")." + name
+		return "(" + w.TypeString(r.Type()) + ")." + name
 	}
 	return name
 }

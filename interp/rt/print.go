@@ -210,7 +210,7 @@ func (p *printer) basic(t types.Type, v reflect.Value, verbs string, plain any) 
 }
 
 func (p *printer) badVerb(t types.Type, v reflect.Value) {
-	p.write("%!" + string(p.verb) + "(" + TypeString(t) + "=")
+	p.write("%!" + string(p.verb) + "(" + p.w.TypeString(t) + "=")
 	q := printer{s: p.s, verb: 'v', w: p.w, spec: "%v"}
 	q.value(t, v, 0, true)
 	p.write(")")
@@ -235,7 +235,7 @@ func elemType(t types.Type) types.Type {
 
 func (p *printer) mapping(t types.Type, v reflect.Value, depth int, exported bool) {
 	if p.sharpV() {
-		p.write(TypeString(t))
+		p.write(p.w.TypeString(t))
 		if v.IsNil() {
 			p.write("(nil)")
 			return
@@ -276,7 +276,7 @@ func (p *printer) close(s string) {
 
 func (p *printer) structure(t types.Type, v reflect.Value, depth int, exported bool) {
 	if p.sharpV() {
-		p.write(TypeString(t))
+		p.write(p.w.TypeString(t))
 	}
 	p.write("{")
 	st := t.Underlying().(*types.Struct)
@@ -303,7 +303,7 @@ func (p *printer) field(t types.Type, v reflect.Value, depth int, exported bool)
 func (p *printer) iface(t types.Type, v reflect.Value, depth int, exported bool) {
 	if v.IsNil() {
 		if p.sharpV() {
-			p.write(TypeString(t) + "(nil)")
+			p.write(p.w.TypeString(t) + "(nil)")
 		} else {
 			p.write("<nil>")
 		}
@@ -343,7 +343,7 @@ func (p *printer) list(t types.Type, v reflect.Value, depth int, exported bool) 
 		}
 	}
 	if p.sharpV() {
-		p.write(TypeString(t))
+		p.write(p.w.TypeString(t))
 		if v.Kind() == reflect.Slice && v.IsNil() {
 			p.write("(nil)")
 			return
@@ -359,7 +359,7 @@ func (p *printer) list(t types.Type, v reflect.Value, depth int, exported bool) 
 	p.close("]")
 }
 
-func (p *printer) pointer(t types.Type, v reflect.Value) { p.pointerNamed(TypeString(t), v) }
+func (p *printer) pointer(t types.Type, v reflect.Value) { p.pointerNamed(p.w.TypeString(t), v) }
 
 func (p *printer) pointerNamed(name string, v reflect.Value) {
 	u := uintptr(v.UnsafePointer())

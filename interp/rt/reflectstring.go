@@ -7,18 +7,24 @@ import (
 	"strings"
 )
 
-// reflectString prints t as reflect.Type.String does: names with their package
+// TypeString prints t as reflect.Type.String does: names with their package
 // name, type arguments with their full path, struct tags quoted.
 // Types that were declared anew are named as such.
-func reflectString(t types.Type) string {
-	var b strings.Builder
-	writeType(&b, t, func(p *types.Package) string { return p.Name() })
+func (w *World) TypeString(t types.Type) string {
+	b := typeWriter{w: w}
+	b.typ(t, func(p *types.Package) string { return p.Name() })
 	return b.String()
 }
 
 func byPath(p *types.Package) string { return p.Path() }
 
-func writeType(b *strings.Builder, t types.Type, q func(*types.Package) string) {
+// typeWriter writes types; q names a package.
+type typeWriter struct {
+	strings.Builder
+	w *World
+}
+
+func (b *typeWriter) typ(t types.Type, q func(*types.Package) string) {
 	switch t := types.Unalias(t).(type) {
 	case *types.Named:
 		if t.Obj().Pkg() != nil {
@@ -31,29 +37,29 @@ func writeType(b *strings.Builder, t types.Type, q func(*types.Package) string) 
 				if i > 0 {
 					b.WriteByte(',')
 				}
-				writeType(b, t.TypeArgs().At(i), byPath)
+				b.typ(t.TypeArgs().At(i), byPath)
 			}
 			b.WriteByte(']')
 		}
-		if _, old := stale.Load(t.Obj()); old {
+		if b.w.isStale(t.Obj()) {
 			b.WriteString(" (earlier version)")
 		}
 	case *types.Basic:
 		b.WriteString(t.Name())
 	case *types.Pointer:
 		b.WriteByte('*')
-		writeType(b, t.Elem(), q)
+		b.typ(t.Elem(), q)
 	case *types.Slice:
 		b.WriteString("[]")
-		writeType(b, t.Elem(), q)
+		b.typ(t.Elem(), q)
 	case *types.Array:
 		fmt.Fprintf(b, "[%d]", t.Len())
-		writeType(b, t.Elem(), q)
+		b.typ(t.Elem(), q)
 	case *types.Map:
 		b.WriteString("map[")
-		writeType(b, t.Key(), q)
+		b.typ(t.Key(), q)
 		b.WriteByte(']')
-		writeType(b, t.Elem(), q)
+		b.typ(t.Elem(), q)
 	case *types.Chan:
 		switch t.Dir() {
 		case types.SendOnly:
@@ -67,20 +73,20 @@ func writeType(b *strings.Builder, t types.Type, q func(*types.Package) string) 
 				defer b.WriteByte(')')
 			}
 		}
-		writeType(b, t.Elem(), q)
+		b.typ(t.Elem(), q)
 	case *types.Signature:
 		b.WriteString("func")
-		writeSignature(b, t, q)
+		b.signature(t, q)
 	case *types.Struct:
-		writeStruct(b, t, q)
+		b.structure(t, q)
 	case *types.Interface:
-		writeInterface(b, t, q)
+		b.iface(t, q)
 	default:
 		b.WriteString(t.String())
 	}
 }
 
-func writeStruct(b *strings.Builder, t *types.Struct, q func(*types.Package) string) {
+func (b *typeWriter) structure(t *types.Struct, q func(*types.Package) string) {
 	if t.NumFields() == 0 {
 		b.WriteString("struct {}")
 		return
@@ -94,7 +100,7 @@ func writeStruct(b *strings.Builder, t *types.Struct, q func(*types.Package) str
 		if !f.Embedded() {
 			b.WriteString(f.Name() + " ")
 		}
-		writeType(b, f.Type(), q)
+		b.typ(f.Type(), q)
 		if tag := t.Tag(i); tag != "" {
 			b.WriteString(" " + strconv.Quote(tag))
 		}
@@ -102,7 +108,7 @@ func writeStruct(b *strings.Builder, t *types.Struct, q func(*types.Package) str
 	b.WriteString(" }")
 }
 
-func writeInterface(b *strings.Builder, t *types.Interface, q func(*types.Package) string) {
+func (b *typeWriter) iface(t *types.Interface, q func(*types.Package) string) {
 	if t.NumMethods() == 0 {
 		b.WriteString("interface {}")
 		return
@@ -117,12 +123,12 @@ func writeInterface(b *strings.Builder, t *types.Interface, q func(*types.Packag
 			b.WriteString(q(m.Pkg()) + ".")
 		}
 		b.WriteString(m.Name())
-		writeSignature(b, m.Signature(), q)
+		b.signature(m.Signature(), q)
 	}
 	b.WriteString(" }")
 }
 
-func writeSignature(b *strings.Builder, s *types.Signature, q func(*types.Package) string) {
+func (b *typeWriter) signature(s *types.Signature, q func(*types.Package) string) {
 	b.WriteByte('(')
 	for i := range s.Params().Len() {
 		if i > 0 {
@@ -135,20 +141,20 @@ func writeSignature(b *strings.Builder, s *types.Signature, q func(*types.Packag
 				t = sl.Elem()
 			}
 		}
-		writeType(b, t, q)
+		b.typ(t, q)
 	}
 	b.WriteByte(')')
 	switch r := s.Results(); {
 	case r.Len() == 1:
 		b.WriteByte(' ')
-		writeType(b, r.At(0).Type(), q)
+		b.typ(r.At(0).Type(), q)
 	case r.Len() > 1:
 		b.WriteString(" (")
 		for i := range r.Len() {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			writeType(b, r.At(i).Type(), q)
+			b.typ(r.At(i).Type(), q)
 		}
 		b.WriteByte(')')
 	}

@@ -6,6 +6,21 @@
 // cell is erased to its underlying type and every interface with methods that
 // is not a compiled type becomes the empty interface. Identity lives beside
 // the value, in a Desc, and only where Go needs it: inside interfaces.
+//
+// Words of the engine that are at home here:
+//
+//   - world: the types and the control state of one session.
+//   - representation: the reflect.Type that values of a type have in memory.
+//   - native: of a type, compiled and known to compiled code; its own
+//     representation. All other types are cell types.
+//   - descriptor (Desc): the identity of a cell type, with the code of its methods.
+//   - box: a value of a cell type inside an interface, with its descriptor. What it
+//     looks like to compiled code depends on the methods of the type (adapters.go).
+//   - border: between cells and compiled code; border.go takes boxes off there.
+//   - knot: a type that contains itself. reflect cannot build one: a stand-in takes
+//     the place until the circle can be closed (knot.go).
+//   - frame: what runs the body of a function that defers or recovers.
+//   - stale, earlier version: of a type, declared anew by a later cell.
 package rt
 
 import (
@@ -15,6 +30,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/tools/go/types/typeutil"
 )
@@ -39,6 +55,10 @@ type World struct {
 	ifaceMu sync.Mutex
 	ifaces  map[ifaceKey]*method
 	Control Control
+
+	raws          sync.Map               // address of a function value -> *rawFunc
+	stale         sync.Map               // *types.TypeName -> bool: types that later cells have declared anew
+	failedMarshal atomic.Pointer[string] // names the type whose MarshalJSON last gave an error to encoding/json, which knows only of a box
 }
 
 // NewWorld returns an empty world.

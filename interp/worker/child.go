@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
 	"log"
 	"os"
 	"runtime"
@@ -16,17 +15,18 @@ import (
 
 	"trafficgpt/display"
 	"trafficgpt/interp"
+	"trafficgpt/interp/session"
 )
 
 // Main is the child process: it serves the parent's requests until it is told
 // to finish or the parent is gone, and returns the exit code.
 func Main() int {
 	return serve(func(options []byte) (interp.Engine, error) {
-		var opts interp.Options
+		var opts session.Options
 		if err := json.Unmarshal(options, &opts); err != nil {
 			return nil, err
 		}
-		return interp.NewSession(opts)
+		return session.New(opts)
 	})
 }
 
@@ -175,7 +175,7 @@ func (c *child) query(r *request) {
 	case opDebug:
 		m.Debug, err = c.debug(r)
 	case opWhere:
-		m.Text = interp.Where()
+		m.Text = session.Where()
 	default:
 		err = fmt.Errorf("unknown request %d", r.Op)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"trafficgpt/display"
 	"trafficgpt/interp"
+	"trafficgpt/interp/assist"
 )
 
 // The tests run this binary as their child, with an engine whose cells are Go
@@ -59,7 +60,10 @@ func (f *fakeEngine) Eval(ctx context.Context, cell interp.Cell, sink interp.Sin
 	case v == nil:
 		return interp.Result{}
 	}
-	return interp.Result{Value: display.Of(v), Payloads: []map[string]any{{"source": "page", "n": 12345678901234567}}}
+	return interp.Result{Value: display.Of(v), Payloads: []interp.Payload{
+		{Kind: interp.PayloadPage, Page: display.Bundle{display.Text: "p", display.JSON: 12345678901234567}},
+		{Kind: interp.PayloadNextInput, Text: "next", Replace: true},
+	}}
 }
 
 func (f *fakeEngine) Complete(_ context.Context, code string, pos int) (interp.Completion, error) {
@@ -74,7 +78,7 @@ func (f *fakeEngine) Inspect(_ context.Context, code string, _, detail int) (int
 }
 
 func (f *fakeEngine) IsComplete(_ context.Context, code string) (interp.Completeness, error) {
-	return interp.IsComplete(code), nil
+	return assist.IsComplete(code), nil
 }
 func (f *fakeEngine) Interrupt() error              { return nil }
 func (f *fakeEngine) Restart(context.Context) error { return nil }

@@ -177,7 +177,7 @@ func (p *process) supervise(messages *os.File) {
 		p.reason = explain(err, last, p.limit)
 	}
 	p.mu.Unlock()
-	p.debugEvent(interp.DebugEvent{Kind: "terminated"})
+	p.debugEvent(interp.DebugEvent{Kind: interp.DebugTerminated})
 	close(p.done)
 }
 

@@ -47,7 +47,7 @@ type request struct {
 type hello struct {
 	Nonce       []byte
 	MemoryLimit int64
-	Options     []byte // interp.Options as JSON
+	Options     []byte // session.Options as JSON
 }
 
 // kind names what a message of the child is.
@@ -99,7 +99,14 @@ type wireResult struct {
 	Value    wireBundle
 	Err      *interp.Error
 	Duration time.Duration
-	Payloads []byte // JSON
+	Payloads []wirePayload
+}
+
+type wirePayload struct {
+	Kind    interp.PayloadKind
+	Page    wireBundle
+	Text    string
+	Replace bool
 }
 
 type wireEvent struct {
@@ -193,14 +200,17 @@ func (w wireEvent) unpack() display.Event {
 
 func packResult(r interp.Result) wireResult {
 	w := wireResult{HasValue: r.Value != nil, Value: packBundle(r.Value), Err: r.Err, Duration: r.Duration}
-	if len(r.Payloads) > 0 {
-		w.Payloads = packJSON(r.Payloads)
+	for _, p := range r.Payloads {
+		w.Payloads = append(w.Payloads, wirePayload{p.Kind, packBundle(p.Page), p.Text, p.Replace})
 	}
 	return w
 }
 
 func (w wireResult) unpack() interp.Result {
-	r := interp.Result{Err: w.Err, Duration: w.Duration, Payloads: unpackJSON[[]map[string]any](w.Payloads)}
+	r := interp.Result{Err: w.Err, Duration: w.Duration}
+	for _, p := range w.Payloads {
+		r.Payloads = append(r.Payloads, interp.Payload{Kind: p.Kind, Page: p.Page.unpack(), Text: p.Text, Replace: p.Replace})
+	}
 	if w.HasValue {
 		r.Value = w.Value.unpack()
 	}

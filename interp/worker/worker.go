@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"trafficgpt/interp"
+	"trafficgpt/interp/assist"
+	"trafficgpt/interp/session"
 )
 
 // ChildCommand is the first argument of a child process; the program that has
@@ -45,7 +47,7 @@ type Options struct {
 	// child is killed: nobody is left who could say so. 0 means 10 s.
 	Patience time.Duration
 	// Session is how the child's session is set up.
-	Session interp.Options
+	Session session.Options
 }
 
 func (o *Options) command() (string, []string) {
@@ -401,7 +403,7 @@ func (w *Worker) ask(ctx context.Context, r *request) (*message, error) {
 
 // IsComplete needs no variables and is answered here.
 func (w *Worker) IsComplete(_ context.Context, code string) (interp.Completeness, error) {
-	return interp.IsComplete(code), nil
+	return assist.IsComplete(code), nil
 }
 
 // Pid is the child's process id, 0 while there is none.

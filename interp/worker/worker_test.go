@@ -22,7 +22,7 @@ func TestEvalKeepsStateAndPassesResults(t *testing.T) {
 	if r.Err != nil || r.Value[display.Text] != "42" || r.Duration <= 0 {
 		t.Errorf("get: %+v", r)
 	}
-	if got := fmt.Sprint(r.Payloads); got != "[map[n:12345678901234567 source:page]]" {
+	if got := fmt.Sprint(r.Payloads); got != "[{page map[application/json:12345678901234567 text/plain:p]  false} {set_next_input map[] next true}]" {
 		t.Errorf("payloads: %s", got)
 	}
 	r, rec := eval(w, "png")
@@ -350,7 +350,11 @@ func TestRestartIsFastAndLeavesNothing(t *testing.T) {
 		}
 		best = min(best, time.Since(begin))
 	}
-	if best > 100*time.Millisecond {
+	limit := 100 * time.Millisecond
+	if raced {
+		limit *= 4 // all code is slower then
+	}
+	if best > limit {
 		t.Errorf("a restart took %v", best)
 	}
 	if w.Pid() == pid {

@@ -120,9 +120,9 @@ func (e *Engine) command(ctx context.Context, stop chan struct{}, sink interp.Si
 	case "set", "get":
 		return e.name(verb, rest)
 	case "page":
-		res.Payloads = append(res.Payloads, map[string]any{"source": "page", "data": display.Bundle{display.Text: rest}, "start": 0})
+		res.Payloads = append(res.Payloads, interp.Payload{Kind: interp.PayloadPage, Page: display.Bundle{display.Text: rest}})
 	case "next":
-		res.Payloads = append(res.Payloads, map[string]any{"source": "set_next_input", "text": rest, "replace": false})
+		res.Payloads = append(res.Payloads, interp.Payload{Kind: interp.PayloadNextInput, Text: rest})
 	case "comm":
 		e.mu.Lock()
 		e.owner[id] = sink
@@ -208,9 +208,9 @@ func (e *Engine) Inspect(_ context.Context, code string, pos int, detail int) (i
 // IsComplete finds a cell that ends in a backslash incomplete.
 func (e *Engine) IsComplete(_ context.Context, code string) (interp.Completeness, error) {
 	if strings.HasSuffix(code, `\`) {
-		return interp.Completeness{Status: "incomplete", Indent: "  "}, nil
+		return interp.Completeness{Status: interp.Incomplete, Indent: "  "}, nil
 	}
-	return interp.Completeness{Status: "complete"}, nil
+	return interp.Completeness{Status: interp.Complete}, nil
 }
 
 // Interrupt ends a sleep.

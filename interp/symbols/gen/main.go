@@ -90,7 +90,7 @@ type pkg struct {
 func main() {
 	out := flag.String("o", filepath.Join("interp", "symbols"), "directory to write to")
 	skip := flag.Bool("skip-broken", false, "leave out packages that do not build, with a note, instead of failing")
-	own := flag.String("own", "./lib/... ./tokenizer/... ./model/...", "the module's own packages, as patterns")
+	own := flag.String("own", "./display/... ./lib/... ./tokenizer/... ./model/...", "the module's own packages, as patterns")
 	check := flag.Bool("check", false, "write nothing; fail if anything would change")
 	flag.Parse()
 	put := write
@@ -233,7 +233,7 @@ func (ld *loader) load(p *pkg) error {
 // exports packs the types of the packages. Written anew rather than copied,
 // since what the compiler wrote holds the bodies of inlined functions too; and
 // without positions, which no cell is shown and which would change the file
-// with every line that moves in lib/ or model/.
+// with every line that moves in a library.
 func (ld *loader) exports(pkgs []*pkg) ([]byte, error) {
 	files := make(map[string][]byte)
 	for _, p := range pkgs {
