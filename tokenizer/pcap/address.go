@@ -20,9 +20,9 @@ type LinkAddress struct {
 }
 
 // LinkAddresses lists in increasing order what in the link header tells of the
-// hosts, for the link types that Network takes off. What says which header
-// follows, and how long it is, is never part of it: without those bytes the
-// packet could not be read any more.
+// hosts, for the link types that Network takes off, whether or not it can take
+// this one. What says which header follows, and how long it is, is never part of
+// it: without those bytes the packet could not be read any more.
 func LinkAddresses(link LinkType, data []byte) []LinkAddress {
 	var list []LinkAddress
 	add := func(role AddressRole, from, to int) {
