@@ -1,12 +1,30 @@
-// Package display is the only way out for rich output: MIME bundles, display
-// ids, progress and the context of the running cell.
+// Package display is the only way out for rich output: MIME bundles, tables,
+// display ids, progress and the context of the running cell.
+//
+// The last line of a cell shows itself; more is shown by a call:
+//
+//	t := display.NewTable("protocol", "flows")
+//	t.Row("dns", 12032)
+//	display.Show(t)
 //
 // A value shows itself by a method MIME() Bundle. The engine opens a cell with
-// Enter; whatever the cell calls may emit events with Show, New or Progress
-// and learn through Context when the user interrupts. Outside a cell (a plain
-// Go program, a test) what is displayed goes to standard output as text, in its
-// last state if it is updated in place, and other events are dropped, so library
-// code never asks where it runs.
+// [Enter]; whatever the cell calls may emit events with [Show], [New] or
+// [Progress] and learn through [Context] when the user interrupts. Outside a cell
+// (a plain Go program, a test) what is displayed goes to standard output as text,
+// in its last state if it is updated in place, and other events are dropped, so
+// library code never asks where it runs.
+//
+// Words:
+//
+//   - bundle: one value in all its forms, by MIME type; the front end takes the
+//     richest that it knows;
+//   - event: one piece of output on its way to the front end; a sink takes those of
+//     one cell;
+//   - owner: the cell that started a goroutine, be it long over; what the goroutine
+//     shows goes there;
+//   - held back: an update that came too soon after the last and waits for its turn;
+//     of several only the last goes out;
+//   - comm: a two-way channel to the front end, what widgets are made of.
 package display
 
 import (
@@ -80,7 +98,8 @@ type flusher interface{ flush() }
 
 // Enter makes ctx and sink those of the running cell and returns the function
 // that delivers updates still held back and restores what was there before.
-// Only the engine calls it. A sink that also has the method
+// Only the engine calls it, and a command line that has none, with a nil sink:
+// what is shown is then printed as text. A sink that also has the method
 //
 //	Input(ctx context.Context, prompt string, password bool) (string, error)
 //

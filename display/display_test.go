@@ -52,7 +52,7 @@ func TestUpdatesAreThrottledAndTheLastArrives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}
 		leave := Enter(t.Context(), r)
-		h := NewID("loss", "0")
+		h := New("0", HandleOptions{ID: "loss"})
 		for i := range 1000 {
 			h.Update(i)
 			time.Sleep(time.Millisecond)
@@ -113,7 +113,7 @@ func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}
 		defer Enter(t.Context(), r)()
-		b := Progress("training", 200).Unit("steps")
+		b := Progress("training", 200, ProgressOptions{Unit: "steps"})
 		for range 100 {
 			time.Sleep(50 * time.Millisecond)
 			b.Add(1)

@@ -24,22 +24,19 @@ type Bar struct {
 	outside  bool
 }
 
+// ProgressOptions say more of a progress bar.
+type ProgressOptions struct {
+	Unit string // what is counted, for the count and the rate: "steps"; default no word
+}
+
 // Progress shows a bar that Set and Add move on, with its rate and the time
 // left; total 0 means that the end is not known. Outside a cell only the last
-// state is printed.
-func Progress(title string, total int) *Bar {
-	b := &Bar{title: title, total: total, started: time.Now(), outside: current() == nil}
+// state is printed. The options may be left out.
+func Progress(title string, total int, options ...ProgressOptions) *Bar {
+	b := &Bar{title: title, unit: option(options).Unit, total: total, started: time.Now(), outside: current() == nil}
 	if !b.outside {
 		b.handle = New(b.bundle())
 	}
-	return b
-}
-
-// Unit names what is counted, for the rate: "steps".
-func (b *Bar) Unit(unit string) *Bar {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.unit = unit
 	return b
 }
 

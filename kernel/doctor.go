@@ -18,41 +18,25 @@ import (
 	"trafficgpt/kernel/wire"
 )
 
-const doctorHelp = `trafficgpt doctor: what Jupyter sees of the kernel, and whether it works
-
-usage: trafficgpt doctor
-
-Looks for Jupyter and for installed kernelspecs, starts the kernel as Jupyter
-would and runs a cell in it. The exit code is 1 when something is broken;
-a Jupyter that is not installed is only noted.
-
-example: trafficgpt doctor
-`
-
 // doctorPatience is how long the started kernel may take for each answer.
 const doctorPatience = 20 * time.Second
 
-// DoctorCommand is "trafficgpt doctor". It returns the exit code.
-func DoctorCommand(args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 {
-		if slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
-			fmt.Fprint(stdout, doctorHelp)
-			return 0
-		}
-		fmt.Fprintf(stderr, "trafficgpt doctor: unexpected argument %q (trafficgpt doctor --help explains)\n", args[0])
-		return 2
-	}
-	d := &doctor{out: stdout}
+// Doctor looks for Jupyter and for installed kernelspecs, starts the kernel as
+// Jupyter would and runs a cell in it. It writes a line to out for whatever it
+// finds and returns how many checks failed; a Jupyter that is not installed is
+// only noted.
+func Doctor(out io.Writer) (failed int) {
+	d := &doctor{out: out}
 	d.program()
 	d.jupyter()
 	d.specs()
 	d.start()
 	if d.bad > 0 {
-		fmt.Fprintf(stdout, "\n%d of the checks failed\n", d.bad)
-		return 1
+		fmt.Fprintf(out, "\n%d of the checks failed\n", d.bad)
+	} else {
+		fmt.Fprintln(out, "\nall is well")
 	}
-	fmt.Fprintln(stdout, "\nall is well")
-	return 0
+	return d.bad
 }
 
 type doctor struct {
@@ -116,7 +100,7 @@ func (d *doctor) specs() {
 		for _, entry := range entries {
 			path := filepath.Join(dir, entry.Name())
 			spec, err := readSpec(path)
-			if err != nil || spec.Metadata.Implementation != specName || strings.HasPrefix(entry.Name(), ".") {
+			if err != nil || spec.Metadata.Implementation != SpecName || strings.HasPrefix(entry.Name(), ".") {
 				continue
 			}
 			found++

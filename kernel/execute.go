@@ -6,16 +6,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"trafficgpt/display"
 	"trafficgpt/interp"
 )
-
-// abortGrace is how long a failed cell's reply is held back so that requests
-// sent together with it have arrived and are turned down with it. A client
-// that answers to the reply is not affected.
-const abortGrace = 25 * time.Millisecond
 
 type executeRequest struct {
 	Code            string            `json:"code"`
@@ -66,8 +60,7 @@ func (s *server) execute(r *request) any {
 		maps.Copy(reply, failure)
 		reply["status"] = "error"
 		if orTrue(req.StopOnError) {
-			time.Sleep(abortGrace)
-			r.aborts = r.lane.takeExecutes()
+			r.aborts = r.lane.fail(r)
 		}
 		return reply
 	}
@@ -107,7 +100,7 @@ func (s *server) evaluate(ctx context.Context, r *request, number int, expressio
 	return results
 }
 
-// turnDown answers a request that waited behind a failed cell. The status
+// turnDown answers a request that was sent before a failed cell was known. The status
 // "aborted" is deprecated, so it is an error; without a count, because front
 // ends write that beside the cell as if it had run.
 func (s *server) turnDown(r *request) {

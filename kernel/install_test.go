@@ -11,24 +11,22 @@ import (
 	"testing"
 )
 
-func withSpec(t *testing.T) {
+func template(t *testing.T) []byte {
 	t.Helper()
 	raw, err := os.ReadFile("../kernel.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	Spec = raw
-	t.Cleanup(func() { Spec = nil })
+	return raw
 }
 
 func TestInstallAndUninstall(t *testing.T) {
-	withSpec(t)
 	prefix := t.TempDir()
 	dir := filepath.Join(prefix, "share", "jupyter", "kernels", "tg-1")
-	var out, errs bytes.Buffer
+	where := InstallOptions{Spec: template(t), Prefix: prefix, Name: "tg-1"}
 	for range 2 { // the second replaces the first
-		if code := InstallCommand([]string{"--prefix", prefix, "--name", "tg-1"}, &out, &errs); code != 0 {
-			t.Fatalf("exit code %d: %s", code, errs.String())
+		if got, err := Install(where); err != nil || got != dir {
+			t.Fatalf("%s, %v", got, err)
 		}
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "kernel.json"))
@@ -53,15 +51,15 @@ func TestInstallAndUninstall(t *testing.T) {
 		t.Errorf("kernelspec %s", raw)
 	}
 	checkLogos(t, dir)
-	if code := UninstallCommand([]string{"--prefix", prefix, "--name", "tg-1"}, &out, &errs); code != 0 {
-		t.Fatalf("exit code %d: %s", code, errs.String())
+	if got, err := Uninstall(where); err != nil || got != dir {
+		t.Fatalf("%s, %v", got, err)
 	}
 	left, err := os.ReadDir(filepath.Dir(dir))
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-	if code := UninstallCommand([]string{"--prefix", prefix, "--name", "tg-1"}, &out, &errs); code != 1 {
-		t.Errorf("uninstalling twice: exit code %d", code)
+	if _, err := Uninstall(where); err == nil || !strings.Contains(err.Error(), "no kernel is installed in "+dir) {
+		t.Errorf("uninstalling twice: %v", err)
 	}
 }
 
@@ -106,37 +104,27 @@ func TestUninstallLeavesOthersAlone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "kernel.json"), []byte(`{"argv":["python"],"language":"python"}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	var out, errs bytes.Buffer
-	if code := UninstallCommand([]string{"--prefix", prefix, "--name", "python3"}, &out, &errs); code != 1 || !strings.Contains(errs.String(), "not trafficgpt's") {
-		t.Errorf("exit code %d: %s", code, errs.String())
+	if _, err := Uninstall(InstallOptions{Prefix: prefix, Name: "python3"}); err == nil || !strings.Contains(err.Error(), "not trafficgpt's") {
+		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "kernel.json")); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestCommandUsage(t *testing.T) {
-	type command func([]string, *bytes.Buffer, *bytes.Buffer) int
-	commands := map[string]command{
-		"install":   func(a []string, o, e *bytes.Buffer) int { return InstallCommand(a, o, e) },
-		"uninstall": func(a []string, o, e *bytes.Buffer) int { return UninstallCommand(a, o, e) },
-		"doctor":    func(a []string, o, e *bytes.Buffer) int { return DoctorCommand(a, o, e) },
-	}
-	for name, run := range commands {
-		var out, errs bytes.Buffer
-		if code := run([]string{"--help"}, &out, &errs); code != 0 || !strings.Contains(out.String(), "example: trafficgpt "+name) {
-			t.Errorf("%s --help: exit code %d, %q", name, code, out.String())
+func TestInstallRefuses(t *testing.T) {
+	for says, o := range map[string]InstallOptions{
+		"Name is \"a b\"":      {Spec: template(t), Name: "a b"},
+		"without a kernelspec": {},
+		"has no argv":          {Spec: []byte("{}")},
+		"template: ":           {Spec: []byte("no JSON")},
+	} {
+		o.Prefix = t.TempDir()
+		if _, err := Install(o); err == nil || !strings.Contains(err.Error(), says) || strings.Count(err.Error(), "failed") > 1 {
+			t.Errorf("%v, want %q", err, says)
 		}
-		bad := [][]string{{"--nonsense"}, {"word"}}
-		if name != "doctor" {
-			bad = append(bad, []string{"--user", "--prefix", "/x"}, []string{"--name", "a b"})
-		}
-		for _, args := range bad {
-			out.Reset()
-			errs.Reset()
-			if code := run(args, &out, &errs); code != 2 || strings.Count(errs.String(), "\n") != 1 || out.Len() > 0 {
-				t.Errorf("%s %q: exit code %d, stderr %q", name, args, code, errs.String())
-			}
+		if left, _ := filepath.Glob(filepath.Join(o.Prefix, "share", "jupyter", "kernels", ".*")); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
 		}
 	}
 }

@@ -11,6 +11,20 @@
 //     repeated is dropped and logged.
 //   - Output is neither lost nor reordered, and belongs to the cell that
 //     started it, however late it comes.
+//
+// The words of this package:
+//
+//   - request: a message that is to be answered; it knows its connection, its
+//     lane and when it arrived;
+//   - lane: requests that are answered one after the other. The main one runs
+//     cells; beside is for what need not wait for a cell that runs, and is
+//     moved there after a moment; controls and debugs have their own, so that
+//     an interrupt waits for nothing; each subshell (JEP 91) has one;
+//   - engine's turn: whoever holds it runs a cell; it is one for all lanes;
+//   - sink: where a cell prints and shows, also after its end;
+//   - origin: the cell that made a comm, to which the comm's outputs belong;
+//   - failure: a failed cell, behind which a client's cells are turned down
+//     that were sent before its error was shown.
 package kernel
 
 import (
@@ -40,9 +54,9 @@ type Options struct {
 	Log io.Writer
 	// HistoryFile overrides where history is kept; "none" keeps it in memory.
 	HistoryFile string
-	// Signals makes Run the owner of the process's interrupt and terminate
-	// signals: the first interrupts the running cell, the second ends Run.
-	Signals bool
+	// Catch, where it is set, has f called for every interrupt of the process
+	// until release: it interrupts the running cell.
+	Catch func(f func()) (release func())
 	// Parent is watched, and Run ends when it is gone; 0 watches the process
 	// that JPY_PARENT_PID names, -1 nobody.
 	Parent int

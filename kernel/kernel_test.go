@@ -10,6 +10,7 @@ import (
 	"trafficgpt/kernel"
 	"trafficgpt/kernel/client"
 	"trafficgpt/kernel/kerneltest"
+	"trafficgpt/kernel/wire"
 )
 
 const patience = kerneltest.Patience
@@ -148,6 +149,54 @@ func TestStopOnErrorTurnsDownWhatWaits(t *testing.T) {
 	e, err := c.Finish(good, c.Shell, patience)
 	if err != nil || e.Stream("stdout") != "yes\n" {
 		t.Errorf("after a failure without stop_on_error: %q, %v", e.Stream("stdout"), err)
+	}
+}
+
+// TestStopOnErrorGoesByDates sends cells that come after the reply of a failed
+// one, with dates around it, and as several clients.
+func TestStopOnErrorGoesByDates(t *testing.T) {
+	k, c := start(t)
+	other := k.Dial()
+	const form = "2006-01-02T15:04:05.000Z"
+	clock := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC) // the client's, far behind
+	send := func(c *client.Client, code, date string, stop bool) map[string]any {
+		m, err := c.Message("execute_request", "", client.ExecuteRequest{Code: code, StoreHistory: true, StopOnError: stop}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Header.Date = date
+		if m.RawHeader, err = wire.EncodeJSON(m.Header); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.SendShell(c.Encode(m)); err != nil {
+			t.Fatal(err)
+		}
+		e, err := c.Finish(m.Header.MsgID, c.Shell, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return client.Content(e.Reply)
+	}
+	for _, step := range []struct {
+		name, code, date string
+		by               *client.Client
+		stop             bool
+		want             any // ename of the reply, nil for none
+	}{
+		{"fails", "fail now", clock.Format(form), c, true, "Error"},
+		{"sent together", "print x", clock.Add(2 * time.Millisecond).Format(form), c, true, "Aborted"},
+		{"by another client", "print x", clock.Add(2 * time.Millisecond).Format(form), other, true, nil},
+		{"sent together too", "print x", clock.Add(3 * time.Millisecond).Format(form), c, true, "Aborted"},
+		{"run again", "print x", clock.Add(time.Minute).Format(form), c, true, nil},
+		{"after one that ran", "print x", clock.Add(4 * time.Millisecond).Format(form), c, true, nil},
+		{"fails, and says to go on", "fail now", clock.Format(form), c, false, "Error"},
+		{"sent together with it", "print x", clock.Add(2 * time.Millisecond).Format(form), c, true, nil},
+		{"fails without a date", "fail now", "", c, true, "Error"},
+		{"after that", "print x", "", c, true, nil},
+	} {
+		if got := send(step.by, step.code, step.date, step.stop)["ename"]; got != step.want {
+			t.Errorf("%s: %v, want %v", step.name, got, step.want)
+		}
 	}
 }
 

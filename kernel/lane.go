@@ -19,6 +19,8 @@ type lane struct {
 	busy *request
 	over bool
 	done chan struct{}
+
+	failures map[string]failure // of cells, by the client's session
 }
 
 func newLane(s *server) *lane {
@@ -74,27 +76,15 @@ func (l *lane) run() {
 		l.todo = l.todo[1:]
 		l.busy = r
 		l.mu.Unlock()
-		l.s.handle(r)
+		if l.tooLate(r) {
+			l.s.turnDown(r)
+		} else {
+			l.s.handle(r)
+		}
 		l.mu.Lock()
 		l.busy = nil
 		l.mu.Unlock()
 	}
-}
-
-// takeExecutes removes the execute requests that wait.
-func (l *lane) takeExecutes() []*request {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var taken, kept []*request
-	for _, r := range l.todo {
-		if r.msg.Header.MsgType == "execute_request" {
-			taken = append(taken, r)
-		} else {
-			kept = append(kept, r)
-		}
-	}
-	l.todo = kept
-	return taken
 }
 
 // close drops what waits and ends the lane after the request it is at.

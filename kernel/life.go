@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -14,30 +13,13 @@ import (
 const parentPoll = time.Second
 
 // watch starts what ends or interrupts the kernel from outside the protocol:
-// signals and the death of the parent.
+// interrupts of the process and the death of the parent.
 func (s *server) watch(opts Options) (stop func()) {
-	done := make(chan struct{})
-	signals := make(chan os.Signal, 4)
-	if opts.Signals {
-		// Main may have made an interrupt end the program; here it is the
-		// cell's.
-		signal.Reset(os.Interrupt, syscall.SIGTERM)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	release := func() {}
+	if opts.Catch != nil {
+		release = opts.Catch(s.interrupt)
 	}
-	go func() {
-		for {
-			select {
-			case <-done:
-				return
-			case sig := <-signals:
-				if sig == os.Interrupt {
-					s.interrupt()
-				} else {
-					s.shutdown()
-				}
-			}
-		}
-	}()
+	done := make(chan struct{})
 	parent := opts.Parent
 	if parent == 0 {
 		// Jupyter tells its kernels who started them; nobody else does, and
@@ -48,7 +30,7 @@ func (s *server) watch(opts Options) (stop func()) {
 		go s.watchParent(parent, done)
 	}
 	return func() {
-		signal.Stop(signals)
+		release()
 		close(done)
 	}
 }

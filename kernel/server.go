@@ -146,6 +146,7 @@ type request struct {
 	conn     *wire.Conn
 	lane     *lane
 	subshell string
+	arrived  time.Time
 	aborts   []*request // what waits behind a failed cell, to be turned down after it
 }
 
@@ -175,7 +176,7 @@ func (s *server) receiveShell(c *wire.Conn, frames [][]byte) {
 		s.log.Warn("message on shell dropped", "error", err)
 		return
 	}
-	r := &request{msg: msg, socket: s.shell, conn: c, subshell: msg.Header.SubshellID}
+	r := &request{msg: msg, socket: s.shell, conn: c, subshell: msg.Header.SubshellID, arrived: time.Now()}
 	if r.subshell == "" {
 		s.main.push(r)
 		return
@@ -191,7 +192,7 @@ func (s *server) receiveControl(c *wire.Conn, frames [][]byte) {
 		s.log.Warn("message on control dropped", "error", err)
 		return
 	}
-	r := &request{msg: msg, socket: s.control, conn: c}
+	r := &request{msg: msg, socket: s.control, conn: c, arrived: time.Now()}
 	if msg.Header.MsgType == "debug_request" {
 		s.debugs.push(r) // an interrupt must not wait for it
 		return

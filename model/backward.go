@@ -16,7 +16,7 @@ func (p *pass) inputGrad(dx, dy []float32, w *tensor) {
 // dropped returns dy as it is without dropout, else a copy with dropout
 // applied: the gradient of what went into emit.
 func (p *pass) dropped(dy []float32, site uint64) []float32 {
-	if p.drop.p == 0 {
+	if p.drop.rate == 0 {
 		return dy
 	}
 	dy = p.clone(dy)
@@ -36,18 +36,18 @@ func (p *pass) attentionBack(layer int, x []float32, s *attnSaved, dy, dx []floa
 	p.poll()
 	mark := p.arena.Mark()
 	defer p.arena.Release(mark)
-	c, l := p.m.cfg, &p.m.p.layers[layer]
+	c, l := p.m.cfg, &p.m.params.layers[layer]
 	dy = p.dropped(dy, site(layer, siteProjection))
 	do := p.arena.Alloc(p.n * c.inner())
 	p.addGrads(dy, s.o, &l.proj, &l.projBias)
 	p.inputGrad(do, dy, &l.proj)
-	dp := p.arena.Alloc(p.n * c.projected())
-	p.gateBack(s, do, dp)
-	headBackLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s, y: do, dx: dp})
-	p.mapRowsBack(s.p, dp)
+	dqkv := p.arena.Alloc(p.n * c.projected())
+	p.gateBack(s, do, dqkv)
+	headBackLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s, y: do, dx: dqkv})
+	p.mapRowsBack(s.qkv, dqkv)
 	dh := p.arena.Alloc(p.n * c.Width)
-	p.addGrads(dp, s.h, &l.qkv, &l.qkvBias)
-	p.inputGrad(dh, dp, &l.qkv)
+	p.addGrads(dqkv, s.h, &l.qkv, &l.qkvBias)
+	p.inputGrad(dh, dqkv, &l.qkv)
 	p.unshift(dh)
 	f32.LayerNormGrad(dh, l.norm1Gain.g, l.norm1Bias.g, dh, x, l.norm1Gain.w, s.mean, s.rstd, p.n, c.Width)
 	f32.Add(dx, dx, dh)
@@ -60,18 +60,18 @@ var headBackLoop = f32.NewLoop(func(a *rowsOf, lo, hi, worker int) {
 })
 
 // headBack is the gradient of head.
-func (p *pass) headBack(layer int, it item, s *attnSaved, do, dp, scratch []float32) {
+func (p *pass) headBack(layer int, it item, s *attnSaved, do, dqkv, scratch []float32) {
 	c, d := p.m.cfg, p.m.cfg.HeadDim
 	ld, inner := c.projected(), c.inner()
 	if it.segment < 0 {
-		p.rwkvBack(layer, it.head, s, do, dp, scratch)
+		p.rwkvBack(layer, it.head, s, do, dqkv, scratch)
 		return
 	}
 	g := p.b.Segments[it.segment]
 	n := g.End - g.Start
 	at := g.Start*ld + it.head*d
-	q, k, v := s.p[at:], s.p[at+inner:], s.p[at+2*inner:]
-	dq, dk, dv := dp[at:], dp[at+inner:], dp[at+2*inner:]
+	q, k, v := s.qkv[at:], s.qkv[at+inner:], s.qkv[at+2*inner:]
+	dq, dk, dv := dqkv[at:], dqkv[at+inner:], dqkv[at+2*inner:]
 	dout := do[g.Start*inner+it.head*d:]
 	row := s.row[it.head*p.n+g.Start:][:n]
 	switch c.kind(it.head) {
@@ -85,15 +85,15 @@ func (p *pass) headBack(layer int, it item, s *attnSaved, do, dp, scratch []floa
 	}
 }
 
-func (p *pass) rwkvBack(layer, head int, s *attnSaved, do, dp, scratch []float32) {
-	c, d, l := p.m.cfg, p.m.cfg.HeadDim, &p.m.p.layers[layer]
+func (p *pass) rwkvBack(layer, head int, s *attnSaved, do, dqkv, scratch []float32) {
+	c, d, l := p.m.cfg, p.m.cfg.HeadDim, &p.m.params.layers[layer]
 	ld, inner := c.projected(), c.inner()
 	r := p.rwkvHead(layer, head, scratch)
 	scratch = scratch[2*d:]
 	at := (head - c.firstRWKV()) * d
 	decay, ddecay, dbonus := l.rwkvDecay.w[at:][:d], l.rwkvDecay.g[at:][:d], l.rwkvBonus.g[at:][:d]
 	for i, g := range p.b.Segments {
-		q, dq := s.p[g.Start*ld+head*d:], dp[g.Start*ld+head*d:]
+		q, dq := s.qkv[g.Start*ld+head*d:], dqkv[g.Start*ld+head*d:]
 		r.backward(g.End-g.Start, q, q[inner:], q[2*inner:], ld, do[g.Start*inner+head*d:], inner,
 			s.states[head][p.rwkvFirst[i]*r.stateSize():], nil, dq, dq[inner:], dq[2*inner:], ddecay, dbonus, decay, scratch)
 	}
@@ -131,7 +131,7 @@ func (p *pass) feedForwardBack(layer int, x []float32, s *ffSaved, dy, dx []floa
 	p.poll()
 	mark := p.arena.Mark()
 	defer p.arena.Release(mark)
-	c, l := p.m.cfg, &p.m.p.layers[layer]
+	c, l := p.m.cfg, &p.m.params.layers[layer]
 	dy = p.dropped(dy, site(layer, siteFeedForward))
 	act, dact := p.arena.Alloc(p.n*c.FeedForward), p.arena.Alloc(p.n*c.FeedForward)
 	p.inputGrad(dact, dy, &l.fc2)
@@ -222,8 +222,8 @@ func (p *pass) rebuild(i int, x1, x2, dx1, dx2 []float32, s *layerSaved) {
 
 // embedBack adds the gradients of the embeddings.
 func (p *pass) embedBack(dx []float32) {
-	q, c := p.m.p, p.m.cfg
-	f32.ScatterAddRows(q.embed.g, dx, c.Width, p.b.Tokens)
+	params, c := p.m.params, p.m.cfg
+	f32.ScatterAddRows(params.embed.g, dx, c.Width, p.b.Tokens)
 	for i := range p.told {
 		row := dx[i*c.Width:][:c.Width]
 		p.m.vectors(&p.told[i], func(t *tensor, at int) {
@@ -238,10 +238,10 @@ func (p *pass) embedBack(dx []float32) {
 		for i := s.Start; i < s.End; i++ {
 			position := s.Position + i - s.Start
 			row, col := position/c.AxialCols, position%c.AxialCols
-			g := q.colPos.g[col*c.Width:][:c.Width]
+			g := params.colPos.g[col*c.Width:][:c.Width]
 			f32.Add(g, g, dx[i*c.Width:][:c.Width])
 			if c.AxialRows > 1 {
-				g := q.rowPos.g[row%c.AxialRows*c.Width:][:c.Width]
+				g := params.rowPos.g[row%c.AxialRows*c.Width:][:c.Width]
 				f32.Add(g, g, dx[i*c.Width:][:c.Width])
 			}
 		}

@@ -1,6 +1,9 @@
 package model
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Ignore is a target that counts nothing.
 const Ignore = -1
@@ -74,28 +77,28 @@ func (b *Batch) Counted() int {
 // check reports the first thing that does not fit the model.
 func (b *Batch) check(c Config) error {
 	if len(b.Tokens) == 0 {
-		return fmt.Errorf("failed to read batch: it has no tokens")
+		return errors.New("it has no tokens")
 	}
 	if len(b.Targets) != len(b.Tokens) {
-		return fmt.Errorf("failed to read batch: %d tokens but %d targets", len(b.Tokens), len(b.Targets))
+		return fmt.Errorf("it has %d tokens but %d targets", len(b.Tokens), len(b.Targets))
 	}
 	for i, t := range b.Tokens {
 		if int(t) >= c.Vocabulary {
-			return fmt.Errorf("failed to read batch: token %d at row %d is outside the vocabulary of %d", t, i, c.Vocabulary)
+			return fmt.Errorf("token %d at row %d is outside the vocabulary of %d", t, i, c.Vocabulary)
 		}
 		if x := b.Targets[i]; x != Ignore && (x < 0 || x >= c.Vocabulary) {
-			return fmt.Errorf("failed to read batch: target %d at row %d is outside the vocabulary of %d", x, i, c.Vocabulary)
+			return fmt.Errorf("target %d at row %d is outside the vocabulary of %d", x, i, c.Vocabulary)
 		}
 	}
 	at := 0
 	for i, s := range b.Segments {
 		if s.Start != at || s.End <= s.Start || s.Position < 0 {
-			return fmt.Errorf("failed to read batch: segment %d is rows %d to %d at position %d, after row %d", i, s.Start, s.End, s.Position, at)
+			return fmt.Errorf("segment %d is rows %d to %d at position %d, after row %d", i, s.Start, s.End, s.Position, at)
 		}
 		at = s.End
 	}
 	if at != len(b.Tokens) {
-		return fmt.Errorf("failed to read batch: segments end at row %d of %d", at, len(b.Tokens))
+		return fmt.Errorf("its segments end at row %d of %d", at, len(b.Tokens))
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func BenchmarkTrainStep(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			tr := NewTrainer(m, DefaultAdamW(), 1)
+			tr := NewTrainer(m, TrainerOptions{Seed: 1})
 			batch := randomBatch(n, 1)
 			c.Context = n
 			measure(b, n, 3*c.FlopsPerToken()*float64(n), func() {
@@ -84,13 +84,13 @@ func BenchmarkTrainStep(b *testing.B) {
 
 func BenchmarkGenerate(b *testing.B) {
 	// run reports the tokens of b.N rounds of some tokens on each lane.
-	run := func(name string, c Config, lanes, tokens int, stream func(*Model, int) *Stream, step func(s *Stream, ids []int, in []uint16) ([]float32, error)) {
+	run := func(name string, c Config, lanes, tokens int, o StreamOptions, step func(s *Stream, ids []int, in []uint16) ([]float32, error)) {
 		b.Run(name, func(b *testing.B) {
 			m, err := New(c, 1)
 			if err != nil {
 				b.Fatal(err)
 			}
-			s := stream(m, lanes)
+			s := NewStream(m, lanes, o)
 			ids, in := make([]int, lanes), make([]uint16, lanes)
 			for i := range ids {
 				ids[i] = i
@@ -114,13 +114,13 @@ func BenchmarkGenerate(b *testing.B) {
 	}
 	// One flow alone is bound by the fetching of weights, so it looks ahead; the
 	// same tokens one by one, and with weights in 16 bits, stand beside it.
-	run("small/batch1", peerConfig(4, 256, 3072), 1, 256, NewStream, ahead)
-	run("small/batch1-single", peerConfig(4, 256, 3072), 1, 64, NewStream, (*Stream).Step)
-	run("small/batch1-half", peerConfig(4, 256, 3072), 1, 64, NewStreamHalf, (*Stream).Step)
-	run("small/batch16", peerConfig(4, 256, 3072), 16, 64, NewStream, (*Stream).Step)
-	run("tiny/batch32", Tiny(), 32, 64, NewStream, (*Stream).Step)
-	run("paper/batch1", Paper3K(), 1, 16, NewStream, ahead)
-	run("paper/batch1-half", Paper3K(), 1, 4, NewStreamHalf, (*Stream).Step)
+	run("small/batch1", peerConfig(4, 256, 3072), 1, 256, StreamOptions{}, ahead)
+	run("small/batch1-single", peerConfig(4, 256, 3072), 1, 64, StreamOptions{}, (*Stream).Step)
+	run("small/batch1-half", peerConfig(4, 256, 3072), 1, 64, StreamOptions{Half: true}, (*Stream).Step)
+	run("small/batch16", peerConfig(4, 256, 3072), 16, 64, StreamOptions{}, (*Stream).Step)
+	run("tiny/batch32", Tiny(), 32, 64, StreamOptions{}, (*Stream).Step)
+	run("paper/batch1", Paper3K(), 1, 16, StreamOptions{}, ahead)
+	run("paper/batch1-half", Paper3K(), 1, 4, StreamOptions{Half: true}, (*Stream).Step)
 }
 
 func top(x []float32) int {

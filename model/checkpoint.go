@@ -57,21 +57,30 @@ func (t *Trainer) Save(path string, notes map[string]string) error {
 	return t.m.save(path, t, notes)
 }
 
-// LoadTrainer reads what Trainer.Save wrote: the next step gives the losses, bit
-// for bit, that it would have given had the run never stopped.
-func LoadTrainer(path string) (*Model, *Trainer, map[string]string, error) {
+// LoadOptions are those of a trainer that no file keeps.
+type LoadOptions struct {
+	Stop func() bool // as in TrainerOptions
+}
+
+// LoadTrainer reads what [Trainer.Save] wrote, and gives model, trainer and the
+// caller's notes: the next step gives the losses, bit for bit, that it would have
+// given had the run never stopped. The options may be left out.
+func LoadTrainer(path string, options ...LoadOptions) (*Model, *Trainer, map[string]string, error) {
 	m, t, notes, err := load(path, true)
+	if err == nil {
+		t.o.Stop = option(options).Stop
+	}
 	return m, t, notes, err
 }
 
 // slots lists what a file holds, in order.
 func (m *Model) slots(t *Trainer) []slot {
 	var out []slot
-	for _, x := range m.p.all {
+	for _, x := range m.params.all {
 		out = append(out, slot{x.name, x, x.w})
 	}
 	if t != nil {
-		for _, x := range m.p.all {
+		for _, x := range m.params.all {
 			end := x.at + len(x.w)
 			out = append(out, slot{"optimizer.m." + x.name, x, t.m1[x.at:end]}, slot{"optimizer.v." + x.name, x, t.m2[x.at:end]})
 		}
@@ -93,43 +102,16 @@ func (x *tensor) shape() []int {
 }
 
 func (m *Model) save(path string, t *Trainer, notes map[string]string) error {
-	meta := map[string]string{"format": formatName}
-	for k, v := range notes {
-		meta["note."+k] = v
-	}
-	add := func(key string, v any) error {
-		b, err := json.Marshal(v)
-		meta[key] = string(b)
-		return err
-	}
-	if err := add("config", m.cfg); err != nil {
-		return fmt.Errorf("failed to write checkpoint %s: %w", path, err)
-	}
-	if t != nil {
-		if err := add("trainer", trainerState{t.Optimizer, t.steps, t.seed}); err != nil {
-			return fmt.Errorf("failed to write checkpoint %s: %w", path, err)
-		}
-	}
 	slots := m.slots(t)
-	header := map[string]any{"__metadata__": meta}
-	var at int64
-	for _, s := range slots {
-		size := int64(4 * len(s.data))
-		header[s.name] = tensorInfo{"F32", s.tensor.shape(), [2]int64{at, at + size}}
-		at += size
-	}
-	text, err := json.Marshal(header)
+	header, err := m.header(slots, t, notes)
 	if err != nil {
 		return fmt.Errorf("failed to write checkpoint %s: %w", path, err)
 	}
-	for len(text)%8 != 0 {
-		text = append(text, ' ')
-	}
 	return atomicfile.Write(path, func(w io.Writer) error {
-		if err := binary.Write(w, binary.LittleEndian, uint64(len(text))); err != nil {
+		if err := binary.Write(w, binary.LittleEndian, uint64(len(header))); err != nil {
 			return err
 		}
-		if _, err := w.Write(text); err != nil {
+		if _, err := w.Write(header); err != nil {
 			return err
 		}
 		for _, s := range slots {
@@ -139,6 +121,37 @@ func (m *Model) save(path string, t *Trainer, notes map[string]string) error {
 		}
 		return nil
 	})
+}
+
+// header is the JSON in front of the slots' data, filled up to a multiple of 8 bytes.
+func (m *Model) header(slots []slot, t *Trainer, notes map[string]string) ([]byte, error) {
+	meta := map[string]string{"format": formatName}
+	for k, v := range notes {
+		meta["note."+k] = v
+	}
+	parts := map[string]any{"config": m.cfg}
+	if t != nil {
+		parts["trainer"] = trainerState{t.o.Optimizer, t.steps, t.o.Seed}
+	}
+	for key, v := range parts {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		meta[key] = string(b)
+	}
+	entries := map[string]any{"__metadata__": meta}
+	var at int64
+	for _, s := range slots {
+		size := int64(4 * len(s.data))
+		entries[s.name] = tensorInfo{"F32", s.tensor.shape(), [2]int64{at, at + size}}
+		at += size
+	}
+	text, err := json.Marshal(entries)
+	for len(text)%8 != 0 {
+		text = append(text, ' ')
+	}
+	return text, err
 }
 
 func writeFloats(w io.Writer, x []float32) error {
@@ -238,7 +251,7 @@ func load(path string, training bool) (*Model, *Trainer, map[string]string, erro
 		return fail(fmt.Errorf("configuration: %w", err))
 	}
 	if cfg, err = cfg.complete(); err != nil {
-		return fail(err)
+		return fail(fmt.Errorf("configuration: %w", err))
 	}
 	if _, n := layOut(cfg); n > int(h.largestEnd()/4)+16*len(h.tensors) {
 		return fail(fmt.Errorf("the configuration needs %d weights, the file holds %d values", n, h.largestEnd()/4))
@@ -253,7 +266,7 @@ func load(path string, training bool) (*Model, *Trainer, map[string]string, erro
 		if err := json.Unmarshal([]byte(h.meta["trainer"]), &s); err != nil {
 			return fail(fmt.Errorf("state of the training run: %w", err))
 		}
-		t = NewTrainer(m, s.Optimizer, s.Seed)
+		t = newTrainer(m, TrainerOptions{Optimizer: s.Optimizer, Seed: s.Seed})
 		t.steps = s.Steps
 	}
 	if err := readSlots(f, h, m.slots(t)); err != nil {

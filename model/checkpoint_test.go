@@ -15,7 +15,7 @@ func TestResume(t *testing.T) {
 	for _, c := range testConfigs() {
 		c.Dropout = 0.1
 		m := testModel(t, c)
-		tr := NewTrainer(m, DefaultAdamW(), 3)
+		tr := NewTrainer(m, TrainerOptions{Seed: 3})
 		path := filepath.Join(t.TempDir(), "run.safetensors")
 		step := func(tr *Trainer, i int) float64 {
 			info, err := tr.Step(1e-2, testBatch(c.Vocabulary, uint64(i)))
@@ -122,7 +122,7 @@ with safe_open(sys.argv[1], framework="np") as f:
 		}
 	}
 	path := filepath.Join(t.TempDir(), "m.safetensors")
-	if err := NewTrainer(testModel(t, testConfigs()[0]), DefaultAdamW(), 1).Save(path, map[string]string{"at": "here"}); err != nil {
+	if err := NewTrainer(testModel(t, testConfigs()[0]), TrainerOptions{Seed: 1}).Save(path, map[string]string{"at": "here"}); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command(python, "-c", script, path).CombinedOutput()

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -123,20 +124,17 @@ func (c Config) complete() (Config, error) {
 	if c.Positions == PositionsAxial && c.AxialCols == 0 {
 		c.AxialCols = c.Context
 	}
-	positive := []struct {
-		name        string
-		value, most int
-	}{{"Layers", c.Layers, 1 << 12}, {"Width", c.Width, 1 << 16}, {"Context", c.Context, 1 << 30}, {"HeadDim", c.HeadDim, 1 << 16},
-		{"FeedForward", c.FeedForward, 1 << 16}, {"Vocabulary", c.Vocabulary, 1 << 16}, {"Window", c.Window, 1 << 30}, {"Chunk", c.Chunk, 1 << 16},
-		{"the number of heads", c.Heads(), 1 << 10}}
-	for _, p := range positive {
-		if p.value <= 0 || p.value > p.most {
-			return c, fmt.Errorf("model configuration %q: %s must lie between 1 and %d, but is %d", c.Name, p.name, p.most, p.value)
-		}
-	}
-	for _, n := range []int{c.LocalHeads, c.LinearHeads, c.SoftmaxHeads, c.RetentionHeads, c.RWKVHeads, c.AxialRows, c.AxialCols} {
-		if n < 0 || n > 1<<20 {
-			return c, fmt.Errorf("model configuration %q: a count of heads or positions is %d", c.Name, n)
+	counts := []struct {
+		field              string
+		value, least, most int
+	}{{"Layers", c.Layers, 1, 1 << 12}, {"Width", c.Width, 1, 1 << 16}, {"Context", c.Context, 1, 1 << 30}, {"HeadDim", c.HeadDim, 1, 1 << 16},
+		{"FeedForward", c.FeedForward, 1, 1 << 16}, {"Vocabulary", c.Vocabulary, 1, math.MaxUint16}, {"Window", c.Window, 1, 1 << 30}, {"Chunk", c.Chunk, 1, 1 << 16},
+		{"LocalHeads", c.LocalHeads, 0, 1 << 10}, {"LinearHeads", c.LinearHeads, 0, 1 << 10}, {"SoftmaxHeads", c.SoftmaxHeads, 0, 1 << 10},
+		{"RetentionHeads", c.RetentionHeads, 0, 1 << 10}, {"RWKVHeads", c.RWKVHeads, 0, 1 << 10}, {"Heads()", c.Heads(), 1, 1 << 10},
+		{"AxialRows", c.AxialRows, 0, 1 << 20}, {"AxialCols", c.AxialCols, 0, 1 << 20}, {"Offsets", c.Offsets, 0, 1 << 16}, {"Copies", c.Copies, 0, maxCopies}}
+	for _, f := range counts {
+		if f.value < f.least || f.value > f.most {
+			return c, fmt.Errorf("model.Config.%s is %d: it must lie between %d and %d", f.field, f.value, f.least, f.most)
 		}
 	}
 	words := []struct {
@@ -147,24 +145,20 @@ func (c Config) complete() (Config, error) {
 		{"Memory", c.Memory, []string{KeepAll, KeepInputs, KeepNothing}}}
 	for _, w := range words {
 		if !slices.Contains(w.allowed, w.value) {
-			return c, fmt.Errorf("model configuration %q: %s is %q, not one of %q", c.Name, w.field, w.value, w.allowed)
+			return c, fmt.Errorf("model.Config.%s is %q: it must be one of %q", w.field, w.value, w.allowed)
 		}
 	}
 	switch {
-	case c.Copies < 0 || c.Copies > maxCopies || c.Offsets < 0 || c.Offsets > 1<<16:
-		return c, fmt.Errorf("model configuration %q: Copies must lie between 0 and %d and Offsets between 0 and %d, but they are %d and %d", c.Name, maxCopies, 1<<16, c.Copies, c.Offsets)
 	case c.aware() && (c.Mark < 0 || c.Mark >= c.Vocabulary):
-		return c, fmt.Errorf("model configuration %q: Mark is %d, not a token of the vocabulary", c.Name, c.Mark)
-	case c.Vocabulary > 65535:
-		return c, fmt.Errorf("model configuration %q: a token is a uint16, so the vocabulary cannot be %d", c.Name, c.Vocabulary)
+		return c, fmt.Errorf("model.Config.Mark is %d: it must be a token of the vocabulary, from 0 to %d", c.Mark, c.Vocabulary-1)
 	case c.Positions == PositionsRotary && c.HeadDim%2 != 0:
-		return c, fmt.Errorf("model configuration %q: rotary positions turn pairs of features, but HeadDim is %d", c.Name, c.HeadDim)
+		return c, fmt.Errorf("model.Config.HeadDim is %d: it must be even, as rotary positions turn pairs of features", c.HeadDim)
 	case c.Memory == KeepNothing && !c.Reversible:
-		return c, fmt.Errorf("model configuration %q: Memory %q needs Reversible", c.Name, KeepNothing)
+		return c, fmt.Errorf("model.Config.Memory is %q: that needs Reversible", KeepNothing)
 	case c.Bidirectional && c.RetentionHeads+c.RWKVHeads > 0:
-		return c, fmt.Errorf("model configuration %q: retention and RWKV heads look back only, so it cannot be Bidirectional", c.Name)
+		return c, fmt.Errorf("model.Config.Bidirectional is true: RetentionHeads and RWKVHeads, %d and %d, look back only", c.RetentionHeads, c.RWKVHeads)
 	case c.Dropout < 0 || c.Dropout >= 1 || c.Dropout != c.Dropout:
-		return c, fmt.Errorf("model configuration %q: Dropout is %g, not in [0, 1)", c.Name, c.Dropout)
+		return c, fmt.Errorf("model.Config.Dropout is %g: it must lie in [0, 1)", c.Dropout)
 	}
 	return c, nil
 }
@@ -229,4 +223,16 @@ func (c Config) FlopsPerToken() float64 {
 	heads += float64(c.SoftmaxHeads) * d * float64(c.Context)
 	heads += float64(c.RWKVHeads) * 4 * d
 	return 2 * (float64(c.Layers)*(mats+heads) + float64(c.Width*c.Vocabulary))
+}
+
+// option is the options a function was given; without any they are the zero value.
+func option[T any](given []T) (o T) {
+	switch len(given) {
+	case 0:
+	case 1:
+		o = given[0]
+	default:
+		panic(fmt.Sprintf("model: %d %T where one is enough", len(given), o))
+	}
+	return o
 }

@@ -1,11 +1,11 @@
 package model
 
-// dropout drops values with probability p and divides the rest by 1-p. Which
+// dropout drops values with probability rate and divides the rest by 1-rate. Which
 // ones is a function of seed, site and position alone, so the backward pass and
 // a recomputed forward pass see the same choice on any number of threads. The
 // zero value drops nothing.
 type dropout struct {
-	p    float32
+	rate float32
 	seed uint64
 }
 
@@ -17,12 +17,12 @@ func (d dropout) at(site uint64) dropout {
 
 // row applies dropout to x, whose first element is column col of the given row.
 func (d dropout) row(x []float32, site uint64, row, col int) {
-	if d.p == 0 {
+	if d.rate == 0 {
 		return
 	}
 	key := mix(d.seed ^ mix(site<<32+uint64(row)))
-	limit := uint64(float64(d.p) * (1 << 32))
-	keep := 1 / (1 - d.p)
+	limit := uint64(float64(d.rate) * (1 << 32))
+	keep := 1 / (1 - d.rate)
 	for i := range x {
 		if mix(key+uint64(col+i))>>32 < limit {
 			x[i] = 0

@@ -87,7 +87,7 @@ var gateLoop = eachRow(func(a *rowsOf, i int) {
 	for h := range c.RetentionHeads {
 		o := s.o[i*inner+(c.firstRetention()+h)*d:][:d]
 		at := i*c.RetentionHeads + h
-		s.rrstd[at] = gateRow(o, s.raw[at*d:][:d], s.p[i*ld+3*inner+h*d:][:d])
+		s.rrstd[at] = gateRow(o, s.raw[at*d:][:d], s.qkv[i*ld+3*inner+h*d:][:d])
 	}
 })
 
@@ -108,10 +108,10 @@ func gateRow(o, raw, gate []float32) float32 {
 }
 
 // gateBack takes the gradients of retention heads' outputs in do, replaces
-// them by those of the raw outputs, and writes the gates' into dp.
-func (p *pass) gateBack(s *attnSaved, do, dp []float32) {
+// them by those of the raw outputs, and writes the gates' into dqkv.
+func (p *pass) gateBack(s *attnSaved, do, dqkv []float32) {
 	if p.m.cfg.RetentionHeads > 0 {
-		gateBackLoop.Run(p.n, 32, rowsOf{p: p, attn: s, y: do, dx: dp})
+		gateBackLoop.Run(p.n, 32, rowsOf{p: p, attn: s, y: do, dx: dqkv})
 	}
 }
 
@@ -121,7 +121,7 @@ var gateBackLoop = eachRow(func(a *rowsOf, i int) {
 	for h := range c.RetentionHeads {
 		at := i*ld + 3*inner + h*d
 		gateRowBack(a.y[i*inner+(c.firstRetention()+h)*d:][:d], a.dx[at:][:d], s.raw[(i*c.RetentionHeads+h)*d:][:d],
-			s.p[at:][:d], s.rrstd[i*c.RetentionHeads+h])
+			s.qkv[at:][:d], s.rrstd[i*c.RetentionHeads+h])
 	}
 })
 

@@ -15,7 +15,7 @@ type pass struct {
 	scratch [][]float32 // one a worker
 	drop    dropout
 	train   bool        // keep what the backward pass needs
-	stop    func() bool // see Trainer.Stop; nil for none
+	stop    func() bool // see TrainerOptions.Stop; nil for none
 
 	items     []item // heads times segments, what runs side by side
 	told      []hint // one a row, or none
@@ -38,7 +38,7 @@ type layerSaved struct {
 type attnSaved struct {
 	mean, rstd []float32
 	h          []float32 // normalised and shifted input [n, width]
-	p          []float32 // projections after feature maps and rotation [n, projected]
+	qkv        []float32 // projections after feature maps and rotation [n, projected]
 	o          []float32 // heads' outputs [n, inner]
 	raw        []float32 // retention heads before norm and gate [n, retention heads · d]
 	rrstd      []float32 // their norms' 1/deviation [n, retention heads]
@@ -88,14 +88,21 @@ func (p *pass) prepare() {
 			need = max(need, p.m.scans[h].scratchSize())
 		}
 	}
-	for len(p.scratch) < f32.Threads() {
-		p.scratch = append(p.scratch, nil)
+	p.scratch = eachWorker(p.scratch, need, need)
+}
+
+// eachWorker gives every worker scratch of need elements; where there is less, it
+// is made anew with size.
+func eachWorker(scratch [][]float32, need, size int) [][]float32 {
+	for len(scratch) < f32.Threads() {
+		scratch = append(scratch, nil)
 	}
-	for i := range p.scratch {
-		if len(p.scratch[i]) < need {
-			p.scratch[i] = f32.Aligned(need)
+	for i := range scratch {
+		if len(scratch[i]) < need {
+			scratch[i] = f32.Aligned(size)
 		}
 	}
+	return scratch
 }
 
 // window returns the window of a local or softmax head.
@@ -110,8 +117,8 @@ func (p *pass) window(h int) window {
 
 // embed writes the embeddings of the batch's tokens to x [n, width].
 func (p *pass) embed(x []float32) {
-	q, w := p.m.p, p.m.cfg.Width
-	f32.GatherRows(x, q.embed.w, w, p.b.Tokens)
+	params, w := p.m.params, p.m.cfg.Width
+	f32.GatherRows(x, params.embed.w, w, p.b.Tokens)
 	p.told = p.m.cfg.hints(p.b, p.told)
 	hintLoop.Run(len(p.told), 64, rowsOf{p: p, x: x})
 	if p.m.cfg.Positions != PositionsAxial {
@@ -162,10 +169,10 @@ var (
 func (m *Model) addPosition(x []float32, position int) {
 	w, cols := m.cfg.Width, m.cfg.AxialCols
 	col := position % cols
-	f32.Add(x, x, m.p.colPos.w[col*w:][:w])
+	f32.Add(x, x, m.params.colPos.w[col*w:][:w])
 	if rows := m.cfg.AxialRows; rows > 1 {
 		row := position / cols % rows
-		f32.Add(x, x, m.p.rowPos.w[row*w:][:w])
+		f32.Add(x, x, m.params.rowPos.w[row*w:][:w])
 	}
 }
 
@@ -234,7 +241,7 @@ var emitLoop = f32.NewLoop(func(a *rowsOf, lo, hi, _ int) {
 
 // dropRows applies dropout to x [n, cols].
 func (p *pass) dropRows(x []float32, cols int, site uint64) {
-	if p.drop.p == 0 {
+	if p.drop.rate == 0 {
 		return
 	}
 	dropLoop.Run(p.n, 64, rowsOf{p: p, x: x, cols: cols, site: site})
@@ -257,12 +264,12 @@ func site(layer, place int) uint64 { return uint64(layer*sites+place) << 20 }
 // y nil only s is wanted.
 func (p *pass) attention(layer int, x, base, y []float32, sign float32, s *attnSaved) {
 	p.poll()
-	c, l := p.m.cfg, &p.m.p.layers[layer]
+	c, l := p.m.cfg, &p.m.params.layers[layer]
 	p.allocAttention(s)
 	f32.LayerNorm(s.h, x, l.norm1Gain.w, l.norm1Bias.w, p.n, c.Width, normEpsilon, s.mean, s.rstd)
 	p.shift(s.h)
-	p.product(s.p, s.h, &l.qkv)
-	p.mapRows(s.p, l.qkvBias.w)
+	p.product(s.qkv, s.h, &l.qkv)
+	p.mapRows(s.qkv, l.qkvBias.w)
 	headLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s})
 	p.gate(s)
 	if y != nil {
@@ -280,7 +287,7 @@ func (p *pass) allocAttention(s *attnSaved) {
 	c, n := p.m.cfg, p.n
 	s.mean, s.rstd = p.arena.Alloc(n), p.arena.Alloc(n)
 	s.h = p.arena.Alloc(n * c.Width)
-	s.p = p.arena.Alloc(n * c.projected())
+	s.qkv = p.arena.Alloc(n * c.projected())
 	s.o = p.arena.Alloc(n * c.inner())
 	s.raw = p.arena.Alloc(n * c.RetentionHeads * c.HeadDim)
 	s.rrstd = p.arena.Alloc(n * c.RetentionHeads)
@@ -340,7 +347,7 @@ func (p *pass) head(layer int, it item, s *attnSaved, scratch []float32) {
 		r := p.rwkvHead(layer, it.head, scratch)
 		scratch = scratch[2*d:]
 		for i, g := range p.b.Segments {
-			q := s.p[g.Start*ld+it.head*d:]
+			q := s.qkv[g.Start*ld+it.head*d:]
 			r.forward(g.End-g.Start, q, q[inner:], q[2*inner:], ld, s.o[g.Start*inner+it.head*d:], inner,
 				s.states[it.head][p.rwkvFirst[i]*r.stateSize():], false, scratch)
 		}
@@ -348,7 +355,7 @@ func (p *pass) head(layer int, it item, s *attnSaved, scratch []float32) {
 	}
 	g := p.b.Segments[it.segment]
 	n := g.End - g.Start
-	q := s.p[g.Start*ld+it.head*d:]
+	q := s.qkv[g.Start*ld+it.head*d:]
 	k, v := q[inner:], q[2*inner:]
 	o := s.o[g.Start*inner+it.head*d:]
 	row := s.row[it.head*p.n+g.Start:][:n]
@@ -383,7 +390,7 @@ func (c Config) firstRWKV() int      { return c.firstRetention() + c.RetentionHe
 // rwkvHead returns one head's time mixing with its parameters loaded, which lie
 // in the first two rows of scratch.
 func (p *pass) rwkvHead(layer, head int, scratch []float32) rwkv {
-	l, d := &p.m.p.layers[layer], p.m.cfg.HeadDim
+	l, d := &p.m.params.layers[layer], p.m.cfg.HeadDim
 	at := (head - p.m.cfg.firstRWKV()) * d
 	r := rwkv{d: d, chunk: rwkvChunk, lambda: scratch[:d:d], gain: scratch[d : 2*d : 2*d]}
 	r.load(l.rwkvDecay.w[at:][:d], l.rwkvBonus.w[at:][:d])
@@ -394,7 +401,7 @@ func (p *pass) rwkvHead(layer, head int, scratch []float32) rwkv {
 // With y nil only s is wanted.
 func (p *pass) feedForward(layer int, x, base, y []float32, sign float32, s *ffSaved) {
 	p.poll()
-	c, l := p.m.cfg, &p.m.p.layers[layer]
+	c, l := p.m.cfg, &p.m.params.layers[layer]
 	s.mean, s.rstd = p.arena.Alloc(p.n), p.arena.Alloc(p.n)
 	s.h = p.arena.Alloc(p.n * c.Width)
 	s.f = p.arena.Alloc(p.n * c.hidden())

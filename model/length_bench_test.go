@@ -101,7 +101,7 @@ func lengthStep(b *testing.B, kind string, total, n int) func() {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tr := NewTrainer(m, DefaultAdamW(), 1)
+	tr := NewTrainer(m, TrainerOptions{Seed: 1})
 	tokens := randomBatch(total, 1).Tokens
 	var batches []*Batch
 	for at := 0; at < total; at += n {

@@ -88,7 +88,7 @@ func (p *pass) forward(f *final) (x1, x2 []float32) {
 // finish runs the last norm and the output product. A reversible model's
 // output is the mean of its streams.
 func (p *pass) finish(f *final, x1, x2 []float32) {
-	c, q := p.m.cfg, p.m.p
+	c, params := p.m.cfg, p.m.params
 	f.x = x1
 	if c.Reversible {
 		f.x = p.arena.Alloc(len(x1))
@@ -97,14 +97,14 @@ func (p *pass) finish(f *final, x1, x2 []float32) {
 	}
 	f.mean, f.rstd = p.arena.Alloc(p.n), p.arena.Alloc(p.n)
 	f.h = p.arena.Alloc(p.n * c.Width)
-	f32.LayerNorm(f.h, f.x, q.normGain.w, q.normBias.w, p.n, c.Width, normEpsilon, f.mean, f.rstd)
+	f32.LayerNorm(f.h, f.x, params.normGain.w, params.normBias.w, p.n, c.Width, normEpsilon, f.mean, f.rstd)
 	f.logits = p.arena.Alloc(p.n * c.Vocabulary)
 	if c.Tied {
-		f32.Gemm(false, true, p.n, c.Vocabulary, c.Width, 1, f.h, c.Width, q.embed.w, c.Width, 0, f.logits, c.Vocabulary)
+		f32.Gemm(false, true, p.n, c.Vocabulary, c.Width, 1, f.h, c.Width, params.embed.w, c.Width, 0, f.logits, c.Vocabulary)
 	} else {
-		f32.Gemm(false, false, p.n, c.Vocabulary, c.Width, 1, f.h, c.Width, q.head.w, c.Vocabulary, 0, f.logits, c.Vocabulary)
+		f32.Gemm(false, false, p.n, c.Vocabulary, c.Width, 1, f.h, c.Width, params.head.w, c.Vocabulary, 0, f.logits, c.Vocabulary)
 	}
-	f32.AddRow(f.logits, q.headBias.w, p.n, c.Vocabulary)
+	f32.AddRow(f.logits, params.headBias.w, p.n, c.Vocabulary)
 	for i := range p.told {
 		p.m.copyLogits(f.logits[i*c.Vocabulary:][:c.Vocabulary], f.h[i*c.Width:][:c.Width], &p.told[i])
 	}
@@ -136,23 +136,23 @@ var entropyLoop = eachRow(func(a *rowsOf, i int) {
 // gradients adds the batch's gradients, each row's weighted by scale, and
 // returns the sum of its losses in nats.
 func (w *workspace) gradients(m *Model, b *Batch, scale float32, drop dropout) float64 {
-	m.p.needGrads()
+	m.params.needGrads()
 	p := w.begin(m, b, true, drop)
-	c, q := m.cfg, m.p
+	c, params := m.cfg, m.params
 	f := &w.final
 	x1, x2 := p.forward(f)
 	sum := p.crossEntropy(f, scale)
 	dh := p.arena.Alloc(p.n * c.Width)
-	f32.SumRows(q.headBias.g, f.logits, p.n, c.Vocabulary)
+	f32.SumRows(params.headBias.g, f.logits, p.n, c.Vocabulary)
 	if c.Tied {
-		f32.Gemm(true, false, c.Vocabulary, c.Width, p.n, 1, f.logits, c.Vocabulary, f.h, c.Width, 1, q.embed.g, c.Width)
-		f32.Gemm(false, false, p.n, c.Width, c.Vocabulary, 1, f.logits, c.Vocabulary, q.embed.w, c.Width, 0, dh, c.Width)
+		f32.Gemm(true, false, c.Vocabulary, c.Width, p.n, 1, f.logits, c.Vocabulary, f.h, c.Width, 1, params.embed.g, c.Width)
+		f32.Gemm(false, false, p.n, c.Width, c.Vocabulary, 1, f.logits, c.Vocabulary, params.embed.w, c.Width, 0, dh, c.Width)
 	} else {
-		f32.Gemm(true, false, c.Width, c.Vocabulary, p.n, 1, f.h, c.Width, f.logits, c.Vocabulary, 1, q.head.g, c.Vocabulary)
-		f32.Gemm(false, true, p.n, c.Width, c.Vocabulary, 1, f.logits, c.Vocabulary, q.head.w, c.Vocabulary, 0, dh, c.Width)
+		f32.Gemm(true, false, c.Width, c.Vocabulary, p.n, 1, f.h, c.Width, f.logits, c.Vocabulary, 1, params.head.g, c.Vocabulary)
+		f32.Gemm(false, true, p.n, c.Width, c.Vocabulary, 1, f.logits, c.Vocabulary, params.head.w, c.Vocabulary, 0, dh, c.Width)
 	}
 	p.copyBack(f.logits, f.h, dh)
-	f32.LayerNormGrad(dh, q.normGain.g, q.normBias.g, dh, f.x, q.normGain.w, f.mean, f.rstd, p.n, c.Width)
+	f32.LayerNormGrad(dh, params.normGain.g, params.normBias.g, dh, f.x, params.normGain.w, f.mean, f.rstd, p.n, c.Width)
 	var dh2 []float32
 	if c.Reversible {
 		f32.Scale(dh, 0.5, dh)
@@ -166,26 +166,33 @@ func (w *workspace) gradients(m *Model, b *Batch, scale float32, drop dropout) f
 	return sum
 }
 
-// Scorer computes losses without gradients; it keeps its memory from call to
-// call.
-type Scorer struct {
+// ScorerOptions say how a scorer computes.
+type ScorerOptions struct {
 	// Stop is asked between the parts of each layer; true makes the call fail
 	// with ErrStopped. nil for never.
 	Stop func() bool
-	m    *Model
-	w    workspace
 }
 
-// NewScorer returns a scorer of the model.
-func NewScorer(m *Model) *Scorer { return &Scorer{m: m} }
+// Scorer computes losses without gradients; it keeps its memory from call to
+// call.
+type Scorer struct {
+	m *Model
+	w workspace
+}
+
+// NewScorer returns a scorer of the model. The options may be left out.
+func NewScorer(m *Model, options ...ScorerOptions) *Scorer {
+	s := &Scorer{m: m}
+	s.w.pass.stop = option(options).Stop
+	return s
+}
 
 // Losses returns -log p of each row's target in nats, 0 where it is Ignore. The
 // slice is valid until the next call.
 func (s *Scorer) Losses(b *Batch) (losses []float32, err error) {
 	defer abandoned(&err)
-	s.w.pass.stop = s.Stop
 	if err := b.check(s.m.cfg); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("failed to score batch: %w", err)
 	}
 	p := s.w.begin(s.m, b, false, dropout{})
 	f := &s.w.final
@@ -217,9 +224,10 @@ func (s *Scorer) Loss(b *Batch) (float64, error) {
 // Hidden returns the states of all rows behind the given number of layers
 // [rows, width]: 0 gives the embeddings, Config.Layers what the last norm sees.
 // The slice is valid until the next call.
-func (s *Scorer) Hidden(b *Batch, layers int) ([]float32, error) {
+func (s *Scorer) Hidden(b *Batch, layers int) (states []float32, err error) {
+	defer abandoned(&err)
 	if err := b.check(s.m.cfg); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("failed to compute states: batch: %w", err)
 	}
 	if layers < 0 || layers > s.m.cfg.Layers {
 		return nil, fmt.Errorf("failed to compute states: layer %d of a model with %d", layers, s.m.cfg.Layers)

@@ -21,7 +21,7 @@ func TestMemoryOfAStep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr := NewTrainer(m, DefaultAdamW(), 1)
+		tr := NewTrainer(m, TrainerOptions{Seed: 1})
 		b := randomBatch(12032, 1)
 		info, err := tr.Step(1e-4, b)
 		if err != nil {

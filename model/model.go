@@ -2,16 +2,46 @@
 // alone: linear attention, causal windows, full softmax, retention and RWKV
 // time mixing as heads of one layer, with hand-written gradients.
 //
+// A notebook begins with a preset, and leaves the work to lib/train and lib/sample:
+//
+//	m := must(model.New(model.Tiny(), 1))
+//
+// Below them, a [Trainer] takes optimiser steps, a [Scorer] computes losses and
+// states, a [Stream] goes token by token. They take tokens; of packets they know
+// only the token that begins one (Config.Mark). A Model may be used from one
+// goroutine at a time. The same seed gives the same losses bit for bit, whatever the
+// number of threads.
+//
 // The files read from the outside in: config.go says what can be built,
 // params.go lays the weights out in one buffer, forward.go and backward.go run
 // a packed batch through the layers in training form, stream.go runs many
 // flows token by token in recurrent form. scan.go, window.go and rwkv.go hold the
-// mixers' chunked and recurrent forms side by side; naive.go holds the slow
+// mixers' chunked and recurrent forms side by side; naive_test.go holds the slow
 // truth, in float64, that all of them are tested against. packets.go is what a
 // model may be told of packets beyond the paper, checkpoint.go the file format.
 //
-// A Model may be used from one goroutine at a time. The same seed gives the
-// same losses bit for bit, whatever the number of threads.
+// Words:
+//
+//   - mixer: what lets a row take from other rows, one a head: a scan (linear
+//     attention, retention), a window (local and softmax heads) or rwkv;
+//   - form: how a mixer is computed: naive (its formula), chunked (a whole flow, in
+//     training) or recurrent (row after row, in generation);
+//   - state: all that a mixer knows of the rows before; carried in where it is not
+//     that of an empty flow;
+//   - batch, segment, row: flows packed one after another; a piece of one flow in
+//     it; one token of that, with a vector of the model's width;
+//   - pass: one run of a batch through the layers, forward or there and back; a
+//     receiver or field p is always one;
+//   - arena: the memory of a pass (f32.Arena), which the next pass uses again; the
+//     workspace keeps both;
+//   - site: a place in the model at which dropout draws;
+//   - lane: one flow of a Stream, with the state of all its heads; a run is the rows
+//     of one lane within a step;
+//   - snapshot: a lane's state at one moment, to come back to;
+//   - ahead: tokens that a draft, the model in 8 bits, has foreseen for a lane and
+//     the exact weights have taken in one step; settling takes the lane back to what
+//     it was told;
+//   - told, hint, history: what a row knows of the packets before it.
 package model
 
 import (
@@ -25,7 +55,7 @@ import (
 // Model is a decoder with its weights.
 type Model struct {
 	cfg    Config
-	p      *parameters
+	params *parameters
 	scans  []*scan // one a head, nil for other kinds
 	cos    []float32
 	sin    []float32
@@ -38,16 +68,16 @@ type Model struct {
 func New(cfg Config, seed uint64) (*Model, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("failed to build model %q: %w", cfg.Name, err)
 	}
 	m := build(cfg)
-	m.p.init(cfg, seed)
+	m.params.init(cfg, seed)
 	return m, nil
 }
 
 // build makes a model whose weights are zero.
 func build(cfg Config) *Model {
-	m := &Model{cfg: cfg, p: newParameters(cfg), scans: make([]*scan, cfg.Heads())}
+	m := &Model{cfg: cfg, params: newParameters(cfg), scans: make([]*scan, cfg.Heads())}
 	retention := 0
 	for h := range m.scans {
 		switch cfg.kind(h) {
@@ -79,7 +109,7 @@ func (m *Model) SetLabels(labels []string) error {
 // Parameters is the number of weights.
 func (m *Model) Parameters() int {
 	n := 0
-	for _, t := range m.p.all {
+	for _, t := range m.params.all {
 		n += t.rows * t.cols
 	}
 	return n
@@ -199,13 +229,13 @@ func (m *Model) MIME() display.Bundle {
 }
 
 // Weights is the buffer of all weights; it must not be changed.
-func (m *Model) Weights() []float32 { return m.p.weights }
+func (m *Model) Weights() []float32 { return m.params.weights }
 
 // SetWeights copies weights, as Weights gives them, into the model.
 func (m *Model) SetWeights(w []float32) {
-	if len(w) != len(m.p.weights) {
-		panic(fmt.Sprintf("model: %d weights for a model of %d", len(w), len(m.p.weights)))
+	if len(w) != len(m.params.weights) {
+		panic(fmt.Sprintf("model: %d weights for a model of %d", len(w), len(m.params.weights)))
 	}
-	copy(m.p.weights, w)
+	copy(m.params.weights, w)
 	m.changed()
 }

@@ -126,16 +126,16 @@ var hintsLoop = f32.NewLoop(func(a *hintArgs, lo, hi, _ int) {
 
 // vectors calls f with every vector that is added to a row's embedding.
 func (m *Model) vectors(h *hint, f func(t *tensor, row int)) {
-	q := m.p
+	params := m.params
 	if m.cfg.Offsets > 0 {
-		f(&q.offset, int(h.offset))
+		f(&params.offset, int(h.offset))
 	}
 	for k := range m.cfg.Copies {
 		if h.next[k] != none {
-			f(&q.copies[k].next, int(h.next[k]))
+			f(&params.copies[k].next, int(h.next[k]))
 		}
 		if h.same[k] != none {
-			f(&q.copies[k].same, int(h.same[k]))
+			f(&params.copies[k].same, int(h.same[k]))
 		}
 	}
 }
@@ -149,7 +149,7 @@ func (m *Model) addHint(x []float32, h *hint) {
 func (m *Model) copyLogits(logits, h []float32, told *hint) {
 	for k := range m.cfg.Copies {
 		if t := told.next[k]; t != none {
-			c := &m.p.copies[k]
+			c := &m.params.copies[k]
 			logits[t] += f32.Dot(h, c.gate.w) + c.bias.w[0]
 		}
 	}
@@ -162,7 +162,7 @@ func (p *pass) copyBack(dlogits, h, dh []float32) {
 	for i := range p.told {
 		for k := range c.Copies {
 			if t := p.told[i].next[k]; t != none {
-				w, g := &p.m.p.copies[k], dlogits[i*v+int(t)]
+				w, g := &p.m.params.copies[k], dlogits[i*v+int(t)]
 				f32.AddScaled(w.gate.g, g, h[i*c.Width:][:c.Width])
 				f32.AddScaled(dh[i*c.Width:][:c.Width], g, w.gate.w)
 				w.bias.g[0] += g

@@ -45,33 +45,33 @@ type parameters struct {
 
 // layOut places the tensors in one buffer, in the order of the forward pass, each
 // on a 64-byte border, and returns the buffer's size.
-func layOut(c Config) (p *parameters, size int) {
-	p = &parameters{layers: make([]layerParams, c.Layers)}
+func layOut(c Config) (params *parameters, size int) {
+	params = &parameters{layers: make([]layerParams, c.Layers)}
 	add := func(t *tensor, rows, cols int, decay bool, name string, args ...any) {
 		if rows*cols == 0 {
 			return
 		}
 		*t = tensor{name: fmt.Sprintf(name, args...), rows: rows, cols: cols, decay: decay, at: size}
 		size += (rows*cols + 15) &^ 15
-		p.all = append(p.all, t)
+		params.all = append(params.all, t)
 	}
-	add(&p.embed, c.Vocabulary, c.Width, true, "embed.weight")
+	add(&params.embed, c.Vocabulary, c.Width, true, "embed.weight")
 	if c.Positions == PositionsAxial {
 		if c.AxialRows > 1 {
-			add(&p.rowPos, c.AxialRows, c.Width, false, "position.rows")
+			add(&params.rowPos, c.AxialRows, c.Width, false, "position.rows")
 		}
-		add(&p.colPos, c.AxialCols, c.Width, false, "position.columns")
+		add(&params.colPos, c.AxialCols, c.Width, false, "position.columns")
 	}
-	add(&p.offset, c.Offsets, c.Width, false, "position.offsets")
-	p.copies = make([]copyParams, c.Copies)
-	for k := range p.copies {
-		add(&p.copies[k].next, c.Vocabulary, c.Width, true, "copies.%d.next", k)
-		add(&p.copies[k].same, 2, c.Width, false, "copies.%d.same", k)
-		add(&p.copies[k].gate, 1, c.Width, false, "copies.%d.gate", k)
-		add(&p.copies[k].bias, 1, 1, false, "copies.%d.bias", k)
+	add(&params.offset, c.Offsets, c.Width, false, "position.offsets")
+	params.copies = make([]copyParams, c.Copies)
+	for k := range params.copies {
+		add(&params.copies[k].next, c.Vocabulary, c.Width, true, "copies.%d.next", k)
+		add(&params.copies[k].same, 2, c.Width, false, "copies.%d.same", k)
+		add(&params.copies[k].gate, 1, c.Width, false, "copies.%d.gate", k)
+		add(&params.copies[k].bias, 1, 1, false, "copies.%d.bias", k)
 	}
-	for i := range p.layers {
-		l := &p.layers[i]
+	for i := range params.layers {
+		l := &params.layers[i]
 		add(&l.norm1Gain, 1, c.Width, false, "layers.%d.norm1.weight", i)
 		add(&l.norm1Bias, 1, c.Width, false, "layers.%d.norm1.bias", i)
 		add(&l.qkv, c.Width, c.projected(), true, "layers.%d.qkv.weight", i)
@@ -87,57 +87,57 @@ func layOut(c Config) (p *parameters, size int) {
 		add(&l.fc2, c.FeedForward, c.Width, true, "layers.%d.fc2.weight", i)
 		add(&l.fc2Bias, 1, c.Width, false, "layers.%d.fc2.bias", i)
 	}
-	add(&p.normGain, 1, c.Width, false, "norm.weight")
-	add(&p.normBias, 1, c.Width, false, "norm.bias")
+	add(&params.normGain, 1, c.Width, false, "norm.weight")
+	add(&params.normBias, 1, c.Width, false, "norm.bias")
 	if !c.Tied {
-		add(&p.head, c.Width, c.Vocabulary, true, "head.weight")
+		add(&params.head, c.Width, c.Vocabulary, true, "head.weight")
 	}
-	add(&p.headBias, 1, c.Vocabulary, false, "head.bias")
-	return p, size
+	add(&params.headBias, 1, c.Vocabulary, false, "head.bias")
+	return params, size
 }
 
 func newParameters(c Config) *parameters {
-	p, size := layOut(c)
-	p.weights = f32.Aligned(size)
-	for _, t := range p.all {
-		t.w = p.weights[t.at : t.at+t.rows*t.cols : t.at+t.rows*t.cols]
+	params, size := layOut(c)
+	params.weights = f32.Aligned(size)
+	for _, t := range params.all {
+		t.w = params.weights[t.at : t.at+t.rows*t.cols : t.at+t.rows*t.cols]
 	}
-	return p
+	return params
 }
 
 // needGrads makes the gradient buffer; a model that only samples has none.
-func (p *parameters) needGrads() {
-	if p.grads != nil {
+func (params *parameters) needGrads() {
+	if params.grads != nil {
 		return
 	}
-	p.grads = f32.Aligned(len(p.weights))
-	for _, t := range p.all {
-		t.g = p.grads[t.at : t.at+t.rows*t.cols : t.at+t.rows*t.cols]
+	params.grads = f32.Aligned(len(params.weights))
+	for _, t := range params.all {
+		t.g = params.grads[t.at : t.at+t.rows*t.cols : t.at+t.rows*t.cols]
 	}
 }
 
 // init draws the weights: matrices normal with deviation in^-1/2, those that
 // write to the residual stream divided by sqrt(2·layers) as in GPT-2,
 // embeddings 0.02, gains one, biases zero.
-func (p *parameters) init(c Config, seed uint64) {
+func (params *parameters) init(c Config, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0x7461_6666_6963))
 	normal := func(t *tensor, deviation float64) {
 		for i := range t.w {
 			t.w[i] = float32(rng.NormFloat64() * deviation)
 		}
 	}
-	normal(&p.embed, 0.02)
-	normal(&p.rowPos, 0.01)
-	normal(&p.colPos, 0.01)
-	normal(&p.offset, 0.02)
-	for k := range p.copies {
-		normal(&p.copies[k].next, 0.02)
-		normal(&p.copies[k].same, 0.02)
+	normal(&params.embed, 0.02)
+	normal(&params.rowPos, 0.01)
+	normal(&params.colPos, 0.01)
+	normal(&params.offset, 0.02)
+	for k := range params.copies {
+		normal(&params.copies[k].next, 0.02)
+		normal(&params.copies[k].same, 0.02)
 	}
 	residual := 1 / math.Sqrt(2*float64(c.Layers))
 	in := func(t *tensor) float64 { return 1 / math.Sqrt(float64(t.rows)) }
-	for i := range p.layers {
-		l := &p.layers[i]
+	for i := range params.layers {
+		l := &params.layers[i]
 		fill(l.norm1Gain.w, 1)
 		fill(l.norm2Gain.w, 1)
 		normal(&l.qkv, in(&l.qkv))
@@ -146,9 +146,9 @@ func (p *parameters) init(c Config, seed uint64) {
 		normal(&l.fc2, in(&l.fc2)*residual)
 		initRWKV(l, c, i)
 	}
-	fill(p.normGain.w, 1)
+	fill(params.normGain.w, 1)
 	if !c.Tied {
-		normal(&p.head, 0.02)
+		normal(&params.head, 0.02)
 	}
 }
 

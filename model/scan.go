@@ -25,10 +25,10 @@ const scanEpsilon = 1e-6
 func newScan(d, chunk int, gamma float64, divide bool) *scan {
 	s := &scan{d: d, chunk: chunk, gamma: float32(gamma), divide: divide, powers: make([]float32, chunk+1), ones: make([]float32, chunk)}
 	fill(s.ones, 1)
-	p := 1.0
+	power := 1.0
 	for i := range s.powers {
-		s.powers[i] = float32(p)
-		p *= gamma
+		s.powers[i] = float32(power)
+		power *= gamma
 	}
 	return s
 }

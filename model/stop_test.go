@@ -12,8 +12,7 @@ func TestStopLeavesNoTrace(t *testing.T) {
 	for i, cfg := range testConfigs() {
 		a, b := testBatch(cfg.Vocabulary, 1), testBatch(cfg.Vocabulary, 2)
 		want, plain := testModel(t, cfg), 0
-		tr := NewTrainer(want, DefaultAdamW(), 3)
-		tr.Stop = func() bool { plain++; return false }
+		tr := NewTrainer(want, TrainerOptions{Seed: 3, Stop: func() bool { plain++; return false }})
 		first, err := tr.Step(1e-3, a, b)
 		if err != nil {
 			t.Fatal(err)
@@ -23,10 +22,10 @@ func TestStopLeavesNoTrace(t *testing.T) {
 		}
 		got := testModel(t, cfg)
 		before := slices.Clone(got.Weights())
-		tr = NewTrainer(got, DefaultAdamW(), 3)
-		for at := 1; at <= plain; at += 3 {
-			n := 0
-			tr.Stop = func() bool { n++; return n == at }
+		n, at := 0, 1
+		tr = NewTrainer(got, TrainerOptions{Seed: 3, Stop: func() bool { n++; return n == at }})
+		for ; at <= plain; at += 3 {
+			n = 0
 			if _, err := tr.Step(1e-3, a, b); !errors.Is(err, ErrStopped) {
 				t.Fatalf("configuration %d, stopped at %d: %v", i, at, err)
 			}
@@ -34,16 +33,18 @@ func TestStopLeavesNoTrace(t *testing.T) {
 				t.Fatalf("configuration %d, stopped at %d: the model changed", i, at)
 			}
 		}
-		tr.Stop = nil
+		at = 0 // never
 		again, err := tr.Step(1e-3, a, b)
 		if err != nil || again != first || !slices.Equal(got.Weights(), want.Weights()) {
 			t.Errorf("configuration %d: the step after is %v, not %v (%v)", i, again, first, err)
 		}
 	}
 	cfg := testConfigs()[0]
-	s := NewScorer(testModel(t, cfg))
-	s.Stop = func() bool { return true }
+	s := NewScorer(testModel(t, cfg), ScorerOptions{Stop: func() bool { return true }})
 	if _, err := s.Losses(testBatch(cfg.Vocabulary, 1)); !errors.Is(err, ErrStopped) {
 		t.Errorf("a scorer that is told to stop: %v", err)
+	}
+	if _, err := s.Hidden(testBatch(cfg.Vocabulary, 1), 1); !errors.Is(err, ErrStopped) {
+		t.Errorf("states of a scorer that is told to stop: %v", err)
 	}
 }

@@ -18,13 +18,13 @@ type Stream struct {
 	ahead *lookahead // of StepAhead, made by its first call
 
 	// one row a token of the step
-	rows                                 int // there is room for
-	x1, x2, h, p, o, f, act, out, logits []float32
-	mean, rstd                           []float32
-	cos, sin                             []float32
-	told                                 []hint
-	active                               []row
-	runs                                 []int // where the rows of each lane begin, and the end of all
+	rows                                   int // there is room for
+	x1, x2, h, qkv, o, f, act, out, logits []float32
+	mean, rstd                             []float32
+	cos, sin                               []float32
+	told                                   []hint
+	active                                 []row
+	runs                                   []int // where the rows of each lane begin, and the end of all
 
 	scratch [][]float32
 }
@@ -52,10 +52,22 @@ type Snapshot struct {
 	kv       []int // lengths: keys and values only grow
 }
 
-// NewStream returns a stream with the given number of empty lanes.
-func NewStream(m *Model, lanes int) *Stream {
+// StreamOptions say how a stream computes.
+type StreamOptions struct {
+	// Half rounds the matrices to 16 bits, each weight by at most 2^-11 of itself.
+	// With few lanes a token's time is that of fetching the weights, and half the
+	// bytes take half of it.
+	Half bool
+}
+
+// NewStream returns a stream with the given number of empty lanes. The options
+// may be left out.
+func NewStream(m *Model, lanes int, options ...StreamOptions) *Stream {
 	c := m.cfg
 	s := &Stream{m: m, lanes: make([]lane, lanes)}
+	if option(options).Half {
+		s.bits = bits16
+	}
 	for i := range s.lanes {
 		s.lanes[i].state = f32.Aligned(s.layerState() * c.Layers)
 		s.lanes[i].kv = make([][]float32, 2*c.Layers*c.SoftmaxHeads)
@@ -71,7 +83,7 @@ func NewStream(m *Model, lanes int) *Stream {
 		var heads []*rwkv
 		for h := range c.RWKVHeads {
 			r := newRWKV(c.HeadDim)
-			r.load(m.p.layers[l].rwkvDecay.w[h*c.HeadDim:][:c.HeadDim], m.p.layers[l].rwkvBonus.w[h*c.HeadDim:][:c.HeadDim])
+			r.load(m.params.layers[l].rwkvDecay.w[h*c.HeadDim:][:c.HeadDim], m.params.layers[l].rwkvBonus.w[h*c.HeadDim:][:c.HeadDim])
 			heads = append(heads, r)
 		}
 		s.rwkvs = append(s.rwkvs, heads)
@@ -87,20 +99,11 @@ func (s *Stream) room(n int) {
 	c := s.m.cfg
 	rows := func(cols int) []float32 { return f32.Aligned(n * cols) }
 	s.x1, s.x2, s.h, s.out = rows(c.Width), rows(c.Width), rows(c.Width), rows(c.Width)
-	s.p, s.o, s.f, s.act = rows(c.projected()), rows(c.inner()), rows(c.hidden()), rows(c.FeedForward)
+	s.qkv, s.o, s.f, s.act = rows(c.projected()), rows(c.inner()), rows(c.hidden()), rows(c.FeedForward)
 	s.logits, s.mean, s.rstd = rows(c.Vocabulary), rows(1), rows(1)
 	s.cos, s.sin = rows(c.HeadDim/2), rows(c.HeadDim/2)
 	s.told = make([]hint, n)
 	s.rows = n
-}
-
-// NewStreamHalf is NewStream with the matrices rounded to 16 bits, each weight
-// by at most 2^-11 of itself. With few lanes a token's time is that of fetching
-// the weights, and half the bytes take half of it.
-func NewStreamHalf(m *Model, lanes int) *Stream {
-	s := NewStream(m, lanes)
-	s.bits = bits16
-	return s
 }
 
 // headState is the constant part of one head's state.
@@ -245,9 +248,9 @@ func (s *Stream) step(lanes []int, tokens []uint16) ([]float32, error) {
 		f32.Add(x, x, s.x2[:n*c.Width])
 		f32.Scale(x, 0.5, x)
 	}
-	s.norm(x, &s.m.p.normGain, &s.m.p.normBias)
+	s.norm(x, &s.m.params.normGain, &s.m.params.normBias)
 	logits := s.logits[:n*c.Vocabulary]
-	w.head.times(n, s.h, &s.m.p.headBias, logits)
+	w.head.times(n, s.h, &s.m.params.headBias, logits)
 	for i, r := range s.active {
 		if c.aware() {
 			s.m.copyLogits(logits[i*c.Vocabulary:][:c.Vocabulary], s.h[i*c.Width:][:c.Width], &s.told[i])
@@ -283,7 +286,7 @@ func (s *Stream) lineUp(lanes []int, tokens []uint16) error {
 // enter writes the tokens' embeddings and rotations.
 func (s *Stream) enter(tokens []uint16) {
 	c, n := s.m.cfg, len(s.active)
-	f32.GatherRows(s.x1[:n*c.Width], s.m.p.embed.w, c.Width, tokens)
+	f32.GatherRows(s.x1[:n*c.Width], s.m.params.embed.w, c.Width, tokens)
 	half := c.HeadDim / 2
 	for i, r := range s.active {
 		if c.aware() {
@@ -337,13 +340,13 @@ func (s *Stream) shift(at int) {
 
 // attention adds the attention branch of x to y.
 func (s *Stream) attention(layer int, w *packedWeights, x, y []float32) {
-	c, n, l, q := s.m.cfg, len(s.active), &s.m.p.layers[layer], &w.layers[layer]
+	c, n, l, q := s.m.cfg, len(s.active), &s.m.params.layers[layer], &w.layers[layer]
 	s.norm(x, &l.norm1Gain, &l.norm1Bias)
 	s.shift(layer * s.layerState())
-	q.qkv.times(n, s.h, &l.qkvBias, s.p)
+	q.qkv.times(n, s.h, &l.qkvBias, s.qkv)
 	ld, half := c.projected(), c.HeadDim/2
 	for i := range n {
-		row := s.p[i*ld:][:ld]
+		row := s.qkv[i*ld:][:ld]
 		s.m.featureRow(row)
 		if c.Positions == PositionsRotary {
 			s.m.turnRow(row, s.cos[i*half:][:half], s.sin[i*half:][:half], 1)
@@ -383,22 +386,15 @@ func (s *Stream) needScratch() {
 			need = max(need, r.position+1)
 		}
 	}
-	for len(s.scratch) < f32.Threads() {
-		s.scratch = append(s.scratch, nil)
-	}
-	for i := range s.scratch {
-		if len(s.scratch[i]) < need {
-			s.scratch[i] = f32.Aligned(2 * need)
-		}
-	}
+	s.scratch = eachWorker(s.scratch, need, 2*need)
 }
 
 // head runs one head of one row.
 func (s *Stream) head(layer, row, h int, scratch []float32) {
 	c, d := s.m.cfg, s.m.cfg.HeadDim
 	inner, position, ln := c.inner(), s.active[row].position, &s.lanes[s.active[row].lane]
-	p := s.p[row*c.projected():]
-	q, k, v := p[h*d:][:d], p[inner+h*d:][:d], p[2*inner+h*d:][:d]
+	qkv := s.qkv[row*c.projected():]
+	q, k, v := qkv[h*d:][:d], qkv[inner+h*d:][:d], qkv[2*inner+h*d:][:d]
 	o := s.o[row*inner+h*d:][:d]
 	state := ln.state[layer*(len(ln.state)/c.Layers)+s.parts.from[h]:][:s.parts.size[h]]
 	switch c.kind(h) {
@@ -419,7 +415,7 @@ func (s *Stream) head(layer, row, h int, scratch []float32) {
 	case retentionHead:
 		raw := scratch[:d]
 		s.m.scans[h].step(q, k, v, raw, state)
-		gateRow(o, raw, p[3*inner+(h-c.firstRetention())*d:][:d])
+		gateRow(o, raw, qkv[3*inner+(h-c.firstRetention())*d:][:d])
 	case rwkvHead:
 		s.rwkvs[layer][h-c.firstRWKV()].step(q, k, v, o, state, scratch)
 	}
@@ -427,7 +423,7 @@ func (s *Stream) head(layer, row, h int, scratch []float32) {
 
 // feedForward adds the feed-forward branch of x to y.
 func (s *Stream) feedForward(layer int, w *packedWeights, x, y []float32) {
-	c, n, l, q := s.m.cfg, len(s.active), &s.m.p.layers[layer], &w.layers[layer]
+	c, n, l, q := s.m.cfg, len(s.active), &s.m.params.layers[layer], &w.layers[layer]
 	s.norm(x, &l.norm2Gain, &l.norm2Bias)
 	s.shift(layer*s.layerState() + c.Width/2)
 	q.fc1.times(n, s.h, &l.fc1Bias, s.f)

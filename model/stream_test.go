@@ -108,7 +108,7 @@ func TestHalf(t *testing.T) {
 			}
 			continue
 		}
-		exact, rounded := NewStream(m, 2), NewStreamHalf(m, 2)
+		exact, rounded := NewStream(m, 2), NewStream(m, 2, StreamOptions{Half: true})
 		for i := range 20 {
 			in := []uint16{uint16(i % c.Vocabulary), uint16(3 * i % c.Vocabulary)}
 			want, err := exact.Step([]int{0, 1}, in)

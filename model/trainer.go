@@ -8,37 +8,62 @@ import (
 	"trafficgpt/model/f32"
 )
 
-// AdamW holds the constants of the optimiser (Loshchilov & Hutter 2019).
+// AdamW holds the constants of the optimiser (Loshchilov & Hutter 2019). The
+// zero value is what language models of this size are trained with.
 type AdamW struct {
-	Beta1, Beta2, Epsilon float64
-	Decay                 float64 // of matrices; vectors do not decay
-	Clip                  float64 // largest norm of all gradients together; 0: none
+	Beta1   float64 // memory of the first moment, default 0.9
+	Beta2   float64 // memory of the second, default 0.95
+	Epsilon float64 // keeps the division finite, default 1e-8
+	Decay   float64 // of matrices, vectors do not decay; default 0.1, negative for none
+	Clip    float64 // largest norm of all gradients together; default 1, negative for none
 }
 
-// DefaultAdamW is what language models of this size are trained with.
-func DefaultAdamW() AdamW {
-	return AdamW{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Decay: 0.1, Clip: 1}
+// complete fills defaults; "none" is 0 from here on, and in checkpoints.
+func (a AdamW) complete() AdamW {
+	set := func(x *float64, value float64) {
+		if *x == 0 {
+			*x = value
+		}
+	}
+	set(&a.Beta1, 0.9)
+	set(&a.Beta2, 0.95)
+	set(&a.Epsilon, 1e-8)
+	set(&a.Decay, 0.1)
+	set(&a.Clip, 1)
+	a.Decay, a.Clip = max(a.Decay, 0), max(a.Clip, 0)
+	return a
+}
+
+// TrainerOptions say how a trainer takes its steps.
+type TrainerOptions struct {
+	Optimizer AdamW
+	Seed      uint64 // of dropout
+	// Stop is asked between the parts of each layer; true abandons the step,
+	// which then fails with ErrStopped and changes nothing. nil for never.
+	Stop func() bool
 }
 
 // Trainer takes optimiser steps on a model. It holds gradients, moments and the
 // memory of a step.
 type Trainer struct {
-	Optimizer AdamW
-	// Stop is asked between the parts of each layer; true abandons the step,
-	// which then fails with ErrStopped and changes nothing. nil for never.
-	Stop   func() bool
+	o      TrainerOptions
 	m      *Model
 	w      workspace
 	m1, m2 []float32 // moments, laid out as the weights
 	steps  int
-	seed   uint64 // of dropout
 }
 
-// NewTrainer returns a trainer whose dropout follows seed.
-func NewTrainer(m *Model, optimizer AdamW, seed uint64) *Trainer {
-	m.p.needGrads()
-	return &Trainer{Optimizer: optimizer, m: m, seed: seed,
-		m1: f32.Aligned(len(m.p.weights)), m2: f32.Aligned(len(m.p.weights))}
+// NewTrainer returns a trainer of the model. The options may be left out.
+func NewTrainer(m *Model, options ...TrainerOptions) *Trainer {
+	o := option(options)
+	o.Optimizer = o.Optimizer.complete()
+	return newTrainer(m, o)
+}
+
+// newTrainer takes options that are complete.
+func newTrainer(m *Model, o TrainerOptions) *Trainer {
+	m.params.needGrads()
+	return &Trainer{o: o, m: m, m1: f32.Aligned(len(m.params.weights)), m2: f32.Aligned(len(m.params.weights))}
 }
 
 // Steps is the number of steps taken.
@@ -47,7 +72,7 @@ func (t *Trainer) Steps() int { return t.steps }
 // Memory is what the trainer and its model hold in bytes: weights, gradients,
 // moments and the arena of a step.
 func (t *Trainer) Memory() int {
-	n := 4 * (len(t.m.p.weights) + len(t.m.p.grads) + len(t.m1) + len(t.m2))
+	n := 4 * (len(t.m.params.weights) + len(t.m.params.grads) + len(t.m1) + len(t.m2))
 	if t.w.arena != nil {
 		n += t.w.arena.Size()
 	}
@@ -103,12 +128,12 @@ func abandoned(err *error) {
 // the error is a *NumericError.
 func (t *Trainer) Step(rate float64, batches ...*Batch) (info StepInfo, err error) {
 	defer abandoned(&err)
-	t.w.pass.stop = t.Stop
+	t.w.pass.stop = t.o.Stop
 	info = StepInfo{Step: t.steps + 1}
 	counted := 0
-	for _, b := range batches {
+	for i, b := range batches {
 		if err := b.check(t.m.cfg); err != nil {
-			return info, err
+			return info, fmt.Errorf("failed to take step %d: batch %d: %w", info.Step, i, err)
 		}
 		counted += b.Counted()
 		info.Tokens += len(b.Tokens)
@@ -116,13 +141,13 @@ func (t *Trainer) Step(rate float64, batches ...*Batch) (info StepInfo, err erro
 	if counted == 0 {
 		return info, fmt.Errorf("failed to take step %d: no row has a target", info.Step)
 	}
-	clear(t.m.p.grads)
+	clear(t.m.params.grads)
 	sum := 0.0
 	for i, b := range batches {
 		sum += t.w.gradients(t.m, b, float32(1/float64(counted)), t.dropout(i))
 	}
 	info.Loss = sum / float64(counted)
-	info.Norm = math.Sqrt(f32.SumSquares(t.m.p.grads))
+	info.Norm = math.Sqrt(f32.SumSquares(t.m.params.grads))
 	if !finite(info.Loss) || !finite(info.Norm) {
 		return info, &NumericError{info.Step, t.locate(batches)}
 	}
@@ -131,20 +156,20 @@ func (t *Trainer) Step(rate float64, batches ...*Batch) (info StepInfo, err erro
 }
 
 func (t *Trainer) dropout(batch int) dropout {
-	d := dropout{p: float32(t.m.cfg.Dropout), seed: t.seed}
+	d := dropout{rate: float32(t.m.cfg.Dropout), seed: t.o.Seed}
 	return d.at(uint64(t.steps)<<16 | uint64(batch))
 }
 
 // apply clips and moves the weights.
 func (t *Trainer) apply(rate, norm float64) {
-	o := t.Optimizer
+	o := t.o.Optimizer
 	if o.Clip > 0 && norm > o.Clip {
-		f32.Scale(t.m.p.grads, float32(o.Clip/norm), t.m.p.grads)
+		f32.Scale(t.m.params.grads, float32(o.Clip/norm), t.m.params.grads)
 	}
 	t.steps++
 	t1 := 1 - math.Pow(o.Beta1, float64(t.steps))
 	t2 := 1 - math.Pow(o.Beta2, float64(t.steps))
-	for _, x := range t.m.p.all {
+	for _, x := range t.m.params.all {
 		decay := 0.0
 		if x.decay {
 			decay = o.Decay
@@ -159,7 +184,7 @@ func (t *Trainer) apply(rate, norm float64) {
 // locate runs the batches once more, layer by layer, and names the first place
 // whose numbers are not finite.
 func (t *Trainer) locate(batches []*Batch) string {
-	for _, x := range t.m.p.all {
+	for _, x := range t.m.params.all {
 		if !allFinite(x.w) {
 			return "weight " + x.name
 		}
@@ -169,8 +194,8 @@ func (t *Trainer) locate(batches []*Batch) string {
 			return where
 		}
 	}
-	for i := len(t.m.p.all) - 1; i >= 0; i-- { // the order of the backward pass
-		if x := t.m.p.all[i]; !allFinite(x.g) {
+	for i := len(t.m.params.all) - 1; i >= 0; i-- { // the order of the backward pass
+		if x := t.m.params.all[i]; !allFinite(x.g) {
 			return "the gradient of " + x.name
 		}
 	}

@@ -78,16 +78,16 @@ func (m *Model) pack(bits weightBits) *packedWeights {
 		}
 	}
 	for i := range w.layers {
-		l, q := &m.p.layers[i], &w.layers[i]
+		l, q := &m.params.layers[i], &w.layers[i]
 		lay(false, l.qkv.rows, l.qkv.cols, &l.qkv, &q.qkv)
 		lay(false, l.proj.rows, l.proj.cols, &l.proj, &q.proj)
 		lay(false, l.fc1.rows, l.fc1.cols, &l.fc1, &q.fc1)
 		lay(false, l.fc2.rows, l.fc2.cols, &l.fc2, &q.fc2)
 	}
 	if m.cfg.Tied {
-		lay(true, m.cfg.Width, m.cfg.Vocabulary, &m.p.embed, &w.head)
+		lay(true, m.cfg.Width, m.cfg.Vocabulary, &m.params.embed, &w.head)
 	} else {
-		lay(false, m.p.head.rows, m.p.head.cols, &m.p.head, &w.head)
+		lay(false, m.params.head.rows, m.params.head.cols, &m.params.head, &w.head)
 	}
 	m.packed[bits] = w
 	return w
@@ -96,8 +96,8 @@ func (m *Model) pack(bits weightBits) *packedWeights {
 // packedLen is how many elements the packed matrices take.
 func (m *Model) packedLen(bits weightBits) int {
 	n := 0
-	for i := range m.p.layers {
-		l := &m.p.layers[i]
+	for i := range m.params.layers {
+		l := &m.params.layers[i]
 		for _, t := range []*tensor{&l.qkv, &l.proj, &l.fc1, &l.fc2} {
 			n += bits.length(t.rows, t.cols)
 		}

@@ -1,65 +1,30 @@
 package notebooks
 
 import (
-	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"trafficgpt/atomicfile"
 	"trafficgpt/interp/export"
 )
 
-const exportHelp = `usage: trafficgpt export -o DIR NOTEBOOK.ipynb | CELLS.go
-
-Writes a Go program that prints what the notebook printed: DIR/main.go, and a
-go.mod that finds this project's library in the folder --module names.
-
-  -o DIR         folder of the program (made if it is not there)
-  --module DIR   checkout of this project (default: the one the working folder
-                 is in, else the one this binary was built from)
-
-example: trafficgpt export notebooks/00-quickstart.ipynb -o /tmp/e && cd /tmp/e && go build ./...
-`
-
-// ExportCommand is `trafficgpt export`: 0 written, 1 failed, 2 wrong usage.
-func ExportCommand(args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("export", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	out := fs.String("o", "", "")
-	module := fs.String("module", "", "")
-	files, err := parseMixed(fs, args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, exportHelp)
-		return 0
-	case err != nil:
-		fmt.Fprintf(stderr, "trafficgpt export: %v (trafficgpt help export)\n", err)
-		return 2
-	case len(files) != 1 || *out == "":
-		fmt.Fprintln(stderr, "trafficgpt export: usage: trafficgpt export -o DIR NOTEBOOK (trafficgpt help export)")
-		return 2
-	}
-	left, err := exportTo(files[0], *out, *module)
-	if err != nil {
-		fmt.Fprintf(stderr, "trafficgpt export: %v\n", err)
-		return 1
-	}
-	for _, l := range left {
-		fmt.Fprintf(stderr, "trafficgpt export: left out, since it is a command of the notebook: %s\n", l)
-	}
-	fmt.Fprintf(stdout, "wrote %s\n", filepath.Join(*out, "main.go"))
-	return 0
+// ExportOptions says how Export writes a program.
+type ExportOptions struct {
+	// Module is a checkout of this project; "" is the one the working folder is
+	// in, else the one that this binary was built from.
+	Module string
 }
 
-// exportTo writes the program and returns the commands that it lacks.
-func exportTo(in, out, module string) (left []string, err error) {
+// Export writes the Go program that prints what the notebook or script of cells
+// in prints, into the folder out: main.go, and a go.mod that finds this
+// project's library. It returns the commands that the program lacks.
+func Export(in, out string, o ExportOptions) (left []string, err error) {
 	nb, err := Read(in)
 	if err != nil {
 		return nil, err
@@ -72,21 +37,15 @@ func exportTo(in, out, module string) (left []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", in, err)
 	}
-	root, err := moduleRoot(module)
+	root, err := moduleRoot(o.Module)
 	if err != nil {
 		return nil, err
 	}
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	mod, sum, err := exportedModule(root)
 	if err != nil {
 		return nil, err
 	}
-	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	if err != nil {
-		return nil, err
-	}
-	own := moduleLine.ReplaceAllString(string(mod), "module "+export.Module)
-	own += fmt.Sprintf("\nrequire trafficgpt v0.0.0\n\nreplace trafficgpt => %s\n", root)
-	all := map[string][]byte{"go.mod": []byte(own), "go.sum": sum, "main.go": program.Main}
+	all := map[string][]byte{"go.mod": mod, "go.sum": sum, "main.go": program.Main}
 	maps.Copy(all, program.Files)
 	for name, data := range all {
 		name = filepath.FromSlash(name)
@@ -98,6 +57,35 @@ func exportTo(in, out, module string) (left []string, err error) {
 		}
 	}
 	return program.Left, nil
+}
+
+// exportedModule is the go.mod and go.sum of a program that finds the library in
+// root. It asks for all that root does, so that it builds as it is, also where
+// nothing can be downloaded.
+func exportedModule(root string) (mod, sum []byte, err error) {
+	if mod, err = os.ReadFile(filepath.Join(root, "go.mod")); err != nil {
+		return nil, nil, fmt.Errorf("failed to read the library's module: %w", err)
+	}
+	if sum, err = os.ReadFile(filepath.Join(root, "go.sum")); err != nil {
+		return nil, nil, fmt.Errorf("failed to read the library's module: %w", err)
+	}
+	folder := root
+	if strings.ContainsAny(folder, " \t\"'`()[]{},;") || strings.Contains(folder, "//") {
+		folder = strconv.Quote(folder)
+	}
+	own := moduleLine.ReplaceAllLiteralString(string(mod), "module "+export.Module)
+	return fmt.Appendf(nil, `// The library of this program, trafficgpt, is not published: the go command
+// takes it from the folder behind => below. Where that has moved:
+//
+//	go mod edit -replace trafficgpt=FOLDER
+//
+// "go mod tidy" takes out the modules that this program does not need.
+
+%s
+require trafficgpt v0.0.0
+
+replace trafficgpt => %s
+`, own, folder), sum, nil
 }
 
 var moduleLine = regexp.MustCompile(`(?m)^module trafficgpt$`)

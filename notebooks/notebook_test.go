@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -220,21 +219,21 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-func TestRunCommand(t *testing.T) {
+func TestRunFile(t *testing.T) {
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "in.ipynb"), filepath.Join(dir, "out.ipynb")
 	if err := document("print", "fail").Write(in); err != nil {
 		t.Fatal(err)
 	}
 	before, _ := os.ReadFile(in)
-	start := func(string) (interp.Engine, error) { return &scripted{}, nil }
-	run := func(args ...string) (int, string, string) {
-		var stdout, stderr bytes.Buffer
-		code := RunCommand(t.Context(), args, func(*flag.FlagSet) {}, start, &stdout, &stderr)
-		return code, stdout.String(), stderr.String()
+	started := ""
+	start := func(dir string) (interp.Engine, error) {
+		started = dir
+		return &scripted{}, nil
 	}
-	if code, _, stderr := run(in, "-o", out); code != 1 || !strings.Contains(stderr, "cell 2 failed: Panic: boom") {
-		t.Errorf("exit %d, stderr %q", code, stderr)
+	var failure *Failure
+	if err := RunFile(t.Context(), in, FileOptions{Start: start, Out: out}); !errors.As(err, &failure) || err.Error() != "cell 2 failed: Panic: boom" || started != dir {
+		t.Errorf("%v, in %s", err, started)
 	}
 	if nb, err := Read(out); err != nil || len(nb.Cells[1].Outputs) != 1 {
 		t.Errorf("the outputs up to the failure must be stored: %v", err)
@@ -242,17 +241,14 @@ func TestRunCommand(t *testing.T) {
 	if after, _ := os.ReadFile(in); !bytes.Equal(before, after) {
 		t.Error("the input changed")
 	}
-	if code, stdout, _ := run(in); code != 1 || stdout != "ab\ne\n" {
-		t.Errorf("exit %d, stdout %q", code, stdout)
+	var live bytes.Buffer
+	if err := RunFile(t.Context(), in, FileOptions{Start: start, Dir: "/", Options: Options{Live: &live}}); !errors.As(err, &failure) || live.String() != "ab\ne\n" || started != "/" {
+		t.Errorf("%v, printed %q, in %s", err, live.String(), started)
 	}
-	for _, bad := range [][]string{{}, {in, in}, {"-nosuch", in}, {"-p", "1=2", in}, {"-o", out, "--inplace", in}} {
-		if code, _, stderr := run(bad...); code != 2 || strings.Count(stderr, "\n") != 1 {
-			t.Errorf("%v: exit %d, stderr %q", bad, code, stderr)
-		}
-	}
-	for _, bad := range [][]string{{filepath.Join(dir, "none.ipynb")}, {in, "-o", filepath.Join(dir, "no", "x.ipynb")}} {
-		if code, _, stderr := run(bad...); code != 1 || strings.Count(stderr, "\n") != 1 {
-			t.Errorf("%v: exit %d, stderr %q", bad, code, stderr)
+	started = ""
+	for name, o := range map[string]FileOptions{"none.ipynb": {Start: start}, "in.ipynb": {Start: start, Out: filepath.Join(dir, "no", "x.ipynb")}} {
+		if err := RunFile(t.Context(), filepath.Join(dir, name), o); err == nil || started != "" {
+			t.Errorf("%s: %v, started in %q", name, err, started)
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {

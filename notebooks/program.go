@@ -2,34 +2,20 @@ package notebooks
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"go/parser"
 	"go/token"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"slices"
-	"strings"
-	"syscall"
 
 	"trafficgpt/display"
 	"trafficgpt/interp/session"
 )
 
-// cutArguments takes off what stands after --.
-func cutArguments(args []string) (own, rest []string, given bool) {
-	i := slices.Index(args, "--")
-	if i < 0 {
-		return args, nil, false
-	}
-	return args[:i], args[i+1:], true
-}
-
-// readProgram reads a file that is an ordinary program: Go with a package
+// ReadProgram reads a file that is an ordinary program: Go with a package
 // clause. Cells have none.
-func readProgram(path string) (text []byte, ok bool) {
+func ReadProgram(path string) (text []byte, ok bool) {
 	if filepath.Ext(path) != ".go" {
 		return nil, false
 	}
@@ -41,45 +27,41 @@ func readProgram(path string) (text []byte, ok bool) {
 	return text, err == nil && f.Name.Name != ""
 }
 
-// unfit names a flag that a program has no use for.
-func unfit(fs *flag.FlagSet) (name string) {
-	fs.Visit(func(f *flag.Flag) {
-		if f.Name != "cwd" && f.Name != "quiet" {
-			name = f.Name
-		}
-	})
-	return name
+// ProgramOptions says how RunProgram runs a program.
+type ProgramOptions struct {
+	Dir    string    // where it works; "" is this process's folder, which changes otherwise
+	Stdout io.Writer // nil discards
+	Stderr io.Writer // nil discards; panics are told here as the runtime would
 }
 
-// runProgram runs a program in this process, which is its own from then on:
-// its arguments, its files, its signals, its exit code.
-func runProgram(path string, text []byte, args []string, cwd string, stderr io.Writer) int {
-	fail := func(err error) int {
-		fmt.Fprintf(stderr, "trafficgpt run: %v\n", err)
-		return 1
+// RunProgram runs the text of a program in this process, which is its own from
+// then on: it may end it. The code is the one that a compiled program would end
+// with; an error means that it could not begin.
+func RunProgram(path string, text []byte, o ProgramOptions) (code int, err error) {
+	if o.Stdout == nil {
+		o.Stdout = io.Discard
+	}
+	if o.Stderr == nil {
+		o.Stderr = io.Discard
 	}
 	full, err := filepath.Abs(path)
 	if err != nil {
-		return fail(err)
+		return 0, err
 	}
-	s, err := session.New(session.Options{Dir: filepath.Dir(full), Exit: exit})
+	s, err := session.New(session.Options{Dir: filepath.Dir(full), Exit: os.Exit})
 	if err != nil {
-		return fail(err)
+		return 0, err
 	}
-	if cwd != "" {
-		if err := os.Chdir(cwd); err != nil {
-			return fail(err)
+	if o.Dir != "" {
+		if err := os.Chdir(o.Dir); err != nil {
+			return 0, err
 		}
 	}
-	signal.Reset(os.Interrupt, syscall.SIGTERM)
-	os.Args = append([]string{strings.TrimSuffix(path, ".go")}, args...)
-	flag.CommandLine = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
-	flag.CommandLine.Usage = func() { flag.Usage() }
-	code, failure := s.RunProgram(context.Background(), map[string][]byte{path: text}, &console{stderr})
+	code, failure := s.RunProgram(context.Background(), map[string][]byte{path: text}, &console{o.Stdout, o.Stderr})
 	switch {
 	case failure == nil:
 	case code == 2:
-		fmt.Fprint(stderr, session.PanicText(failure, func(name string) string {
+		fmt.Fprint(o.Stderr, session.PanicText(failure, func(name string) string {
 			if name == path {
 				return full
 			}
@@ -87,27 +69,24 @@ func runProgram(path string, text []byte, args []string, cwd string, stderr io.W
 		}))
 	default:
 		for _, line := range failure.Traceback {
-			fmt.Fprintln(stderr, line)
+			fmt.Fprintln(o.Stderr, line)
 		}
 	}
-	return code
+	return code, nil
 }
 
-// exit is os.Exit for programs; tests put another there.
-var exit = os.Exit
-
 // console is where a program writes.
-type console struct{ stderr io.Writer }
+type console struct{ stdout, stderr io.Writer }
 
-func (*console) Stdout(p []byte)   { _, _ = os.Stdout.Write(p) }
+func (c *console) Stdout(p []byte) { _, _ = c.stdout.Write(p) }
 func (c *console) Stderr(p []byte) { _, _ = c.stderr.Write(p) }
 
 func (*console) Input(context.Context, string, bool) (string, error) { return "", errNoInput }
 
 // Emit prints the text form of what the program shows.
-func (*console) Emit(e display.Event) error {
+func (c *console) Emit(e display.Event) error {
 	if e.Kind == display.Display {
-		_, err := io.WriteString(os.Stdout, textForm(e.Data))
+		_, err := io.WriteString(c.stdout, textForm(e.Data))
 		return err
 	}
 	return nil

@@ -47,7 +47,7 @@ func interactive(ctx context.Context, engine interp.Engine, in, out *os.File, er
 			continue
 		}
 		start := time.Now()
-		result := evaluate(ctx, engine, interp.Cell{Number: e.number, Code: strings.TrimRight(code, " \t\n")}, scr)
+		result := opts.evaluate(ctx, engine, interp.Cell{Number: e.number, Code: strings.TrimRight(code, " \t\n")}, scr)
 		scr.finish(e.number, result)
 		if result.Err != nil {
 			report(out, result.Err, true)

@@ -14,7 +14,7 @@ import (
 
 // plain runs what comes from a pipe: line by line, joined until a cell is
 // complete. What cells print and show goes to out as text, errors to errw.
-func plain(ctx context.Context, engine interp.Engine, in io.Reader, out, errw io.Writer) int {
+func plain(ctx context.Context, engine interp.Engine, in io.Reader, out, errw io.Writer, opts Options) int {
 	sink := &plainSink{in: bufio.NewReader(in), out: out, errw: errw}
 	var cell strings.Builder
 	number := 0
@@ -35,7 +35,7 @@ func plain(ctx context.Context, engine interp.Engine, in io.Reader, out, errw io
 		}
 		cell.Reset()
 		number++
-		result := evaluate(ctx, engine, interp.Cell{Number: number, Code: strings.TrimRight(code, "\n")}, sink)
+		result := opts.evaluate(ctx, engine, interp.Cell{Number: number, Code: strings.TrimRight(code, "\n")}, sink)
 		sink.flush(result)
 		if result.Err != nil {
 			report(errw, result.Err, false)

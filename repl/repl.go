@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
 	"time"
 
@@ -28,6 +27,9 @@ type Options struct {
 	// Images says how pictures are shown: kitty, iterm2, sixel or none; empty
 	// means to find out, TRAFFICGPT_IMAGES overrides.
 	Images string
+	// Catch, where it is set, has f called for every interrupt of the process
+	// until release: it interrupts the running cell.
+	Catch func(f func()) (release func())
 }
 
 // Exit codes.
@@ -45,32 +47,16 @@ func Run(ctx context.Context, engine interp.Engine, in, out *os.File, errw io.Wr
 	if term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd())) && os.Getenv("TERM") != "dumb" {
 		return interactive(ctx, engine, in, out, errw, opts)
 	}
-	return plain(ctx, engine, in, out, errw)
+	return plain(ctx, engine, in, out, errw, opts)
 }
 
-// evaluate runs one cell; SIGINT interrupts it.
-func evaluate(ctx context.Context, engine interp.Engine, cell interp.Cell, sink interp.Sink) interp.Result {
-	interrupts := make(chan os.Signal, 1)
-	signal.Notify(interrupts, os.Interrupt)
-	done := make(chan struct{})
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-interrupts:
-				// An engine that cannot be interrupted says so by its result.
-				_ = engine.Interrupt()
-			case <-done:
-				return
-			}
-		}
-	}()
-	result := engine.Eval(ctx, cell, sink)
-	signal.Stop(interrupts)
-	close(done)
-	<-stopped
-	return result
+// evaluate runs one cell; an interrupt of the process ends it.
+func (o *Options) evaluate(ctx context.Context, engine interp.Engine, cell interp.Cell, sink interp.Sink) interp.Result {
+	if o.Catch != nil {
+		// An engine that cannot be interrupted says so by its result.
+		defer o.Catch(func() { _ = engine.Interrupt() })()
+	}
+	return engine.Eval(ctx, cell, sink)
 }
 
 // report writes why a cell failed.

@@ -82,7 +82,7 @@ func TestPlain(t *testing.T) {
 	} {
 		var out, errw bytes.Buffer
 		engine := &script{}
-		code := plain(t.Context(), engine, strings.NewReader(c.in), &out, &errw)
+		code := plain(t.Context(), engine, strings.NewReader(c.in), &out, &errw, Options{})
 		if code != c.code || out.String() != c.out || errw.String() != c.err || len(engine.cells) != c.cells {
 			t.Errorf("%s: code %d, out %q, err %q, %d cells", name, code, out.String(), errw.String(), len(engine.cells))
 		}

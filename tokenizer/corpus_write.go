@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"sync"
 
 	"trafficgpt/atomicfile"
+	"trafficgpt/display"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -49,7 +49,6 @@ type CorpusWriter struct {
 	old    *os.File         // the corpus that is gone on with, or nil
 	before int64            // bytes of old
 	o      CorpusOptions
-	ctx    context.Context // writing fails when it is done; nil is never
 
 	mu       sync.Mutex
 	f        io.WriterAt // made or old
@@ -97,6 +96,9 @@ func AppendCorpus(path string, o CorpusOptions) (*CorpusWriter, error) {
 	return w, nil
 }
 
+// Files lists the source files taken in so far, those that were there included.
+func (w *CorpusWriter) Files() []FileInfo { return slices.Clone(w.files) }
+
 // Abort gives up. A corpus that was being created does not appear, one that was
 // gone on with is as before.
 func (w *CorpusWriter) Abort() {
@@ -114,7 +116,8 @@ type input struct {
 	folder     bool
 }
 
-// Add takes in files and all files of folders, several at a time.
+// Add takes in files and all files of folders, several at a time. It fails when
+// the running cell is interrupted.
 func (w *CorpusWriter) Add(paths ...string) error {
 	var all []input
 	for _, p := range paths {
@@ -315,7 +318,7 @@ var errInterrupted = errors.New("interrupted")
 
 // put writes a section; out has room for its header.
 func (w *CorpusWriter) put(out []byte, s section) error {
-	if w.ctx != nil && w.ctx.Err() != nil {
+	if display.Context().Err() != nil {
 		return errInterrupted
 	}
 	payload := out[sectionHeader:]

@@ -230,7 +230,7 @@ var packages = [...]pkg{
 	{"text/template/parse", "parse", "Package parse builds parse trees for templates as defined by text/template and html/template.", tab_text_template_parse[:]},
 	{"time", "time", "Package time provides functionality for measuring and displaying time.", tab_time[:]},
 	{"time/tzdata", "tzdata", "Package tzdata provides an embedded copy of the timezone database.", tab_time_tzdata[:]},
-	{"trafficgpt/display", "display", "Package display is the only way out for rich output: MIME bundles, display ids, progress and the context of the running cell.", tab_trafficgpt_display[:]},
+	{"trafficgpt/display", "display", "Package display is the only way out for rich output: MIME bundles, tables, display ids, progress and the context of the running cell.", tab_trafficgpt_display[:]},
 	{"trafficgpt/lib/dataset", "dataset", "Package dataset holds labelled flows: the built-in lab corpus, folders of captures, splits that keep near-duplicates together, and the masks of the field's critics.", tab_trafficgpt_lib_dataset[:]},
 	{"trafficgpt/lib/metrics", "metrics", "Package metrics says how far generated traffic is from real traffic: the Jensen-Shannon divergence of header fields and flow features, entropies of tokens, validity of packets, and scores of classifiers.", tab_trafficgpt_lib_metrics[:]},
 	{"trafficgpt/lib/plots", "plots", "Package plots draws what a notebook shows: curves, bars, distributions, heat maps, divergences and the tokens of a flow.", tab_trafficgpt_lib_plots[:]},

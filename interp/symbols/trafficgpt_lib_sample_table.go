@@ -10,6 +10,7 @@ import (
 
 var tab_trafficgpt_lib_sample = [...]entry{
 	{"Embed", sample.Embed},
+	{"EmbedOptions", (*sample.EmbedOptions)(nil)},
 	{"Embeddings", (*sample.Embeddings)(nil)},
 	{"FieldSurprise", (*sample.FieldSurprise)(nil)},
 	{"Flows", sample.Flows},

@@ -118,11 +118,11 @@ func (c *Client) receive(conn *wire.Conn, box *Inbox) {
 			box.close(err)
 			return
 		}
-		if m, err := c.codec.Decode(frames); err == nil {
-			box.put(m)
-		} else {
-			box.reject(err)
+		m, err := c.codec.Decode(frames)
+		if err != nil {
+			continue // it was not meant for this client
 		}
+		box.put(m)
 	}
 }
 
@@ -216,7 +216,6 @@ func (c *Client) Close() {
 type Inbox struct {
 	mu       sync.Mutex
 	messages []*wire.Message
-	rejected []error
 	err      error
 	more     chan struct{}
 }
@@ -230,12 +229,6 @@ func (b *Inbox) put(m *wire.Message) {
 	b.wake()
 }
 
-func (b *Inbox) reject(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.rejected = append(b.rejected, err)
-}
-
 func (b *Inbox) close(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -246,13 +239,6 @@ func (b *Inbox) close(err error) {
 func (b *Inbox) wake() {
 	close(b.more)
 	b.more = make(chan struct{})
-}
-
-// Rejected are the errors of messages that could not be read.
-func (b *Inbox) Rejected() []error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.rejected
 }
 
 // Take returns the next message.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
 	"trafficgpt/kernel/ahead"
 )
 
@@ -28,7 +29,8 @@ type listener struct {
 }
 
 // Bind listens on an endpoint: for "tcp" ip and port, for "ipc" the path
-// ip-port, as Jupyter names it. Port 0 on TCP takes a free one.
+// ip-port, as Jupyter names it. Port 0 on TCP takes a free one. A socket that
+// package ahead has bound before is taken over.
 func Bind(transport, ip string, port int) (net.Listener, error) {
 	switch transport {
 	case "", "tcp":
@@ -41,7 +43,7 @@ func Bind(transport, ip string, port int) (net.Listener, error) {
 		}
 		ln, err := net.Listen("tcp", address)
 		if err != nil {
-			return nil, fmt.Errorf("failed to bind: %w", err)
+			return nil, err
 		}
 		return ln, nil
 	case "ipc":
@@ -51,7 +53,7 @@ func Bind(transport, ip string, port int) (net.Listener, error) {
 		}
 		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 			c.Close()
-			return nil, fmt.Errorf("failed to bind: %s is in use by another process", path)
+			return nil, fmt.Errorf("%s is in use by another process", path)
 		}
 		// Left behind by a kernel that was killed; ZeroMQ replaces it too.
 		if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
@@ -59,15 +61,15 @@ func Bind(transport, ip string, port int) (net.Listener, error) {
 		}
 		ln, err := net.Listen("unix", path)
 		if err != nil {
-			return nil, fmt.Errorf("failed to bind: %w", err)
+			return nil, err
 		}
 		return ln, nil
 	}
-	return nil, fmt.Errorf("failed to bind: transport %q is neither tcp nor ipc", transport)
+	return nil, fmt.Errorf("transport %q is neither tcp nor ipc", transport)
 }
 
-// bound is the listener of a socket that was bound when the program began, nil
-// when there is none.
+// bound is the listener of a socket that package ahead has bound, on Linux and
+// for fixed ports only; nil when there is none.
 func bound(network, address string) net.Listener {
 	fd, ok := ahead.Take(network, address)
 	if !ok {
@@ -148,7 +150,7 @@ func (l *listener) run(nc net.Conn) {
 	l.mu.Unlock()
 }
 
-// Close stops accepting, gives what is queued until the limit to go out, and
+// close stops accepting, gives what is queued until the limit to go out, and
 // ends all connections.
 func (l *listener) close(limit time.Duration) {
 	l.mu.Lock()

@@ -6,6 +6,18 @@
 // not: a client that connects and says nothing, a subscriber that stops
 // reading, a frame that claims to be a gigabyte. One such client never
 // disturbs the others.
+//
+// The words of this package, from the wire up:
+//
+//   - guard: stands between a socket and zmq4, ends a connection whose frames
+//     claim more than the limits, and keeps what is written in whole messages;
+//   - outbox: the bounded queue of one connection, and the goroutine that
+//     writes it; who stops reading until it is full is disconnected;
+//   - Conn: one connection after its handshake;
+//   - RouterSocket, XPubSocket: a bound socket with all its connections;
+//   - Codec: signs messages and checks signatures, each of which counts once;
+//   - ahead: the package that binds the sockets before nearly all else is
+//     initialised (see there); Bind takes them over.
 package wire
 
 import (

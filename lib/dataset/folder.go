@@ -122,7 +122,7 @@ func readAll(files []string) []part {
 	ctx := display.Context()
 	var bar *display.Bar
 	if len(files) > 200 {
-		bar = display.Progress("reading captures", len(files)).Unit("files")
+		bar = display.Progress("reading captures", len(files), display.ProgressOptions{Unit: "files"})
 	}
 	next := make(chan int)
 	var wg sync.WaitGroup

@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -264,7 +265,7 @@ func (b *bars) text() string {
 // of the floor's size; only it may be compared with the floor.
 func JSD(r *metrics.JSDReport) *Figure {
 	f := NewFigure(r.Title, "", "JSD ("+r.Unit+")")
-	name := or(r.Generated, "generated")
+	name := cmp.Or(r.Generated, "generated")
 	b := &bars{colors: []color.Color{Color(0), rgb(0xb4b9c0)}, series: []Series{{Name: name}, {Name: "real against real (floor)"}}}
 	ring := make([]float64, 0, len(r.Rows)+1)
 	add := func(row metrics.JSDRow) {

@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -74,7 +75,7 @@ func histogram(title, xlabel string, n int, series []Series, log bool) *Figure {
 		most = math.Max(most, slices.Max(share))
 		h.shares = append(h.shares, share)
 		h.colors = append(h.colors, Color(k))
-		f.keys = append(f.keys, key{name: fmt.Sprintf("%s (n = %s)", or(s.Name, "values"), display.Count(len(s.Y))), color: Color(k), box: true})
+		f.keys = append(f.keys, key{name: fmt.Sprintf("%s (n = %s)", cmp.Or(s.Name, "values"), display.Count(len(s.Y))), color: Color(k), box: true})
 	}
 	p := f.Plot
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = low, high, 0, most*1.05
@@ -126,7 +127,7 @@ func (h *steps) text(series []Series) string {
 		most = math.Max(most, slices.Max(s))
 	}
 	for k, share := range h.shares {
-		fmt.Fprintf(&b, "%s: n = %s, highest %.3g %%\n", or(series[k].Name, "values"), display.Count(len(series[k].Y)), slices.Max(share))
+		fmt.Fprintf(&b, "%s: n = %s, highest %.3g %%\n", cmp.Or(series[k].Name, "values"), display.Count(len(series[k].Y)), slices.Max(share))
 		for row := height - 1; row >= 0; row-- {
 			for _, s := range share {
 				level := int(math.Round(s / most * height * 8))

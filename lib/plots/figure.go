@@ -1,6 +1,12 @@
 // Package plots draws what a notebook shows: curves, bars, distributions,
 // heat maps, divergences and the tokens of a flow.
 //
+//	plots.Curves("Loss", "step", "bits per token", plots.Series{Name: "training", Y: loss})
+//
+// as the last line of a cell shows a figure; [Tokens] shows a flow, coloured by what
+// each token is. Methods of a figure change it and return it, to be called one after
+// another: LogX().HLine(8, "uniform").Size(800, 300).
+//
 // Figures are gonum plots in one style, with title and key above the axes so
 // that neither ever hides data. They stand on a white card, because a notebook
 // shows images without telling them its theme. Every figure is SVG for the
@@ -9,6 +15,7 @@ package plots
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -342,16 +349,9 @@ func init() {
 		return display.Bundle{
 			display.SVG:  svg(660, 420, paint),
 			display.PNG:  raster(660, 420, 1.5, paint),
-			display.Text: fmt.Sprintf("(%s: %s against %s)", title, or(p.Y.Label.Text, "y"), or(p.X.Label.Text, "x")),
+			display.Text: fmt.Sprintf("(%s: %s against %s)", title, cmp.Or(p.Y.Label.Text, "y"), cmp.Or(p.X.Label.Text, "x")),
 		}
 	})
-}
-
-func or(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 func weight(bold bool) font.Weight {

@@ -5,13 +5,56 @@ import (
 	"math"
 	"strings"
 
+	"gonum.org/v1/plot"
+
 	"trafficgpt/display"
 )
+
+// brailleCols and brailleRows are the size of a drawing in characters, of two by four
+// dots each.
+const brailleCols, brailleRows = 64, 12
+
+// dots are the dots of a drawing, by character.
+type dots [brailleRows][brailleCols]rune
+
+// put sets a dot; those outside the frame are left out.
+func (d *dots) put(x, y int) {
+	if x >= 0 && y >= 0 && x < brailleCols*2 && y < brailleRows*4 {
+		d[y/4][x/2] |= [4][2]rune{{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}}[y%4][x%2]
+	}
+}
+
+// line draws from one place to another.
+func (d *dots) line(x0, y0, x1, y1 float64) {
+	// A far jump is drawn in steps of at most one dot, within the frame.
+	n := int(math.Min(math.Ceil(math.Max(math.Abs(x1-x0), math.Abs(y1-y0))), 4096))
+	for k := range n + 1 {
+		t := float64(k) / math.Max(float64(n), 1)
+		d.put(int(math.Round(x0+t*(x1-x0))), int(math.Round(y0+t*(y1-y0))))
+	}
+}
+
+// draw draws a series along the axes, as single points if bare.
+func (d *dots) draw(s Series, x, y plot.Axis, bare bool) {
+	xs, ys := pairs(s)
+	lastX, lastY, started := 0., 0., false
+	for i := range ys {
+		if !finite(xs[i]) || !finite(ys[i]) {
+			started = false
+			continue
+		}
+		px, py := x.Norm(xs[i])*(brailleCols*2-1), (1-y.Norm(ys[i]))*(brailleRows*4-1)
+		if !started || bare {
+			lastX, lastY, started = px, py, true
+		}
+		d.line(lastX, lastY, px, py)
+		lastX, lastY = px, py
+	}
+}
 
 // braille draws curves with the eight dots of a braille character, for
 // terminals without images.
 func braille(f *Figure, series []Series, bare bool) string {
-	const cols, rows = 64, 12
 	x, y := f.Plot.X, f.Plot.Y
 	if !finite(x.Min) || !finite(y.Min) || !finite(x.Max) || !finite(y.Max) {
 		return "no data"
@@ -22,37 +65,10 @@ func braille(f *Figure, series []Series, bare bool) string {
 	if y.Min == y.Max {
 		y.Min, y.Max = y.Min-1, y.Max+1
 	}
-	dots := make([]rune, cols*rows)
-	put := func(px, py int) {
-		if px < 0 || py < 0 || px >= cols*2 || py >= rows*4 {
-			return
-		}
-		bit := [4][2]rune{{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}}[py%4][px%2]
-		dots[py/4*cols+px/2] |= bit
-	}
+	var d dots
 	for _, s := range series {
-		xs, ys := pairs(s)
-		lastX, lastY, started := 0., 0., false
-		for i := range ys {
-			if !finite(xs[i]) || !finite(ys[i]) {
-				started = false
-				continue
-			}
-			px, py := x.Norm(xs[i])*(cols*2-1), (1-y.Norm(ys[i]))*(rows*4-1)
-			if !started || bare {
-				lastX, lastY, started = px, py, true
-			}
-			// A far jump is drawn in steps of at most one dot, within the frame.
-			n := int(math.Min(math.Ceil(math.Max(math.Abs(px-lastX), math.Abs(py-lastY))), 4096))
-			for k := range n + 1 {
-				t := float64(k) / math.Max(float64(n), 1)
-				put(int(math.Round(lastX+t*(px-lastX))), int(math.Round(lastY+t*(py-lastY))))
-			}
-			lastX, lastY = px, py
-		}
+		d.draw(s, x, y, bare)
 	}
-	high, low := tickLabel(y.Max, (y.Max-y.Min)/100), tickLabel(y.Min, (y.Max-y.Min)/100)
-	margin := max(display.Width(high), display.Width(low))
 	var b strings.Builder
 	for _, k := range f.keys {
 		if k.name != "" {
@@ -65,23 +81,18 @@ func braille(f *Figure, series []Series, bare bool) string {
 	if y.Label.Text != "" {
 		b.WriteString(y.Label.Text + "\n")
 	}
-	for r := range rows {
-		label := ""
-		switch r {
-		case 0:
-			label = high
-		case rows - 1:
-			label = low
-		}
-		fmt.Fprintf(&b, "%*s ┤", margin, label)
-		for c := range cols {
-			b.WriteRune(0x2800 | dots[r*cols+c])
+	labels := map[int]string{0: tickLabel(y.Max, (y.Max-y.Min)/100), brailleRows - 1: tickLabel(y.Min, (y.Max-y.Min)/100)}
+	margin := max(display.Width(labels[0]), display.Width(labels[brailleRows-1]))
+	for r, row := range d {
+		fmt.Fprintf(&b, "%*s ┤", margin, labels[r])
+		for _, c := range row {
+			b.WriteRune(0x2800 | c)
 		}
 		b.WriteByte('\n')
 	}
 	left, right := tickLabel(x.Min, (x.Max-x.Min)/100), tickLabel(x.Max, (x.Max-x.Min)/100)
-	fmt.Fprintf(&b, "%*s └%s\n", margin, "", strings.Repeat("─", cols))
-	room := cols - display.Width(left) - display.Width(right)
+	fmt.Fprintf(&b, "%*s └%s\n", margin, "", strings.Repeat("─", brailleCols))
+	room := brailleCols - display.Width(left) - display.Width(right)
 	fmt.Fprintf(&b, "%*s  %s%s%s", margin, "", left, centred(x.Label.Text, room), right)
 	return b.String()
 }

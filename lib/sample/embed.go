@@ -13,21 +13,33 @@ import (
 // Embeddings are flows as vectors: the mean over a flow's tokens of the model's
 // states behind one layer.
 type Embeddings struct {
-	Layer   int
+	Layer   int         // behind so many layers; 0 for the embeddings themselves
 	Vectors [][]float64 // one a flow, of the model's width
 	Labels  []string    // of the flows
 }
 
-// Embed returns the vectors of flows behind the given layer: 0 is the embedding
-// itself, -1 the last layer. Of long flows it looks at the first context of
-// tokens. An interrupt keeps the vectors that are ready.
-func Embed(m *model.Model, flows []*pcap.Flow, layer int) (*Embeddings, error) {
+// EmbedOptions say where in the model the vectors are taken.
+type EmbedOptions struct {
+	Layer int // behind so many layers; default all of them, negative for none: the embeddings themselves
+}
+
+// Embed returns the vectors of flows. Of long flows it looks at the first context of
+// tokens. An interrupt keeps the vectors that are ready. The options may be left out,
+// and are one at most.
+func Embed(m *model.Model, flows []*pcap.Flow, options ...EmbedOptions) (*Embeddings, error) {
 	if m == nil {
 		return nil, errors.New("failed to embed flows: there is no model")
 	}
+	if len(options) > 1 {
+		return nil, fmt.Errorf("failed to embed flows: %d sample.EmbedOptions where one is enough", len(options))
+	}
 	c := m.Config()
-	if layer == -1 {
-		layer = c.Layers
+	layer := c.Layers
+	if len(options) == 1 && options[0].Layer != 0 {
+		layer = max(options[0].Layer, 0)
+	}
+	if layer > c.Layers {
+		return nil, fmt.Errorf("failed to embed flows: sample.EmbedOptions.Layer is %d: the model has %d layers", layer, c.Layers)
 	}
 	ctx := display.Context()
 	scorer := model.NewScorer(m)
@@ -43,7 +55,7 @@ func Embed(m *model.Model, flows []*pcap.Flow, layer int) (*Embeddings, error) {
 		b := model.NewBatch(tokens[:min(len(tokens), c.Context)])
 		x, err := scorer.Hidden(b, layer)
 		if err != nil {
-			return nil, fmt.Errorf("failed to embed flow %d: %w", i, err)
+			return nil, fmt.Errorf("flow %d: %w", i, err)
 		}
 		v := make([]float64, c.Width)
 		for j, value := range x {

@@ -1,5 +1,23 @@
 // Package sample lets models write traffic: token by token with a state of
-// constant size, many flows at once, back into packets and captures.
+// constant size, many flows at once, back into packets and captures. It also asks
+// models what they make of real traffic.
+//
+//	r := must(sample.Flows(m, sample.Options{Flows: 50, Seed: 1, Dialog: true}))
+//	must(r.Save("sampled.pcap"))
+//
+// [Flows] writes, [ScoreAll] and [Meter] measure how surprising flows are, [Embed]
+// makes vectors of them.
+//
+// Words:
+//
+//   - lane: one flow in the making, beside others;
+//   - mark: the model's state behind a start token, to which a lane goes back when
+//     the packet it began is illegal;
+//   - rejected, replaced: an illegal packet is rejected, and replaced when a legal one
+//     was sampled in its place;
+//   - repaired: lengths and checksums put right by rule, with Options.Repair;
+//   - constrained: only tokens that can still become a legal packet are drawn;
+//   - dialog: what the packets so far ask of the next one in a TCP conversation.
 package sample
 
 import (
@@ -27,17 +45,16 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 	if v := m.Config().Vocabulary; v != tokenizer.Vocabulary {
 		return nil, fmt.Errorf("failed to sample: the model's vocabulary is %d tokens, not %d", v, tokenizer.Vocabulary)
 	}
+	if m.Config().Bidirectional {
+		return nil, errors.New("failed to sample: a bidirectional model sees what follows, so it cannot go token by token")
+	}
 	o, err := opts.complete()
 	if err != nil {
-		return nil, err
-	}
-	stream := model.NewStream
-	if o.Half {
-		stream = model.NewStreamHalf
+		return nil, fmt.Errorf("failed to sample: %w", err)
 	}
 	// Large models have large states: fewer lanes then.
-	o.Lanes = max(1, min(o.Lanes, stateLimit/(stream(m, 1).StateBytes(0)*(1+leastMarks))))
-	r := &run{o: o, m: m, stream: stream(m, o.Lanes), choose: chooser{o: o}, done: make([]*pcap.Flow, o.Flows),
+	o.Lanes = max(1, min(o.Lanes, stateLimit/(model.NewStream(m, 1).StateBytes(0)*(1+leastMarks))))
+	r := &run{o: o, m: m, stream: model.NewStream(m, o.Lanes, model.StreamOptions{Half: o.Half}), choose: chooser{o: o}, done: make([]*pcap.Flow, o.Flows),
 		result: &Result{Model: m.Config().Name, Reasons: map[string]int{}}}
 	r.foreseen = new(rand.PCG)
 	r.foresee = rand.New(r.foreseen)
@@ -45,12 +62,12 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 		return nil, err
 	}
 	if !o.Quiet {
-		r.bar = display.Progress("Sampling", o.Flows).Unit("flows")
+		r.bar = display.Progress("Sampling", o.Flows, display.ProgressOptions{Unit: "flows"})
 		defer r.bar.Done()
 	}
 	start := time.Now()
 	if err := r.loop(display.Context()); err != nil {
-		return nil, fmt.Errorf("failed to sample: %w", err)
+		return nil, err
 	}
 	r.result.Duration = time.Since(start)
 	for _, f := range r.done {

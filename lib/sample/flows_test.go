@@ -27,16 +27,25 @@ func untrained(t *testing.T) *model.Model {
 	return m
 }
 
+// some is how many flows a test samples: with -short, which the race detector
+// runs with, fewer.
+func some(n int) int {
+	if testing.Short() {
+		return n / 4
+	}
+	return n
+}
+
 // TestConstrainedIsLegal samples from a model that knows nothing; by
 // construction every packet must be legal all the same.
 func TestConstrainedIsLegal(t *testing.T) {
 	for _, o := range []Options{{Constrained: true}, {Dialog: true, Half: true}} {
-		o.Flows, o.TopK, o.Quiet, o.MaxTokens, o.Seed = 40, -1, true, 600, 3
+		o.Flows, o.TopK, o.Quiet, o.MaxTokens, o.Seed = some(40), -1, true, 600, 3
 		r, err := Flows(untrained(t), o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Rejected != 0 || len(r.Flows) != 40 || r.Tried < 40 {
+		if r.Rejected != 0 || len(r.Flows) != o.Flows || r.Tried < o.Flows {
 			t.Errorf("dialog %v: %s, %v", o.Dialog, r, r.Reasons)
 		}
 		for _, f := range r.Flows {
@@ -51,7 +60,7 @@ func TestConstrainedIsLegal(t *testing.T) {
 
 // TestDialogIsOneFlow assembles each sampled flow again: it must be one flow.
 func TestDialogIsOneFlow(t *testing.T) {
-	r, err := Flows(untrained(t), Options{Dialog: true, Flows: 40, TopK: -1, Quiet: true, MaxTokens: 500, Seed: 5})
+	r, err := Flows(untrained(t), Options{Dialog: true, Flows: some(40), TopK: -1, Quiet: true, MaxTokens: 500, Seed: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +84,7 @@ func synPacket() pcap.Packet {
 // and flags must be those of a connection all the same.
 func TestDialogKeepsTCPState(t *testing.T) {
 	syn := &pcap.Flow{Packets: []pcap.Packet{synPacket()}}
-	r, err := Flows(untrained(t), Options{Dialog: true, Flows: 40, TopK: -1, Quiet: true, MaxTokens: 1500, Seed: 5, PromptFlow: syn})
+	r, err := Flows(untrained(t), Options{Dialog: true, Flows: max(some(40), 17), TopK: -1, Quiet: true, MaxTokens: 1500, Seed: 5, PromptFlow: syn})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,11 +126,11 @@ func TestDialogKeepsTCPState(t *testing.T) {
 
 // TestRepair leaves no wrong checksum.
 func TestRepair(t *testing.T) {
-	r, err := Flows(untrained(t), Options{Constrained: true, Repair: true, Flows: 20, TopK: -1, Quiet: true, MaxTokens: 500, Seed: 3})
+	r, err := Flows(untrained(t), Options{Constrained: true, Repair: true, Flows: some(20), TopK: -1, Quiet: true, MaxTokens: 500, Seed: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Corrected == 0 {
+	if r.Repaired == 0 {
 		t.Error("a model that knows nothing wrote right checksums")
 	}
 	for _, f := range r.Flows {
@@ -141,7 +150,7 @@ func TestPaperRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Rejected == 0 || r.Rejected > 45 || r.Tried < r.Rejected || r.Repaired > r.Rejected {
+	if r.Rejected == 0 || r.Rejected > 45 || r.Tried < r.Rejected || r.Replaced > r.Rejected {
 		t.Errorf("%s", r)
 	}
 	again, err := Flows(m, o)
@@ -248,7 +257,11 @@ func TestLanes(t *testing.T) {
 		}
 		return r.Flows
 	}
-	for _, o := range []Options{{TopK: -1, MaxRejects: 9}, {Constrained: true}, {TopK: -1, Dialog: true, Temperature: 0.7, TopP: 0.9, MinP: 0.01}} {
+	ways := []Options{{Constrained: true}, {TopK: -1, MaxRejects: 9}, {TopK: -1, Dialog: true, Temperature: 0.7, TopP: 0.9, MinP: 0.01}}
+	if testing.Short() {
+		ways = ways[:1]
+	}
+	for _, o := range ways {
 		first := flows(o, 5, 1, 11)
 		if o.Constrained && len(first) != 5 {
 			t.Errorf("%+v: %d flows, not 5", o, len(first))

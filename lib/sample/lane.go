@@ -82,7 +82,7 @@ func (r *run) judge(l *lane, t uint16) (verdict, error) {
 		return goBack, why
 	}
 	if l.owed > 0 && len(l.starts)-1 >= l.owedAt {
-		r.result.Repaired += l.owed
+		r.result.Replaced += l.owed
 		l.owed = 0
 	}
 	if t == tokenizer.End || r.o.MaxPackets > 0 && len(l.starts) >= r.o.MaxPackets {
@@ -201,7 +201,7 @@ func (r *run) packets(l *lane) ([]pcap.Packet, []uint16) {
 	if r.o.Repair {
 		var report *tokenizer.RepairReport
 		packets, report = tokenizer.RepairAll(packets)
-		r.result.Corrected += report.Repaired
+		r.result.Repaired += report.Repaired
 	}
 	return packets, tokens
 }

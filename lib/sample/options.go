@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,8 +36,9 @@ type Options struct {
 	Constrained bool
 	Dialog      bool
 
-	// Repair puts lengths and checksums of sampled packets right where that makes
-	// them legal, instead of sampling them anew, and checksums of all others.
+	// Repair puts lengths and checksums of sampled packets right, as tokenizer.Repair
+	// does: a packet that is legal then is kept instead of rejected, and the checksums
+	// of all others are put right too. Result.Repaired counts what it changed.
 	Repair bool
 
 	MaxTokens  int // longest flow, default 4,096; a flow may be longer than the model's context
@@ -54,16 +56,23 @@ type Options struct {
 }
 
 func (o Options) complete() (Options, error) {
-	for _, n := range []int{o.Flows, o.PromptPackets, o.MaxTokens, o.MaxPackets, o.MaxRejects, o.Lanes} {
-		if n < 0 {
-			return o, fmt.Errorf("sampling options: a count is negative")
+	for _, f := range []struct {
+		field string
+		value int
+	}{{"Flows", o.Flows}, {"PromptPackets", o.PromptPackets}, {"MaxTokens", o.MaxTokens}, {"MaxPackets", o.MaxPackets}, {"MaxRejects", o.MaxRejects}, {"Lanes", o.Lanes}} {
+		if f.value < 0 {
+			return o, fmt.Errorf("sample.Options.%s is %d: it must not be negative", f.field, f.value)
 		}
 	}
-	if !(o.Temperature >= 0) || !(o.TopP >= 0 && o.TopP <= 1) || !(o.MinP >= 0 && o.MinP <= 1) {
-		return o, fmt.Errorf("sampling options: temperature %g, top-p %g or minimum probability %g is out of range", o.Temperature, o.TopP, o.MinP)
-	}
-	if o.Prompt != nil && o.PromptFlow != nil {
-		return o, fmt.Errorf("sampling options: Prompt and PromptFlow are both set")
+	switch {
+	case !(o.Temperature >= 0):
+		return o, fmt.Errorf("sample.Options.Temperature is %g: it must not be negative", o.Temperature)
+	case !(o.TopP >= 0 && o.TopP <= 1):
+		return o, fmt.Errorf("sample.Options.TopP is %g: it must lie in [0, 1]", o.TopP)
+	case !(o.MinP >= 0 && o.MinP <= 1):
+		return o, fmt.Errorf("sample.Options.MinP is %g: it must lie in [0, 1]", o.MinP)
+	case o.Prompt != nil && o.PromptFlow != nil:
+		return o, errors.New("sample.Options.Prompt and PromptFlow are both set: a flow has one beginning")
 	}
 	set := func(x *int, value int) {
 		if *x == 0 {

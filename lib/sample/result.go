@@ -21,8 +21,8 @@ type Result struct {
 	Tokens      int // tokens generated, with those of discarded packets
 	Tried       int // packets generated to their end
 	Rejected    int // of them, illegal
-	Repaired    int // rejections after which the flow went on with a legal packet in that place
-	Corrected   int // packets whose lengths or checksums Options.Repair put right
+	Replaced    int // of the rejected, those whose place a legal packet took when it was sampled anew
+	Repaired    int // packets of all flows whose lengths or checksums Options.Repair put right
 	Abandoned   int // flows ended early for too many illegal packets
 	Cut         int // flows ended at MaxTokens, their last packet dropped
 	Interrupted bool
@@ -40,9 +40,9 @@ func (r *Result) String() string {
 	if sec := r.Duration.Seconds(); sec > 0 {
 		s += fmt.Sprintf(" in %s (%s tokens/s)", display.Duration(r.Duration), display.Count(int(float64(r.Tokens)/sec)))
 	}
-	s += fmt.Sprintf("; %s packets tried, %s rejected, %s repaired", display.Count(r.Tried), display.Count(r.Rejected), display.Count(r.Repaired))
-	if r.Corrected > 0 {
-		s += fmt.Sprintf(", lengths or checksums of %s put right", display.Count(r.Corrected))
+	s += fmt.Sprintf("; %s packets tried, %s rejected, %s replaced", display.Count(r.Tried), display.Count(r.Rejected), display.Count(r.Replaced))
+	if r.Repaired > 0 {
+		s += fmt.Sprintf(", lengths or checksums of %s repaired", display.Count(r.Repaired))
 	}
 	if r.Interrupted {
 		s += "; interrupted"

@@ -2,7 +2,6 @@ package sample
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -33,7 +32,7 @@ type FieldSurprise struct {
 
 // wholeFlow is the longest flow, in tokens, that is scored in one piece; longer
 // ones go token by token with a state of constant size, to the same result.
-const wholeFlow = 1 << 15
+var wholeFlow = 1 << 15
 
 // batchTokens is how many tokens of short flows are scored at once.
 const batchTokens = 1 << 12
@@ -51,7 +50,7 @@ func Score(m *model.Model, f *pcap.Flow) (*Surprise, error) {
 }
 
 // ScoreAll returns the surprise of each flow. An interrupt keeps those that are
-// done.
+// done, and is no error; an error comes with those that were done before it.
 func ScoreAll(m *model.Model, flows []*pcap.Flow) (Surprises, error) {
 	if m == nil {
 		return nil, errors.New("failed to score flows: there is no model")
@@ -60,77 +59,101 @@ func ScoreAll(m *model.Model, flows []*pcap.Flow) (Surprises, error) {
 		return nil, errors.New("failed to score flows: a bidirectional model sees the tokens it is asked about")
 	}
 	ctx := display.Context()
-	scorer := model.NewScorer(m)
-	var out Surprises
-	b := &model.Batch{}
-	from := 0 // flows in b begin here in out
-	flush := func() error {
-		if len(b.Tokens) == 0 {
-			return nil
-		}
-		losses, err := scorer.Losses(b)
-		if err != nil {
-			return fmt.Errorf("failed to score flows: %w", err)
-		}
-		at := 0
-		for _, s := range out[from:] {
-			if len(s.Tokens) > wholeFlow {
-				continue
-			}
-			for i := 1; i < len(s.Tokens); i++ {
-				s.Bits[i] = float64(losses[at+i-1]) / math.Ln2
-			}
-			at += len(s.Tokens)
-		}
-		b, from = &model.Batch{}, len(out)
-		return nil
-	}
+	c := &scoring{m: m, scorer: model.NewScorer(m, model.ScorerOptions{Stop: func() bool { return ctx.Err() != nil }}), batch: &model.Batch{}}
+	var err error
 	for i, f := range flows {
 		if ctx.Err() != nil {
 			break
 		}
 		if f == nil || len(f.Packets) == 0 {
-			return nil, fmt.Errorf("failed to score flows: flow %d has no packets", i)
+			err = fmt.Errorf("failed to score flows: flow %d has no packets", i)
+			break
 		}
-		s := &Surprise{Flow: f, Tokens: tokenizer.Encode(f), Bytes: int(f.Bytes())}
+		if err = c.add(f); err != nil {
+			break
+		}
+	}
+	rest := c.flush()
+	if err = cmp.Or(err, rest); errors.Is(err, model.ErrStopped) {
+		err = nil
+	}
+	return c.finished(), err
+}
+
+// scoring is one call of ScoreAll: short flows wait until they fill a batch.
+type scoring struct {
+	m       *model.Model
+	scorer  *model.Scorer
+	all     Surprises // in the order of the flows
+	batch   *model.Batch
+	waiting Surprises // flows of the batch
+}
+
+// add takes the next flow in.
+func (c *scoring) add(f *pcap.Flow) error {
+	s := &Surprise{Flow: f, Tokens: tokenizer.Encode(f), Bytes: int(f.Bytes())}
+	c.all = append(c.all, s)
+	if len(s.Tokens) > wholeFlow {
+		return s.stream(c.m)
+	}
+	c.batch.Append(s.Tokens, 0)
+	c.waiting = append(c.waiting, s)
+	if len(c.batch.Tokens) < batchTokens {
+		return nil
+	}
+	return c.flush()
+}
+
+// flush scores the flows that wait.
+func (c *scoring) flush() error {
+	if len(c.waiting) == 0 {
+		return nil
+	}
+	losses, err := c.scorer.Losses(c.batch)
+	if err != nil {
+		return err
+	}
+	at := 0
+	for _, s := range c.waiting {
 		s.Bits = make([]float64, len(s.Tokens))
-		out = append(out, s)
-		if len(s.Tokens) > wholeFlow {
-			if err := s.stream(ctx, m); err != nil {
-				return nil, err
-			}
+		for i := 1; i < len(s.Tokens); i++ {
+			s.Bits[i] = float64(losses[at+i-1]) / math.Ln2
+		}
+		at += len(s.Tokens)
+	}
+	c.batch, c.waiting = &model.Batch{}, nil
+	return nil
+}
+
+// finished are the flows that were scored to their end.
+func (c *scoring) finished() Surprises {
+	var out Surprises
+	for _, s := range c.all {
+		if s.Bits == nil {
 			continue
 		}
-		b.Append(s.Tokens, 0)
-		if len(b.Tokens) >= batchTokens {
-			if err := flush(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := flush(); err != nil {
-		return nil, err
-	}
-	for _, s := range out {
 		for _, x := range s.Bits {
 			s.Total += x
 		}
+		out = append(out, s)
 	}
-	return out, nil
+	return out
 }
 
 // stream fills the bits with a state of constant size.
-func (s *Surprise) stream(ctx context.Context, m *model.Model) error {
-	meter := NewMeter(m)
+func (s *Surprise) stream(m *model.Model) error {
+	ctx, meter := display.Context(), NewMeter(m)
+	bits := make([]float64, len(s.Tokens))
 	for at := 0; at < len(s.Tokens); at += feedRows {
 		if ctx.Err() != nil {
-			return errors.New("failed to score flow: interrupted")
+			return model.ErrStopped
 		}
 		end := min(at+feedRows, len(s.Tokens))
-		if err := meter.feed(s.Tokens[at:end], s.Bits[at:end]); err != nil {
+		if err := meter.feed(s.Tokens[at:end], bits[at:end]); err != nil {
 			return err
 		}
 	}
+	s.Bits = bits
 	return nil
 }
 
@@ -156,7 +179,7 @@ func (t *Meter) Next(token uint16) (float64, error) {
 func (t *Meter) feed(tokens []uint16, bits []float64) error {
 	logits, err := t.stream.Step(make([]int, len(tokens)), tokens)
 	if err != nil {
-		return fmt.Errorf("failed to score tokens: %w", err)
+		return err
 	}
 	v := len(logits) / len(tokens)
 	before := t.logits

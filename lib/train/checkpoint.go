@@ -98,8 +98,9 @@ func (o Options) openCheckpoints() error {
 // would have had. It returns the trained model too. A run that was complete
 // takes no further step.
 func Resume(folder string, training, validation []*pcap.Flow) (*model.Model, *Report, error) {
+	ctx := display.Context()
 	path := filepath.Join(folder, lastFile)
-	m, trainer, notes, err := model.LoadTrainer(path)
+	m, trainer, notes, err := model.LoadTrainer(path, model.LoadOptions{Stop: over(ctx)})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -108,7 +109,7 @@ func Resume(folder string, training, validation []*pcap.Flow) (*model.Model, *Re
 		return nil, nil, fmt.Errorf("failed to read checkpoint %s: its note of the run: %w", path, err)
 	}
 	p.Options.Checkpoint = folder
-	r, err := newRun(m, training, validation, p.Options)
+	r, err := newRun(ctx, m, training, validation, p.Options)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -134,7 +135,7 @@ func Resume(folder string, training, validation []*pcap.Flow) (*model.Model, *Re
 		}
 		r.best, r.bestAt = *p.Best, append([]float32(nil), best.Weights()...)
 	}
-	err = r.loop(display.Context())
+	err = r.loop(ctx)
 	r.show(true)
 	return m, r.report, err
 }

@@ -2,7 +2,6 @@ package train
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -65,10 +64,7 @@ func (o Options) setLabels(m *model.Model, flows []*pcap.Flow) error {
 	if len(seen) == 0 {
 		return errors.New("failed to train with labels: no training flow has one")
 	}
-	if err := m.SetLabels(slices.Sorted(maps.Keys(seen))); err != nil {
-		return fmt.Errorf("failed to train with labels: %w", err)
-	}
-	return nil
+	return m.SetLabels(slices.Sorted(maps.Keys(seen)))
 }
 
 // cut shortens a flow to at most limit tokens, before a packet where it can.

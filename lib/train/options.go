@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -51,12 +52,28 @@ type Options struct {
 }
 
 func (o Options) complete() (Options, error) {
-	if o.Steps < 0 || o.Batch < 0 || o.Accumulate < 0 || o.WarmUp < 0 || o.Budget < 0 || o.ValidateEvery < 0 ||
-		o.ValidationTokens < 0 || o.Patience < 0 || o.CheckpointEvery < 0 || o.FlowTokens < 0 {
-		return o, fmt.Errorf("training options: a count or time is negative")
+	for _, f := range []struct {
+		field string
+		value int
+	}{{"Steps", o.Steps}, {"Batch", o.Batch}, {"Accumulate", o.Accumulate}, {"WarmUp", o.WarmUp}, {"FlowTokens", o.FlowTokens}, {"ValidateEvery", o.ValidateEvery},
+		{"ValidationTokens", o.ValidationTokens}, {"Patience", o.Patience}, {"CheckpointEvery", o.CheckpointEvery}} {
+		if f.value < 0 {
+			return o, fmt.Errorf("train.Options.%s is %d: it must not be negative", f.field, f.value)
+		}
 	}
-	if o.LearningRate < 0 || o.FinalRate < 0 || o.FinalRate > 1 || o.MaskRate < 0 || o.MaskRate >= 1 {
-		return o, fmt.Errorf("training options: a rate is out of range (learning %g, final %g, mask %g)", o.LearningRate, o.FinalRate, o.MaskRate)
+	switch {
+	case o.Budget < 0:
+		return o, fmt.Errorf("train.Options.Budget is %s: it must not be negative", o.Budget)
+	case !(o.LearningRate >= 0):
+		return o, fmt.Errorf("train.Options.LearningRate is %g: it must not be negative", o.LearningRate)
+	case !(o.FinalRate >= 0 && o.FinalRate <= 1):
+		return o, fmt.Errorf("train.Options.FinalRate is %g: it must lie in [0, 1]", o.FinalRate)
+	case !(o.MaskRate >= 0 && o.MaskRate < 1):
+		return o, fmt.Errorf("train.Options.MaskRate is %g: it must lie in [0, 1)", o.MaskRate)
+	case o.Decay != o.Decay:
+		return o, errors.New("train.Options.Decay is not a number")
+	case o.Clip != o.Clip:
+		return o, errors.New("train.Options.Clip is not a number")
 	}
 	if o.Steps == 0 && o.Budget == 0 {
 		o.Steps = 300
@@ -80,9 +97,8 @@ func (o Options) complete() (Options, error) {
 		o.Objective = NextToken
 	}
 	if o.Objective != NextToken && o.Objective != Masked {
-		return o, fmt.Errorf("training options: Objective is %q, not %q or %q", o.Objective, NextToken, Masked)
+		return o, fmt.Errorf("train.Options.Objective is %q: it must be %q or %q", o.Objective, NextToken, Masked)
 	}
-	o.Decay, o.Clip = max(o.Decay, 0), max(o.Clip, 0)
 	return o, nil
 }
 

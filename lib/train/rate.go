@@ -29,12 +29,12 @@ const (
 // away (Smith 2017), and suggests a third of the rate of the least loss. The
 // model gets its weights back.
 func FindRate(m *model.Model, training []*pcap.Flow, opts Options) (*Rates, error) {
-	if m == nil {
-		return nil, errors.New("failed to find a learning rate: there is no model")
+	if err := canTrain(m); err != nil {
+		return nil, fmt.Errorf("failed to find a learning rate: %w", err)
 	}
 	o, err := opts.complete()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("failed to find a learning rate: %w", err)
 	}
 	flows := o.encode(m, training)
 	if len(flows) == 0 {
@@ -42,7 +42,7 @@ func FindRate(m *model.Model, training []*pcap.Flow, opts Options) (*Rates, erro
 	}
 	kept := append([]float32(nil), m.Weights()...)
 	defer m.SetWeights(kept)
-	tr := model.NewTrainer(m, model.DefaultAdamW(), o.Seed)
+	tr := model.NewTrainer(m, model.TrainerOptions{Seed: o.Seed})
 	feed := newFeed(m.Config(), flows, o.Seed, Position{})
 	out := &Rates{}
 	var smooth average
@@ -56,7 +56,7 @@ func FindRate(m *model.Model, training []*pcap.Flow, opts Options) (*Rates, erro
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("failed to find a learning rate: %w", err)
+			return nil, err
 		}
 		loss := smooth.add(info.Loss)
 		out.Tried, out.Losses = append(out.Tried, rate), append(out.Losses, loss)

@@ -204,7 +204,7 @@ func TestEarlyStopKeepsTheBest(t *testing.T) {
 	if r.Stopped != NoBetter || r.Validation != best {
 		t.Errorf("stopped because %s with %v, best %v", r.Stopped, r.Validation, best)
 	}
-	again := newValidation(m, r.options.encode(m, flows(20, 9)), r.options, r.options.ValidationTokens)
+	again := newValidation(m, r.options.encode(m, flows(20, 9)), r.options, nil)
 	if got, _, err := again.run(); err != nil || got != best {
 		t.Errorf("the model's loss is %v, the best was %v (%v)", got, best, err)
 	}

@@ -1,6 +1,16 @@
 // Package train trains models on flows: it packs their tokens, follows the
 // loss on a live curve, validates by field, and stops where it is told to with
 // whatever has been learned.
+//
+//	training, test := dataset.Lab().Split(0.2, 1)
+//	m := must(model.New(model.Tiny(), 1))
+//	must(train.Run(m, training.Flows, test.Flows, train.Options{Steps: 300, Seed: 1}))
+//
+// [Run] trains m in place; its report shows itself as a table by field.
+// [Resume] goes on from a checkpoint, [FindRate] looks for a learning rate.
+// Losses are in nats a token where they are numbers, and in bits where they are
+// shown. A step is one move of the weights, of Accumulate passes over Batch
+// sequences; an epoch is over when every flow has been seen.
 package train
 
 import (
@@ -13,6 +23,7 @@ import (
 
 	"trafficgpt/display"
 	"trafficgpt/model"
+	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -22,11 +33,12 @@ import (
 // report so far and an error that names step and layer; the weights are then
 // those before the step.
 func Run(m *model.Model, training, validation []*pcap.Flow, opts Options) (*Report, error) {
-	r, err := newRun(m, training, validation, opts)
+	ctx := display.Context()
+	r, err := newRun(ctx, m, training, validation, opts)
 	if err != nil {
 		return nil, err
 	}
-	err = r.loop(display.Context())
+	err = r.loop(ctx)
 	r.show(true)
 	return r.report, err
 }
@@ -52,13 +64,13 @@ type run struct {
 	lastShow time.Time
 }
 
-func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*run, error) {
-	if m == nil {
-		return nil, errors.New("failed to train: there is no model")
+func newRun(ctx context.Context, m *model.Model, training, validation []*pcap.Flow, opts Options) (*run, error) {
+	if err := canTrain(m); err != nil {
+		return nil, fmt.Errorf("failed to train: %w", err)
 	}
 	o, err := opts.complete()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("failed to train: %w", err)
 	}
 	if err := o.setLabels(m, training); err != nil {
 		return nil, err
@@ -73,12 +85,11 @@ func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*r
 	if err := o.openCheckpoints(); err != nil {
 		return nil, err
 	}
-	decay := model.DefaultAdamW()
-	decay.Decay, decay.Clip = o.Decay, o.Clip
-	r := &run{m: m, o: o, trainer: model.NewTrainer(m, decay, o.Seed), feed: newFeed(m.Config(), flows, o.Seed, Position{}),
-		best: math.Inf(1), data: fingerprint(flows), report: &Report{options: o, Model: m.Config().Name, Parameters: m.Parameters()}}
+	r := &run{m: m, o: o, feed: newFeed(m.Config(), flows, o.Seed, Position{}),
+		trainer: model.NewTrainer(m, model.TrainerOptions{Optimizer: model.AdamW{Decay: o.Decay, Clip: o.Clip}, Seed: o.Seed, Stop: over(ctx)}),
+		best:    math.Inf(1), data: fingerprint(flows), report: &Report{options: o, Model: m.Config().Name, Parameters: m.Parameters()}}
 	if held := o.encode(m, validation); len(held) > 0 {
-		r.valid = newValidation(m, held, o, o.ValidationTokens)
+		r.valid = newValidation(m, held, o, over(ctx))
 		if len(r.valid.batches) == 0 {
 			r.valid = nil
 		} else {
@@ -88,14 +99,23 @@ func newRun(m *model.Model, training, validation []*pcap.Flow, opts Options) (*r
 	return r, nil
 }
 
+// canTrain says what is wrong with a model for tokens of flows.
+func canTrain(m *model.Model) error {
+	if m == nil {
+		return errors.New("there is no model")
+	}
+	if v := m.Config().Vocabulary; v < tokenizer.Vocabulary {
+		return fmt.Errorf("the model's vocabulary is %d tokens, and flows have %d", v, tokenizer.Vocabulary)
+	}
+	return nil
+}
+
+// over asks whether the cell was interrupted.
+func over(ctx context.Context) func() bool { return func() bool { return ctx.Err() != nil } }
+
 // loop steps until something says stop.
 func (r *run) loop(ctx context.Context) error {
 	r.started = time.Now()
-	over := func() bool { return ctx.Err() != nil }
-	r.trainer.Stop = over
-	if r.valid != nil {
-		r.valid.scorer.Stop = over
-	}
 	if r.trainer.Steps() == 0 {
 		if err := r.validate(); err != nil && !errors.Is(err, model.ErrStopped) {
 			return err
@@ -173,7 +193,7 @@ func (r *run) step() error {
 		r.feed.at = from // nothing was learned from these
 		return err
 	}
-	if err != nil {
+	if err != nil { // no other is possible than a *model.NumericError
 		r.report.Stopped = NotFinite
 		r.report.Duration = r.elapsed()
 		if r.savedAt > 0 {
@@ -221,7 +241,7 @@ func (r *run) validate() error {
 	start := time.Now()
 	loss, fields, err := r.valid.run()
 	if err != nil {
-		return fmt.Errorf("failed to validate after step %d: %w", r.trainer.Steps(), err)
+		return fmt.Errorf("validation after step %d: %w", r.trainer.Steps(), err)
 	}
 	r.paused += time.Since(start)
 	r.report.Validation, r.report.Fields = loss, fields

@@ -24,11 +24,11 @@ type validation struct {
 	counts  [tokenizer.Kinds][tokenizer.Vocabulary]int
 }
 
-// newValidation packs flows, in an order drawn from the seed, until limit
-// tokens are reached.
-func newValidation(m *model.Model, flows [][]uint16, o Options, limit int) *validation {
-	v := &validation{scorer: model.NewScorer(m)}
-	context := m.Config().Context
+// newValidation packs flows, in an order drawn from the seed, until
+// o.ValidationTokens are reached. Its passes ask stop whether to go on.
+func newValidation(m *model.Model, flows [][]uint16, o Options, stop func() bool) *validation {
+	v := &validation{scorer: model.NewScorer(m, model.ScorerOptions{Stop: stop})}
+	context, limit := m.Config().Context, o.ValidationTokens
 	b, kinds := &model.Batch{}, []tokenizer.Kind(nil)
 	total := 0
 	flush := func() {

@@ -6,6 +6,10 @@
 // environment variable TRAFFICGPT_F32=naive|avx2|avx512 or [SetPath] chooses another. Paths agree up
 // to rounding, not bit for bit.
 //
+// It is used below package model; a cell takes it for arithmetic of its own:
+//
+//	f32.Gemm(false, false, m, n, k, 1, a, k, b, n, 0, c, n) // C = A·B
+//
 // Rules that hold on every path:
 //
 //   - Matrices are row-major slices with a leading dimension (distance in elements between two rows).
@@ -18,6 +22,22 @@
 //   - NaN and infinities follow IEEE arithmetic; denormals are kept, not flushed, but in AdamW.
 //   - Functions start no work below their threshold on other threads, and may be called from many
 //     goroutines at once, also from inside [Parallel].
+//
+// Words:
+//
+//   - path: all kernels of one instruction set; its products are an engine's;
+//   - tile: mr×nr elements of C that stay in registers while k runs;
+//   - panel: nr columns of B below each other, as the kernels read them; a packed
+//     matrix is panels one after another;
+//   - block, piece: the part of C that one worker computes at a time;
+//   - part: a span of k whose sums are added to those of other parts, in order;
+//   - turned: of a transposed A, which is copied in tiles before it is multiplied;
+//   - ahead: what the next step will read, fetched into the second cache while the
+//     kernels compute;
+//   - strip: as much as is taken at one time: 128 bytes of the rows fetched ahead,
+//     rows of a block that are finished together, columns of a recurrence;
+//   - arena: memory handed out by moving an offset, and freed all at once;
+//   - chunk, grain: a piece of [Parallel]'s work, and how much of it that is.
 package f32
 
 //go:generate go -C _asm run .

@@ -33,6 +33,9 @@ func TestLoop(t *testing.T) {
 // TestNothingAllocated calls everything a training step and a step of generation call, at sizes of one and of all
 // threads: after the first call nothing is left to the collector.
 func TestNothingAllocated(t *testing.T) {
+	if raced {
+		t.Skip("allocations cannot be counted under the race detector")
+	}
 	// AllocsPerRun measures on one processor, and a change of their number empties the pools of the runtime.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	onEveryPath(t, func(t *testing.T) {

@@ -5,7 +5,8 @@
 // by at most 2^-11 of itself; a [Quarter] by 1/254 of the largest of its column,
 // which is good for a first guess.
 //
-// The kernels follow f32.Path, so that one switch chooses all of them.
+// The kernels follow f32.Path, so that one switch chooses all of them. A panel is
+// 32 columns below each other, as the kernels read them.
 package half
 
 import (
@@ -101,7 +102,7 @@ func times(m panels, k, n, rows int, a []float32, lda int, c []float32, ldc int)
 		panic(fmt.Sprintf("half.Times: %d rows of %d and %d elements do not fit %d and %d", rows, lda, ldc, len(a), len(c)))
 	}
 	count := (n + columns - 1) / columns
-	// Two pieces a thread: enough to even out, few enough to start quickly.
+	// Four pieces: enough for two threads to even out, few enough to start quickly.
 	grain := max(1, (count+3)/4)
 	if rows*k*n < 1<<15 {
 		grain = count

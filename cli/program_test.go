@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-const program = `package main
+const programText = `package main
 
 import (
 	"bufio"
@@ -70,7 +70,7 @@ func main() {
 func TestRunProgram(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"go.mod": "module example.org/prog\n\ngo 1.26\n", "prog.go": program,
+		"go.mod": "module example.org/prog\n\ngo 1.26\n", "prog.go": programText,
 		"shapes/shapes.go": "package shapes\n\nvar k = 2.0\n\nfunc Area(x float64) float64 { return k * x * x }\n",
 	} {
 		path := filepath.Join(dir, name)
@@ -137,13 +137,13 @@ func plainStack(s string) string {
 // TestLanguage runs the script that uses every item of the language that cells
 // promise, and the program that it is exported to: they print the same.
 func TestLanguage(t *testing.T) {
-	script := filepath.Join("notebooks", "testdata", "language.go")
-	code, interpreted, errs := call(t, "", "run", "--quiet", script)
+	script := filepath.Join("..", "notebooks", "testdata", "language.go")
+	code, interpreted, errs := program(t, "", "run", "--quiet", script)
 	if code != 0 {
 		t.Fatalf("run: exit %d\n%s", code, errs)
 	}
 	dir := t.TempDir()
-	if code, _, errs := call(t, "", "export", script, "-o", dir); code != 0 {
+	if code, _, errs := program(t, "", "export", script, "-o", dir); code != 0 {
 		t.Fatalf("export: exit %d\n%s", code, errs)
 	}
 	build := exec.Command("go", "build", "-o", "prog", ".")
@@ -179,11 +179,11 @@ func TestExportOfOwnPackages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	code, interpreted, errs := call(t, "", "run", "--quiet", filepath.Join(dir, "cells.go"))
+	code, interpreted, errs := program(t, "", "run", "--quiet", filepath.Join(dir, "cells.go"))
 	if code != 0 || interpreted != "5 S\n3\n" {
 		t.Fatalf("run: exit %d\n%s%s", code, interpreted, errs)
 	}
-	if code, _, errs := call(t, "", "export", filepath.Join(dir, "cells.go"), "-o", out); code != 0 {
+	if code, _, errs := program(t, "", "export", filepath.Join(dir, "cells.go"), "-o", out); code != 0 {
 		t.Fatalf("export: exit %d\n%s", code, errs)
 	}
 	run := exec.Command("go", "run", ".")

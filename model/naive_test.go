@@ -4,7 +4,7 @@ import "math"
 
 // The slow truth: every operation in float64, row by row, reading like its
 // formula. Tests hold the fast forms against it, values and gradients; mixers have
-// naive gradients too (naive_mixers.go), held to finite differences, as those of
+// naive gradients too (naive_mixers_test.go), held to finite differences, as those of
 // whole models are. Nothing here is used to train or to sample.
 
 // matrix is a list of rows.
@@ -39,8 +39,8 @@ type naiveModel struct {
 }
 
 func newNaive(m *Model) *naiveModel {
-	n := &naiveModel{m, make([]float64, len(m.p.weights))}
-	for i, x := range m.p.weights {
+	n := &naiveModel{m, make([]float64, len(m.params.weights))}
+	for i, x := range m.params.weights {
 		n.w[i] = float64(x)
 	}
 	return n
@@ -74,16 +74,16 @@ func (n *naiveModel) logits(b *Batch) matrix {
 }
 
 func (n *naiveModel) segment(tokens, before []uint16, position int) matrix {
-	c, p := n.m.cfg, n.m.p
+	c, params := n.m.cfg, n.m.params
 	x := newMatrix(len(tokens), c.Width)
 	for i, t := range tokens {
-		copy(x[i], n.row(&p.embed, int(t)))
+		copy(x[i], n.row(&params.embed, int(t)))
 		told := naiveHint(c, append(before[:len(before):len(before)], tokens[:i+1]...))
 		n.m.vectors(&told, func(t *tensor, row int) { axpy64(x[i], 1, n.row(t, row)) })
 		if c.Positions == PositionsAxial {
-			axpy64(x[i], 1, n.row(&p.colPos, (position+i)%c.AxialCols))
+			axpy64(x[i], 1, n.row(&params.colPos, (position+i)%c.AxialCols))
 			if c.AxialRows > 1 {
-				axpy64(x[i], 1, n.row(&p.rowPos, (position+i)/c.AxialCols%c.AxialRows))
+				axpy64(x[i], 1, n.row(&params.rowPos, (position+i)/c.AxialCols%c.AxialRows))
 			}
 		}
 	}
@@ -108,13 +108,13 @@ func (n *naiveModel) segment(tokens, before []uint16, position int) matrix {
 			}
 		}
 	}
-	h := n.norm(x, &p.normGain, &p.normBias)
+	h := n.norm(x, &params.normGain, &params.normBias)
 	out := n.output(h)
 	for i := range out {
 		told := naiveHint(c, append(before[:len(before):len(before)], tokens[:i+1]...))
 		for k := range c.Copies {
 			if t := told.next[k]; t != none {
-				out[i][t] += dot64(h[i], n.row(&p.copies[k].gate, 0)) + n.row(&p.copies[k].bias, 0)[0]
+				out[i][t] += dot64(h[i], n.row(&params.copies[k].gate, 0)) + n.row(&params.copies[k].bias, 0)[0]
 			}
 		}
 	}
@@ -146,14 +146,14 @@ func naiveHint(c Config, flow []uint16) hint {
 
 // output is the product with the head, or with the embedding when tied.
 func (n *naiveModel) output(h matrix) matrix {
-	c, p := n.m.cfg, n.m.p
+	c, params := n.m.cfg, n.m.params
 	if !c.Tied {
-		return n.linear(h, &p.head, &p.headBias)
+		return n.linear(h, &params.head, &params.headBias)
 	}
 	out := newMatrix(len(h), c.Vocabulary)
 	for i := range out {
 		for v := range out[i] {
-			out[i][v] = dot64(h[i], n.row(&p.embed, v)) + n.row(&p.headBias, 0)[v]
+			out[i][v] = dot64(h[i], n.row(&params.embed, v)) + n.row(&params.headBias, 0)[v]
 		}
 	}
 	return out
@@ -212,8 +212,8 @@ func (n *naiveModel) shift(h matrix) matrix {
 func gelu64(x float64) float64 { return x * 0.5 * (1 + math.Erf(x/math.Sqrt2)) }
 
 func (n *naiveModel) feedForward(l int, x matrix) matrix {
-	c, p := n.m.cfg, &n.m.p.layers[l]
-	f := n.linear(n.shift(n.norm(x, &p.norm2Gain, &p.norm2Bias)), &p.fc1, &p.fc1Bias)
+	c, layer := n.m.cfg, &n.m.params.layers[l]
+	f := n.linear(n.shift(n.norm(x, &layer.norm2Gain, &layer.norm2Bias)), &layer.fc1, &layer.fc1Bias)
 	act := newMatrix(len(x), c.FeedForward)
 	for i := range act {
 		for j := range act[i] {
@@ -223,12 +223,12 @@ func (n *naiveModel) feedForward(l int, x matrix) matrix {
 			}
 		}
 	}
-	return n.linear(act, &p.fc2, &p.fc2Bias)
+	return n.linear(act, &layer.fc2, &layer.fc2Bias)
 }
 
 func (n *naiveModel) attention(l int, x matrix) matrix {
-	c, p := n.m.cfg, &n.m.p.layers[l]
-	y := n.linear(n.shift(n.norm(x, &p.norm1Gain, &p.norm1Bias)), &p.qkv, &p.qkvBias)
+	c, layer := n.m.cfg, &n.m.params.layers[l]
+	y := n.linear(n.shift(n.norm(x, &layer.norm1Gain, &layer.norm1Bias)), &layer.qkv, &layer.qkvBias)
 	o := newMatrix(len(x), c.inner())
 	for h := range c.Heads() {
 		part := func(which int) matrix {
@@ -262,13 +262,13 @@ func (n *naiveModel) attention(l int, x matrix) matrix {
 			}
 		case rwkvHead:
 			g := h - c.firstRWKV()
-			r, _ = naiveRWKV{n.row(&p.rwkvDecay, g), n.row(&p.rwkvBonus, g)}.forward(naiveMix{q: q, k: k, v: v})
+			r, _ = naiveRWKV{n.row(&layer.rwkvDecay, g), n.row(&layer.rwkvBonus, g)}.forward(naiveMix{q: q, k: k, v: v})
 		}
 		for i := range r {
 			copy(o[i][h*c.HeadDim:], r[i])
 		}
 	}
-	return n.linear(o, &p.proj, &p.projBias)
+	return n.linear(o, &layer.proj, &layer.projBias)
 }
 
 // naiveGate normalises a row and multiplies it by silu of its gate.
