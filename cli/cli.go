@@ -55,8 +55,7 @@ func Run(ctx context.Context, args []string, stdin, stdout *os.File, stderr io.W
 	}
 	cmd, ok := find(name)
 	if !ok {
-		fmt.Fprintf(stderr, "trafficgpt: %s (trafficgpt help lists them)\n", unknown(name))
-		return exitWrong
+		return c.unknown(name)
 	}
 	return c.run(cmd, args)
 }
@@ -88,15 +87,6 @@ func find(name string) (command, bool) {
 	return command{}, false
 }
 
-// unknown says that there is no such word, and which one was meant.
-func unknown(name string) string {
-	var names []string
-	for _, c := range commands() {
-		names = append(names, c.name)
-	}
-	return fmt.Sprintf("there is no command %q%s", name, nearest(name, names))
-}
-
 // call is one use of a command.
 type call struct {
 	ctx     context.Context
@@ -122,6 +112,16 @@ func wrong(format string, args ...any) error { return wrongUse{fmt.Sprintf(forma
 type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// unknown says that there is no such word, and which one was meant.
+func (c *call) unknown(name string) int {
+	var names []string
+	for _, cmd := range commands() {
+		names = append(names, cmd.name)
+	}
+	fmt.Fprintf(c.stderr, "trafficgpt: there is no command %q%s (trafficgpt help lists them)\n", name, nearest(name, names))
+	return exitWrong
+}
 
 // none complains about arguments of a command that takes none.
 func (c *call) none() error {
@@ -154,7 +154,7 @@ func (c *call) run(cmd command, args []string) int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &use):
-		fmt.Fprintf(c.stderr, "trafficgpt %s: %s; usage: %s\n", cmd.name, use.problem, cmd.line())
+		fmt.Fprintf(c.stderr, "trafficgpt %s: %s; usage: %s (trafficgpt help %s)\n", cmd.name, use.problem, cmd.line(), cmd.name)
 		return exitWrong
 	}
 	c.complain(cmd.name, err)

@@ -149,6 +149,11 @@ func TestEveryCommandHelpsWithAnExample(t *testing.T) {
 		}
 		for _, args := range [][]string{{c.name, "--help"}, {"help", c.name}, {c.name, "-h"}} {
 			code, out, _ := program(t, "", args...)
+			for line := range strings.Lines(out) {
+				if n := len(strings.TrimSpace(line)); n > 80 && !strings.HasPrefix(line, "example:") {
+					t.Errorf("%s: a line of %d letters: %s", c.name, n, line)
+				}
+			}
 			if code != 0 || !strings.Contains(out, "example:") || !strings.Contains(out, "trafficgpt "+c.name) {
 				t.Errorf("%v: exit %d, %q", args, code, out)
 			}

@@ -15,7 +15,7 @@ import (
 type engineFlags struct{ memory int64 } // as worker.Options.MemoryLimit
 
 func (e *engineFlags) register(f *flags) {
-	f.Func("memory", "most that cells may use, a `SIZE` like 8GB, 512MB or 1.5GiB (8: 8GB, 0: no limit; default: 0.9 of all)",
+	f.Func("memory", "most memory of cells, a `SIZE` like 8GB, 512MB or 1.5GiB; 8 is 8GB, 0 no limit (default: nine tenths of the machine's)",
 		func(s string) error {
 			size, err := parseSize(s)
 			if e.memory = size; size == 0 {

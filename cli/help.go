@@ -16,7 +16,7 @@ func helpCommand() command {
 				case 1:
 					cmd, ok := find(c.args[0])
 					if !ok {
-						return wrongUse{unknown(c.args[0])}
+						return exitCode(c.unknown(c.args[0]))
 					}
 					f := newFlags(cmd.name)
 					cmd.prepare(f)

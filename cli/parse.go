@@ -89,10 +89,30 @@ func (cmd *command) help(f *flags) string {
 		b.WriteString("\n")
 	}
 	for _, r := range rows {
-		fmt.Fprintf(&b, "  %-*s  %s\n", width, r[0], r[1])
+		for i, line := range wrap(r[1], terminal-width-4) {
+			if i > 0 {
+				r[0] = ""
+			}
+			fmt.Fprintf(&b, "  %-*s  %s\n", width, r[0], line)
+		}
 	}
 	fmt.Fprintf(&b, "\nexample: %s\n", cmd.example)
 	return b.String()
+}
+
+// terminal is the width that help fits.
+const terminal = 80
+
+// wrap breaks text into lines of at most width letters, between words.
+func wrap(text string, width int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimLeft(line+" "+word, " ")
+	}
+	return append(lines, line)
 }
 
 // nearest asks whether the names nearest to a mistyped word were meant; empty

@@ -23,7 +23,7 @@ type runFlags struct {
 func runCommand() command {
 	return command{
 		name: "run", summary: "run a notebook or a script of cells",
-		usage: "[flags] NOTEBOOK.ipynb | CELLS.go | PROGRAM.go [-- arguments]",
+		usage: "[flags] NOTEBOOK.ipynb | CELLS.go | PROGRAM.go [-- args]",
 		text: `
 Runs every code cell in order, in the notebook's own folder as Jupyter does,
 and shows progress on standard error. Without -o the outputs are printed as

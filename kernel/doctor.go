@@ -255,7 +255,10 @@ func awaitPorts(path string, exited chan error) (*wire.ConnectionFile, error) {
 		}
 		select {
 		case err := <-exited:
-			return nil, fmt.Errorf("the kernel ended at once: %v", err)
+			if err == nil {
+				err = errors.New("exit code 0")
+			}
+			return nil, fmt.Errorf("the kernel ended at once: %w", err)
 		case <-time.After(2 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {

@@ -35,9 +35,10 @@ func ReadConnectionFile(path string) (*ConnectionFile, error) {
 	if f.IP == "" {
 		return nil, fmt.Errorf("connection file %s has no ip", path)
 	}
-	for _, port := range []int{f.ShellPort, f.IOPubPort, f.StdinPort, f.ControlPort, f.HBPort} {
+	for name, port := range map[string]int{"shell_port": f.ShellPort, "iopub_port": f.IOPubPort, "stdin_port": f.StdinPort,
+		"control_port": f.ControlPort, "hb_port": f.HBPort} {
 		if port < 0 || port > 65535 {
-			return nil, fmt.Errorf("connection file %s has a port of %d", path, port)
+			return nil, fmt.Errorf("connection file %s: %s is %d, which is no port", path, name, port)
 		}
 	}
 	return &f, nil
