@@ -65,6 +65,21 @@ func cellOut(s *Session, code string) (out string, r interp.Result) {
 	return m.printed(), r
 }
 
+// inTime measures again what took longer than it may, up to five times: a busy
+// machine delays one run, a fault all of them.
+func inTime(t *testing.T, what string, most time.Duration, measure func() time.Duration) {
+	t.Helper()
+	var all []time.Duration
+	for range 5 {
+		d := measure()
+		if d <= most {
+			return
+		}
+		all = append(all, d)
+	}
+	t.Errorf("%s: returned after %v, want %v at most", what, all, most)
+}
+
 func TestInterrupt(t *testing.T) {
 	s := newTestSession(t)
 	cellOut(s, "import (\"time\"; \"sync\")\nvar n int\nf := func() int { return n }")
@@ -75,16 +90,16 @@ func TestInterrupt(t *testing.T) {
 		"import \"sort\"\nsort.Slice(make([]int, 9), func(i, j int) bool { for {} })",
 		"func() { defer func() { n = 7 }(); for {} }()",
 	} {
-		ctx, cancel := context.WithCancel(context.Background())
-		time.AfterFunc(100*time.Millisecond, cancel)
-		start := time.Now()
-		r := s.Eval(ctx, interp.Cell{Code: code}, &memory{})
-		if r.Err == nil || r.Err.Name != "Interrupted" {
-			t.Errorf("%s: %v", code, r.Err)
-		}
-		if d := time.Since(start) - 100*time.Millisecond; d > 300*time.Millisecond {
-			t.Errorf("%s: returned after %v", code, d)
-		}
+		inTime(t, code, 300*time.Millisecond, func() time.Duration {
+			ctx, cancel := context.WithCancel(context.Background())
+			var at time.Time
+			time.AfterFunc(100*time.Millisecond, func() { at = time.Now(); cancel() })
+			r := s.Eval(ctx, interp.Cell{Code: code}, &memory{})
+			if r.Err == nil || r.Err.Name != "Interrupted" {
+				t.Fatalf("%s: %v", code, r.Err)
+			}
+			return time.Since(at)
+		})
 	}
 	if _, r := cellOut(s, "f()"); r.Err != nil || r.Value[display.Text] != "7" {
 		t.Errorf("after interrupts: %v %v", r.Value, r.Err)
@@ -121,19 +136,20 @@ func TestInterruptNames(t *testing.T) {
 		{"import \"os/exec\"\nexec.Command(\"sleep\", \"1\").Run()", "exec.(*Cmd).Run"},
 		{"import \"net\"\nl := must(net.Listen(\"tcp\", \"127.0.0.1:0\"))\nc := must(net.Dial(\"tcp\", l.Addr().String()))\nc.Read(make([]byte, 1))", "net.(*conn).Read"},
 	} {
-		s := newTestSession(t)
-		ctx, cancel := context.WithCancel(context.Background())
-		var at time.Time
-		time.AfterFunc(200*time.Millisecond, func() { at = time.Now(); cancel() })
-		r := s.Eval(ctx, interp.Cell{Code: c.code}, &memory{})
-		if d := time.Since(at); d > 400*time.Millisecond {
-			t.Errorf("%s: returned after %v", c.code, d)
-		}
-		for _, e := range []*interp.Error{r.Err, s.Eval(context.Background(), interp.Cell{Code: "1"}, &memory{}).Err} {
-			if e == nil || e.Name != "Interrupted" || !strings.Contains(e.Message, c.name+", which cannot be stopped") || !strings.Contains(e.Message, "%restart") {
-				t.Errorf("%s: %v", c.code, e)
+		inTime(t, c.code, 400*time.Millisecond, func() time.Duration {
+			s := newTestSession(t)
+			ctx, cancel := context.WithCancel(context.Background())
+			var at time.Time
+			time.AfterFunc(200*time.Millisecond, func() { at = time.Now(); cancel() })
+			r := s.Eval(ctx, interp.Cell{Code: c.code}, &memory{})
+			took := time.Since(at)
+			for _, e := range []*interp.Error{r.Err, s.Eval(context.Background(), interp.Cell{Code: "1"}, &memory{}).Err} {
+				if e == nil || e.Name != "Interrupted" || !strings.Contains(e.Message, c.name+", which cannot be stopped") || !strings.Contains(e.Message, "%restart") {
+					t.Errorf("%s: %v", c.code, e)
+				}
 			}
-		}
-		time.Sleep(time.Second) // until the command is over: the names are of the process
+			time.Sleep(time.Second) // until the command is over: the names are of the process
+			return took
+		})
 	}
 }
