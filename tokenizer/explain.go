@@ -125,7 +125,7 @@ func (e *explanation) packet(tokens []uint16, at int, code TimeCode) {
 	for _, t := range tokens[e.data:e.end] {
 		e.bytes = append(e.bytes, byte(t))
 	}
-	e.spans = dissect(e.linkType, e.bytes, e.spans)
+	e.spans = dissect(e.linkType, e.bytes, e.spans, false)
 }
 
 // unknownLink stands for a link type of which nothing is known.

@@ -24,6 +24,7 @@ type dissection struct {
 	kind         Kind
 	layer        string
 	sport, dport int
+	brief        bool // only what a mask may hide needs a name of its own
 }
 
 // take names the next n bytes, or as many as there are, and returns them;
@@ -80,9 +81,10 @@ func (d *dissection) payload() {
 	}
 }
 
-// dissect names the bytes of a whole packet, in the memory of spans.
-func dissect(link pcap.LinkType, data []byte, spans []span) []span {
-	d := dissection{data: data, spans: spans[:0], end: len(data)}
+// dissect names the bytes of a whole packet, in the memory of spans. When brief,
+// what no mask hides of a payload is "data".
+func dissect(link pcap.LinkType, data []byte, spans []span, brief bool) []span {
+	d := dissection{data: data, spans: spans[:0], end: len(data), brief: brief}
 	w := pcap.NewWalk(link, data, pcap.Tunnels)
 	w.Next()
 	d.link(link, &w)
@@ -112,13 +114,18 @@ func (d *dissection) link(link pcap.LinkType, w *pcap.Walk) {
 		d.take(8, "address")
 		d.take(2, "protocol")
 	case w.Whole:
-		for _, a := range pcap.LinkAddresses(link, d.data) {
-			d.take(a.From-d.at, "header")
-			d.take(a.To-d.at, addressNames[a.Role])
-		}
+		d.addresses(link)
 		d.take(w.To-d.at, "header")
 	case link.Registered():
 		d.other(link)
+	}
+}
+
+// addresses names a link header up to the last address in it.
+func (d *dissection) addresses(link pcap.LinkType) {
+	for _, a := range pcap.LinkAddresses(link, d.data) {
+		d.take(a.From-d.at, "header")
+		d.take(a.To-d.at, addressNames[a.Role])
 	}
 }
 
@@ -162,13 +169,21 @@ func (d *dissection) rest(w *pcap.Walk) {
 	case w.Kind == pcap.LayerARP:
 	case w.Kind == pcap.LayerTransport:
 		d.carried(int(w.Type))
-	case w.Whole && w.Kind != pcap.LayerExtension && w.Carries == typeDiscovery:
+	case !w.Whole || w.Kind == pcap.LayerIPv4 || w.Kind == pcap.LayerIPv6 || w.Kind == pcap.LayerExtension:
+		d.payload()
+	case w.Carries == typeDiscovery:
 		d.pppoe()
 		d.payload()
+	case w.Carries == pcap.TypeIPv4 || w.Carries == pcap.TypeIPv6:
+		d.enter(KindPayload, "payload")
+		d.take(d.left(), unreadPacket)
 	default:
 		d.payload()
 	}
 }
+
+// unreadPacket is what should be IP and has another version or no header length.
+const unreadPacket = "unread IP packet"
 
 // typeDiscovery is the EtherType of PPPoE before its session.
 const typeDiscovery = 0x8863

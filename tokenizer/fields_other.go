@@ -18,11 +18,14 @@ var linkDecoders = map[pcap.LinkType]gopacket.Decoder{
 	220: layers.LayerTypeUSB,
 }
 
-// other names the layers of a link type through gopacket.
+// other names the layers of a link header that the walk does not take off,
+// through gopacket; where that fails too, at least the addresses.
 func (d *dissection) other(link pcap.LinkType) {
 	if dec := linkDecoders[link]; dec != nil {
 		d.gopacket(dec, KindEthernet)
-		return
+	}
+	if d.at == 0 {
+		d.addresses(link)
 	}
 	d.payload()
 }
@@ -36,6 +39,7 @@ func (d *dissection) ipProtocol(proto int) {
 		d.ospf()
 	case layers.IPProtocolVRRP, layers.IPProtocolEtherIP:
 		d.gopacket(p, KindTransport)
+		d.payload()
 	default:
 		name := protocolNames[proto]
 		if name == "" {
@@ -83,6 +87,7 @@ func (d *dissection) recognised(sport, dport int) {
 		}
 		if dec != nil {
 			d.gopacket(dec, KindPayload)
+			d.payload()
 			return
 		}
 	}
@@ -105,8 +110,8 @@ var portNames = map[int]string{20: "FTP data", 21: "FTP", 22: "SSH", 23: "Telnet
 // unreadHeader is a link header in which nobody here knows the addresses.
 const unreadHeader = "unread header"
 
-// gopacket names what is left by the layers that gopacket finds in it; a
-// protocol that it cannot read is named as a whole.
+// gopacket names what is left by the layers that gopacket finds in it, each as
+// a whole.
 func (d *dissection) gopacket(first gopacket.Decoder, kind Kind) {
 	rest := d.data[d.at:d.end:d.end] // no more: a decoder must not find what the memory held before
 	p := gopacket.NewPacket(rest, first, gopacket.DecodeOptions{NoCopy: true})
@@ -125,5 +130,4 @@ func (d *dissection) gopacket(first gopacket.Decoder, kind Kind) {
 		}
 		kind = KindPayload
 	}
-	d.payload()
 }

@@ -24,7 +24,7 @@ func (d *dissection) carried(proto int) {
 	port := func(p int) bool { return d.sport == p || d.dport == p }
 	switch proto {
 	case 6:
-		if d.left() > 0 && port(53) {
+		if d.left() > 0 && port(53) && !d.brief {
 			d.enter(KindPayload, "DNS")
 			d.take(2, "length")
 			d.dns()
@@ -33,7 +33,7 @@ func (d *dissection) carried(proto int) {
 		}
 	case 17, 136:
 		switch {
-		case port(53), port(5353), port(5355):
+		case !d.brief && (port(53) || port(5353) || port(5355)):
 			d.dns()
 		case d.encapsulation():
 			d.payload()
@@ -245,6 +245,8 @@ func (d *dissection) application(sport, dport int) {
 	switch {
 	case len(b) >= 5 && b[0] >= 20 && b[0] <= 24 && b[1] == 3 && b[2] <= 4:
 		d.tls()
+	case d.brief:
+		d.payload()
 	case isHTTP(b):
 		d.http()
 	default:

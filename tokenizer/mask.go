@@ -13,7 +13,7 @@ type Mask int
 // The masks of the project; each hides what the one before it hides, and more.
 const (
 	M0 Mask = iota // nothing
-	M1             // MAC and IP addresses, ports, checksums
+	M1             // MAC and IP addresses, ports, checksums, packets that ICMP quotes, IP packets that cannot be read
 	M2             // also IP identification, sequence and acknowledgment numbers, window, TCP options
 	M3             // also the server name of TLS
 )
@@ -59,6 +59,9 @@ func hiddenFrom(kind Kind, layer, name string) Mask {
 			return M2
 		}
 	case KindPayload:
+		if name == unreadPacket {
+			return M1
+		}
 		if layer == "TLS" && (name == "server name" || name == "server name header") {
 			return M3
 		}
@@ -82,7 +85,7 @@ func HiddenIn(packets []pcap.Packet, m Mask) iter.Seq[HiddenField] {
 		var spans []span
 		for i := range packets {
 			p := &packets[i]
-			spans = dissect(p.LinkType, p.Data, spans)
+			spans = dissect(p.LinkType, p.Data, spans, true)
 			for _, s := range spans {
 				if s = m.cover(s); s.from < s.to && !yield(s.hidden(i)) {
 					return

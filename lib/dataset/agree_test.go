@@ -213,3 +213,27 @@ func TestMasksAgreeOnRealCaptures(t *testing.T) {
 	}
 	t.Logf("%d flows", flows)
 }
+
+// What cannot be read may hold hosts all the same.
+func TestMasksHideWhatCannotBeRead(t *testing.T) {
+	broken := ip4(6, tcp())
+	broken[0] = 0x41
+	management := cat([]byte{0, 0, 0, 0}, bobMAC, aliceMAC, bobMAC, []byte("beacon"))
+	for name, p := range map[string]pcap.Packet{
+		"IPv4 without a header length": {LinkType: pcap.LinkEthernet, Data: ether(0x0800, broken)},
+		"IPv6 of another version":      {LinkType: pcap.LinkEthernet, Data: ether(0x86dd, ip4(6, tcp()))},
+		"no IPv6 in IPv4":              {LinkType: pcap.LinkRaw, Data: ip4(41, ip4(6, tcp()))},
+		"IEEE 802.11 without data":     {LinkType: 163, Data: cat([]byte{0, 0, 0, 0, 0, 0, 0, 64}, make([]byte, 56), management)},
+	} {
+		p.Length = len(p.Data)
+		f := &pcap.Flow{Key: pcap.KeyOf(&p, pcap.Tunnels), Packets: []pcap.Packet{p}}
+		if err := agree(f); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, host := range traces {
+			if bytes.Contains(MaskFlow(f, 1).Packets[0].Data, host) {
+				t.Errorf("%s: %x is left", name, host)
+			}
+		}
+	}
+}

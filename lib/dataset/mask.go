@@ -13,7 +13,8 @@ import (
 // sessions instead of behaviour is hidden, in four levels:
 //
 //	0  nothing
-//	1  hardware and IP addresses, ports, checksums, and the packets that ICMP quotes
+//	1  hardware and IP addresses, ports, checksums, the packets that ICMP quotes, and
+//	   what should be IP and cannot be read
 //	2  also IP identification and flow label, TCP sequence and acknowledgement
 //	   numbers, window and options, SCTP's numbers
 //	3  also the server name in TLS client hellos

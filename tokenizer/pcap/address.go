@@ -19,95 +19,71 @@ type LinkAddress struct {
 	From, To int
 }
 
+// ethernetAddresses are those of an Ethernet header.
+var ethernetAddresses = []LinkAddress{{Receiver, 0, 6}, {Sender, 6, 12}}
+
+// fixedAddresses are those that stand in one place.
+var fixedAddresses = map[LinkType][]LinkAddress{
+	LinkEthernet: ethernetAddresses, 281: ethernetAddresses, 284: ethernetAddresses, 285: ethernetAddresses,
+	282:     {{Receiver, 4, 10}, {Sender, 10, 16}}, // the tag comes first
+	LinkSLL: {{Sender, 6, 14}}, LinkSLL2: {{Sender, 12, 20}},
+	6: {{Receiver, 2, 8}, {Sender, 8, 14}}, 10: {{Receiver, 1, 7}, {Sender, 7, 13}}, // Token Ring, FDDI
+	7: {{Sender, 0, 1}, {Receiver, 1, 2}}, 129: {{Sender, 0, 1}, {Receiver, 1, 2}}, // ARCNET
+	8:   {{OtherAddress, 0, 16}},             // SLIP with what was left of the headers before compression
+	138: {{Receiver, 0, 8}, {Sender, 8, 16}}, // IEEE 1394
+	242: {{OtherAddress, 0, 40}},             // InfiniBand's global routing header
+}
+
 // LinkAddresses lists in increasing order what in the link header tells of the
-// hosts, for the link types that Network takes off. What says which header
-// follows, and how long it is, is never part of it: without those bytes the
-// packet could not be read any more.
+// hosts, for the link types that Network takes off, whether or not it can take
+// this one. What says which header follows, and how long it is, is never part of
+// it: without those bytes the packet could not be read any more.
 func LinkAddresses(link LinkType, data []byte) []LinkAddress {
 	var list []LinkAddress
-	add := func(role AddressRole, from, to int) {
-		if to = min(to, len(data)); from < to {
-			list = append(list, LinkAddress{role, from, to})
+	add := func(n int, more ...LinkAddress) { // n bytes on
+		for _, a := range more {
+			if a.From, a.To = a.From+n, min(a.To+n, len(data)); a.From < a.To {
+				list = append(list, a)
+			}
 		}
-	}
-	ethernet := func(at int) {
-		add(Receiver, at, at+6)
-		add(Sender, at+6, at+12)
 	}
 	behind := func(inner LinkType, n int) {
-		for _, a := range LinkAddresses(inner, data[min(n, len(data)):]) {
-			add(a.Role, a.From+n, a.To+n)
+		if inner != link && n > 0 { // each header has bytes, or this would not end
+			add(n, LinkAddresses(inner, data[min(n, len(data)):])...)
 		}
 	}
-	switch link {
-	case LinkEthernet, 281, 284, 285:
-		ethernet(0)
-	case 282:
-		ethernet(4)
-	case LinkSLL:
-		add(Sender, 6, 14)
-	case LinkSLL2:
-		add(Sender, 12, 20)
-	case 6, 10: // Token Ring, FDDI
-		add(Receiver, ringHeader(link)-12, ringHeader(link)-6)
-		add(Sender, ringHeader(link)-6, ringHeader(link))
-	case 105:
-		add(Receiver, 4, 10)
-		add(Sender, 10, 16)
-		add(OtherAddress, 16, 22)
-		if len(data) > 1 && data[1]&3 == 3 {
-			add(OtherAddress, 24, 30)
+	add(0, fixedAddresses[link]...)
+	le := binary.LittleEndian
+	switch n := len(data); {
+	case link == 105:
+		add(0, LinkAddress{Receiver, 4, 10}, LinkAddress{Sender, 10, 16}, LinkAddress{OtherAddress, 16, 22})
+		if n > 1 && data[1]&3 == 3 {
+			add(0, LinkAddress{OtherAddress, 24, 30})
 		}
-	case 127: // radiotap
-		if len(data) >= 4 {
-			behind(105, int(binary.LittleEndian.Uint16(data[2:])))
-		}
-	case 119:
+	case link == 127 && n >= 4: // radiotap
+		behind(105, int(le.Uint16(data[2:])))
+	case link == 119: // Prism
 		behind(105, 144)
-	case 163:
-		if len(data) >= 8 {
-			behind(105, int(min(binary.BigEndian.Uint32(data[4:]), 1<<16)))
+	case link == 163 && n >= 8: // AVS
+		behind(105, int(min(binary.BigEndian.Uint32(data[4:]), 1<<16)))
+	case link == 192 && n >= 8: // PPI, whose fields may say where the host was
+		size := int(le.Uint16(data[2:]))
+		add(0, LinkAddress{OtherAddress, 8, size})
+		behind(LinkType(le.Uint32(data[4:])), size)
+	case link == 117 && n > 0: // PF's log: interface, rules, user and process
+		add(0, LinkAddress{OtherAddress, 1, (int(data[0]) + 3) &^ 3})
+	case link == 239:
+		nflogValues(data, func(from, to int) { add(0, LinkAddress{OtherAddress, from, to}) })
+	case link == 258 && n >= 12: // PKTAP: interface, process
+		size := int(min(le.Uint32(data), 1<<16))
+		add(0, LinkAddress{OtherAddress, 12, size})
+		behind(LinkType(le.Uint32(data[8:])), size)
+	case link == 143 && n >= 6: // DOCSIS
+		at := 6
+		if data[0]&1 != 0 {
+			at += int(data[1])
 		}
-	case 192: // PPI, whose fields may say where the host was
-		if len(data) >= 8 {
-			if inner := LinkType(binary.LittleEndian.Uint32(data[4:])); inner != link {
-				size := int(binary.LittleEndian.Uint16(data[2:]))
-				add(OtherAddress, 8, size)
-				behind(inner, size)
-			}
-		}
-	case 8: // SLIP with what was left of the headers before compression
-		add(OtherAddress, 0, 16)
-	case 117: // PF's log: interface, rules, user and process
-		if len(data) > 0 {
-			add(OtherAddress, 1, (int(data[0])+3)&^3)
-		}
-	case 7, 129: // ARCNET
-		add(Sender, 0, 1)
-		add(Receiver, 1, 2)
-	case 138: // IEEE 1394
-		add(Receiver, 0, 8)
-		add(Sender, 8, 16)
-	case 242: // InfiniBand's global routing header
-		add(OtherAddress, 0, 40)
-	case 239:
-		nflogValues(data, func(from, to int) { add(OtherAddress, from, to) })
-	case 258: // PKTAP: interface, process
-		if len(data) >= 12 {
-			size, inner := binary.LittleEndian.Uint32(data), LinkType(binary.LittleEndian.Uint32(data[8:]))
-			if size <= 1<<16 && inner != link {
-				add(OtherAddress, 12, int(size))
-				behind(inner, int(size))
-			}
-		}
-	case 143:
-		if len(data) >= 6 {
-			at := 6
-			if data[0]&1 != 0 {
-				at += int(data[1])
-			}
-			ethernet(at)
-		}
+		add(at, ethernetAddresses...)
 	}
 	return list
 }

@@ -89,12 +89,36 @@ type network struct {
 // innermost addresses that can be read, else that of the link.
 func (i *info) look(link LinkType, data []byte, through Through) {
 	*i = info{}
-	w := NewWalk(link, data, through)
+	var w Walk
+	w.begin(link, data, through)
 	w.Next()
 	etype, known := w.Carries, w.Whole
 	var n network
 	for w.Next() {
-		i.layer(&w, &n)
+		b := data[w.From:w.End]
+		switch w.Kind {
+		case LayerIPv4:
+			if w.Whole {
+				n.set(overIPv4, b[9], TypeIPv4, w.From+12, w.From+16, 4)
+				i.fragment(&w, &n)
+			}
+		case LayerIPv6:
+			if w.Whole {
+				n.set(overIPv6, b[6], TypeIPv6, w.From+8, w.From+24, 16)
+			}
+		case LayerARP:
+			if w.Whole && b[5] == 4 && binary.BigEndian.Uint16(b[2:]) == TypeIPv4 {
+				h := int(b[4])
+				n.set(overIPv4, 0, TypeARP, w.From+8+h, w.From+12+2*h, 4)
+			}
+		case LayerExtension:
+			if w.Whole {
+				n.proto = uint8(w.Carries)
+				i.fragment(&w, &n)
+			}
+		case LayerTransport:
+			i.transport(w.Type, b, &n)
+		}
 	}
 	if n.over != 0 {
 		i.set(n.over, n.proto, n.etype, data[n.src:n.src+n.size], data[n.dst:n.dst+n.size], n.sport, n.dport)
@@ -112,38 +136,15 @@ func (i *info) look(link LinkType, data []byte, through Through) {
 	i.fromA = true
 }
 
-// layer takes the walk's next layer.
-func (i *info) layer(w *Walk, n *network) {
-	b := w.data[w.From:w.End]
-	switch w.Kind {
-	case LayerIPv4:
-		if w.Whole {
-			n.set(overIPv4, b[9], TypeIPv4, w.From+12, w.From+16, 4)
-			i.fragment(w, n)
+// transport takes the ports, and what assembly needs to know of TCP.
+func (i *info) transport(proto uint16, b []byte, n *network) {
+	switch proto {
+	case protoTCP, protoUDP, 33, 132, 136: // DCCP, SCTP, UDP-Lite
+		if len(b) >= 4 {
+			n.sport, n.dport = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 		}
-	case LayerIPv6:
-		if w.Whole {
-			n.set(overIPv6, b[6], TypeIPv6, w.From+8, w.From+24, 16)
-		}
-	case LayerARP:
-		if w.Whole && b[5] == 4 && binary.BigEndian.Uint16(b[2:]) == TypeIPv4 {
-			h := int(b[4])
-			n.set(overIPv4, 0, TypeARP, w.From+8+h, w.From+12+2*h, 4)
-		}
-	case LayerExtension:
-		if w.Whole {
-			n.proto = uint8(w.Carries)
-			i.fragment(w, n)
-		}
-	case LayerTransport:
-		switch w.Type {
-		case 6, 17, 33, 132, 136: // TCP, UDP, DCCP, SCTP, UDP-Lite
-			if len(b) >= 4 {
-				n.sport, n.dport = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-			}
-			if w.Type == protoTCP && len(b) >= 14 {
-				i.flags, i.seq = b[13], binary.BigEndian.Uint32(b[4:])
-			}
+		if proto == protoTCP && len(b) >= 14 {
+			i.flags, i.seq = b[13], binary.BigEndian.Uint32(b[4:])
 		}
 	}
 }

@@ -104,10 +104,17 @@ const (
 
 // NewWalk begins a walk through the tags and tunnels named; 0 means Tags.
 func NewWalk(link LinkType, data []byte, through Through) Walk {
+	var w Walk
+	w.begin(link, data, through)
+	return w
+}
+
+// begin is NewWalk in place, for those who walk through every packet there is.
+func (w *Walk) begin(link LinkType, data []byte, through Through) {
 	if through == 0 {
 		through = Tags
 	}
-	return Walk{link: link, data: data, through: through, depth: maxLayers}
+	w.link, w.data, w.through, w.depth = link, data, through, maxLayers
 }
 
 // Next goes on to the next layer, and reports whether there is one.

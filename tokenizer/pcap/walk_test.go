@@ -108,6 +108,8 @@ func TestWalkTakesAnything(t *testing.T) {
 			before = a.To
 		}
 	}
+	// PPI in PKTAP in PPI …, of no length
+	LinkAddresses(192, []byte{0, 0, 0, 0, 2, 1, 0, 0, 192, 0, 0, 0})
 	packet := onLink(false, TypeIPv4, ip4(false, 17, ports(false, 1, 2, 8)))
 	if n := testing.AllocsPerRun(100, func() {
 		walked := NewWalk(LinkEthernet, packet, Tunnels)
