@@ -16,15 +16,15 @@ import (
 )
 
 type goPackage struct {
-	ImportPath, Name, Dir string
-	Imports, GoFiles      []string
+	ImportPath, Name, Dir  string
+	Imports, Deps, GoFiles []string
 }
 
 // listPackages asks the go command for every package of the module. Paths are
 // those within the module; the program itself is "main".
 func listPackages(t *testing.T) []goPackage {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Dir,Imports,GoFiles", "./...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Name,Dir,Imports,Deps,GoFiles", "./...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -69,7 +69,6 @@ func TestBans(t *testing.T) {
 	for _, p := range listPackages(t) {
 		room := p.ImportPath
 		for _, imported := range p.Imports {
-			own, inside := within(imported), ours(imported)
 			ban := func(broken bool, rule string) {
 				if broken {
 					t.Errorf("%s imports %s: %s", room, imported, rule)
@@ -78,13 +77,23 @@ func TestBans(t *testing.T) {
 			ban(under(imported, "github.com/traefik/yaegi") && !under(room, "interp"), "only interp and below know yaegi")
 			ban(under(imported, "github.com/go-zeromq") && !under(room, "kernel"), "only kernel knows ZeroMQ")
 			ban(under(imported, terminal...) && !under(room, "repl"), "only repl knows terminals")
+			ban(imported == "flag" && !under(room, "cli", "interp/symbols"), "only cli reads a command line")
+			ban(imported == "os/signal" && !under(room, "cli", "interp/symbols"), "only cli hears signals")
+		}
+		for _, dep := range p.Deps { // whatever the way
+			own, inside := within(dep), ours(dep)
+			ban := func(broken bool, rule string) {
+				if broken {
+					t.Errorf("%s depends on %s: %s", room, dep, rule)
+				}
+			}
 			ban(inside && under(room, cells...) && under(own, "interp", "kernel", "repl", "notebooks", "cli"),
 				"what cells import knows nothing of the engine and the front ends")
+			ban(under(room, cells...) && under(dep, append(terminal, "github.com/traefik/yaegi", "github.com/go-zeromq")...),
+				"what cells import needs no engine, terminal or socket")
 			ban(inside && under(room, "tokenizer") && under(own, "model"), "tokenizer and model never import each other")
 			ban(inside && under(room, "model") && under(own, "tokenizer"), "tokenizer and model never import each other")
 			ban(inside && under(room, "display", "atomicfile"), "the ground floor imports nothing of ours")
-			ban(imported == "flag" && !under(room, "cli", "interp/symbols"), "only cli reads a command line")
-			ban(imported == "os/signal" && !under(room, "cli", "interp/symbols"), "only cli hears signals")
 		}
 		for _, part := range strings.Split(room, "/") {
 			if slices.Contains([]string{"util", "utils", "common", "helpers", "internal"}, part) {
