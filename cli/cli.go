@@ -35,10 +35,7 @@ const (
 // Run is the whole program but for the process around it: args are its
 // arguments without its own name. It returns the exit code.
 func Run(ctx context.Context, args []string, stdin, stdout *os.File, stderr io.Writer, o ...Options) int {
-	c := &call{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}
-	if len(o) > 0 {
-		c.options = o[0]
-	}
+	c := &call{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, options: append(o, Options{})[0]}
 	if len(args) == 0 {
 		if info, err := stdin.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
 			fmt.Fprintln(stderr, "trafficgpt: which command? (trafficgpt help lists them)")

@@ -40,25 +40,13 @@ type HandleOptions struct {
 // New displays v and returns the handle that updates it. The options may be left
 // out.
 func New(v any, options ...HandleOptions) *Handle {
-	id := option(options).ID
+	id := append(options, HandleOptions{})[0].ID
 	if id == "" {
 		id = fmt.Sprintf("d-%s-%d", session, serial.Add(1))
 	}
 	h := &Handle{id: id, sink: current(), last: time.Now()}
 	emit(h.sink, Event{Kind: Display, ID: id, Data: Of(v)})
 	return h
-}
-
-// option is the options a function was given; without any they are the zero value.
-func option[T any](given []T) (o T) {
-	switch len(given) {
-	case 0:
-	case 1:
-		o = given[0]
-	default:
-		panic(fmt.Sprintf("display: %d %T where one is enough", len(given), o))
-	}
-	return o
 }
 
 // ID is the display id that front ends know it by.

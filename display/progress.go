@@ -33,7 +33,7 @@ type ProgressOptions struct {
 // left; total 0 means that the end is not known. Outside a cell only the last
 // state is printed. The options may be left out.
 func Progress(title string, total int, options ...ProgressOptions) *Bar {
-	b := &Bar{title: title, unit: option(options).Unit, total: total, started: time.Now(), outside: current() == nil}
+	b := &Bar{title: title, unit: append(options, ProgressOptions{})[0].Unit, total: total, started: time.Now(), outside: current() == nil}
 	if !b.outside {
 		b.handle = New(b.bundle())
 	}

@@ -68,7 +68,7 @@ type LoadOptions struct {
 func LoadTrainer(path string, options ...LoadOptions) (*Model, *Trainer, map[string]string, error) {
 	m, t, notes, err := load(path, true)
 	if err == nil {
-		t.o.Stop = option(options).Stop
+		t.o.Stop = append(options, LoadOptions{})[0].Stop
 	}
 	return m, t, notes, err
 }

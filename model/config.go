@@ -224,15 +224,3 @@ func (c Config) FlopsPerToken() float64 {
 	heads += float64(c.RWKVHeads) * 4 * d
 	return 2 * (float64(c.Layers)*(mats+heads) + float64(c.Width*c.Vocabulary))
 }
-
-// option is the options a function was given; without any they are the zero value.
-func option[T any](given []T) (o T) {
-	switch len(given) {
-	case 0:
-	case 1:
-		o = given[0]
-	default:
-		panic(fmt.Sprintf("model: %d %T where one is enough", len(given), o))
-	}
-	return o
-}

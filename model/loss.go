@@ -183,7 +183,7 @@ type Scorer struct {
 // NewScorer returns a scorer of the model. The options may be left out.
 func NewScorer(m *Model, options ...ScorerOptions) *Scorer {
 	s := &Scorer{m: m}
-	s.w.pass.stop = option(options).Stop
+	s.w.pass.stop = append(options, ScorerOptions{})[0].Stop
 	return s
 }
 

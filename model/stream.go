@@ -65,7 +65,7 @@ type StreamOptions struct {
 func NewStream(m *Model, lanes int, options ...StreamOptions) *Stream {
 	c := m.cfg
 	s := &Stream{m: m, lanes: make([]lane, lanes)}
-	if option(options).Half {
+	if append(options, StreamOptions{})[0].Half {
 		s.bits = bits16
 	}
 	for i := range s.lanes {

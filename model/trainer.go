@@ -55,7 +55,7 @@ type Trainer struct {
 
 // NewTrainer returns a trainer of the model. The options may be left out.
 func NewTrainer(m *Model, options ...TrainerOptions) *Trainer {
-	o := option(options)
+	o := append(options, TrainerOptions{})[0]
 	o.Optimizer = o.Optimizer.complete()
 	return newTrainer(m, o)
 }

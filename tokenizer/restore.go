@@ -34,10 +34,7 @@ type Restored struct {
 // others do, and the error joins one for each that does not, or lacks a piece
 // with Salvage. It ends when the running cell is interrupted.
 func (c *Corpus) RestoreTo(back string, o ...RestoreOptions) (Restored, error) {
-	r := restorer{ctx: display.Context(), k: c}
-	if len(o) > 0 {
-		r.o = o[0]
-	}
+	r := restorer{ctx: display.Context(), k: c, o: append(o, RestoreOptions{})[0]}
 	if err := r.plan(back); err != nil {
 		return Restored{}, err
 	}

@@ -30,14 +30,12 @@ func Embed(m *model.Model, flows []*pcap.Flow, options ...EmbedOptions) (*Embedd
 	if m == nil {
 		return nil, errors.New("failed to embed flows: there is no model")
 	}
-	if len(options) > 1 {
-		return nil, fmt.Errorf("failed to embed flows: %d sample.EmbedOptions where one is enough", len(options))
-	}
 	c := m.Config()
-	layer := c.Layers
-	if len(options) == 1 && options[0].Layer != 0 {
-		layer = max(options[0].Layer, 0)
+	layer := append(options, EmbedOptions{})[0].Layer
+	if layer == 0 {
+		layer = c.Layers
 	}
+	layer = max(layer, 0)
 	if layer > c.Layers {
 		return nil, fmt.Errorf("failed to embed flows: sample.EmbedOptions.Layer is %d: the model has %d layers", layer, c.Layers)
 	}
