@@ -60,16 +60,12 @@ func Create(path string, o ...Options) (*File, error) {
 }
 
 func create(path string, o Options) (*File, error) {
-	f := &File{path: path}
-	var err error
-	if f.target, err = behindLinks(path); err != nil {
-		return nil, err
-	}
+	f := &File{path: path, target: path}
 	mode := o.Mode.Perm()
 	if mode == 0 {
 		mode = 0o666
 	}
-	old, err := os.Stat(f.target)
+	old, err := os.Stat(path) // of what links lead to
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.isNew = true
@@ -79,10 +75,13 @@ func create(path string, o Options) (*File, error) {
 		return nil, errors.New("it is a folder")
 	case !old.Mode().IsRegular():
 		f.direct = true
-		f.File, err = os.OpenFile(f.target, os.O_WRONLY, 0)
+		f.File, err = os.OpenFile(path, os.O_WRONLY, 0)
 		return f, err
 	default:
 		mode = old.Mode().Perm()
+	}
+	if f.target, err = behindLinks(path); err != nil {
+		return nil, err
 	}
 	if f.File, err = hidden(filepath.Dir(f.target), mode); err != nil {
 		return nil, err

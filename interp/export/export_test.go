@@ -121,3 +121,11 @@ func TestVariablesDeclaredAgain(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+// What is updated in place is printed at the end at the latest, whichever of the
+// project's packages shows it.
+func TestProgramShowsTheLastUpdate(t *testing.T) {
+	if got := build(t, "import \"trafficgpt/display\"\nh := display.New(\"first\")\nh.Update(\"second\")\nh.Update(\"last\")"); !strings.Contains(got, "last") {
+		t.Errorf("got:\n%s", got)
+	}
+}

@@ -75,7 +75,7 @@ func (p *program) write(cells []Cell) ([]byte, error) {
 // place is then printed at the end at the latest.
 func (p *program) displays() bool {
 	for path := range p.used {
-		if strings.HasPrefix(path, "trafficgpt/lib/") {
+		if strings.HasPrefix(path, "trafficgpt/") { // whichever it is may use display
 			return true
 		}
 	}

@@ -108,7 +108,7 @@ const (
 // the library returns.
 func (s *Session) settle(done chan any) (any, bool) {
 	limit := drainLimit
-	if strings.HasPrefix(Where(), "trafficgpt/lib/") {
+	if strings.HasPrefix(Where(), "trafficgpt/") {
 		select {
 		case v := <-done:
 			return v, true

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,14 @@ func (m *memory) Stderr(p []byte) {
 
 func (m *memory) Input(context.Context, string, bool) (string, error) {
 	return "", errors.New("no input")
+}
+
+// asking is a sink whose user does not answer.
+type asking struct{ memory }
+
+func (*asking) Input(ctx context.Context, _ string, _ bool) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
 }
 
 // printed is what the cell wrote to standard output, then that to standard error.
@@ -114,13 +123,20 @@ func TestInterruptedLibrary(t *testing.T) {
 		"flows := dataset.Lab().Flows[:200]\nm := must(model.New(model.Small(), 1))"); r.Err != nil {
 		t.Fatal(r.Err)
 	}
+	dir := t.TempDir()
+	if _, r := cellOut(s, fmt.Sprintf("import (\"trafficgpt/display\"; \"trafficgpt/tokenizer\"; \"trafficgpt/tokenizer/pcap\")\ndir := %q\n"+
+		"must(pcap.WriteFlows(dir+\"/a.pcap\", flows)); must(tokenizer.EncodeFile(dir+\"/a.pcap\", dir+\"/a\")); corpus := must(tokenizer.OpenCorpus(dir+\"/a\"))", dir)); r.Err != nil {
+		t.Fatal(r.Err)
+	}
 	for _, c := range []struct{ code, kept string }{
+		{"_, asked := display.Input(\"?\")", "asked != nil"},
+		{"var times int; var ended error\nfor ; ended == nil; times++ { _, ended = corpus.RestoreTo(dir+\"/back.pcap\") }", "times > 0 && ended != nil"},
 		{"report := must(train.Run(m, flows, nil, train.Options{Steps: 1 << 20, Quiet: true}))", "report != nil && report.Stopped == train.Interrupted"},
 		{"some := must(sample.Flows(m, sample.Options{Flows: 1 << 20, Seed: 1}))", "some != nil"},
 	} {
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(1200*time.Millisecond, cancel)
-		if r := s.Eval(ctx, interp.Cell{Code: c.code}, &memory{}); r.Err == nil || r.Err.Message != "interrupted" {
+		if r := s.Eval(ctx, interp.Cell{Code: c.code}, &asking{}); r.Err == nil || r.Err.Message != "interrupted" {
 			t.Errorf("%s: %v", c.code, r.Err)
 		}
 		if _, r := cellOut(s, c.kept); r.Err != nil || r.Value[display.Text] != "true" {
