@@ -92,17 +92,14 @@ func Install(o InstallOptions) (dir string, err error) {
 	if dir, err = o.dir(); err != nil {
 		return "", err
 	}
-	if err := install(dir, o.Spec); err != nil {
-		return "", fmt.Errorf("failed to install: %w", err)
-	}
-	return dir, nil
+	return dir, install(dir, o.Spec)
 }
 
 // install makes the kernelspec's folder, in place of the one that is there.
 func install(dir string, template []byte) error {
 	executable, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("this program's path: %w", err)
+		return fmt.Errorf("failed to install: this program's path: %w", err)
 	}
 	argv0, copied := executable, madeByGoRun(executable)
 	if copied { // the kernel gets a copy beside its specification
@@ -110,7 +107,7 @@ func install(dir string, template []byte) error {
 	}
 	spec, err := fillSpec(template, argv0)
 	if err != nil {
-		return err
+		return fmt.Errorf("failed to install: %w", err)
 	}
 	return atomicfile.Folder(dir, func(tmp string) error {
 		if copied {

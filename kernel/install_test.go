@@ -127,4 +127,12 @@ func TestInstallRefuses(t *testing.T) {
 			t.Errorf("left behind: %v", left)
 		}
 	}
+	blocked := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := "failed to write " + filepath.Join(blocked, "share", "jupyter", "kernels", "trafficgpt") + ": not a directory"
+	if _, err := Install(InstallOptions{Spec: template(t), Prefix: blocked}); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
 }
