@@ -340,8 +340,8 @@ func (g *gen) typeSwitch() {
 			g.p("fmt.Printf(\"%%T\\n\", %s)\n", n)
 		} else {
 			g.p("case %s:\n_ = %s\nfmt.Println(%q)\n", t.name, n, t.name)
-			g.add(n, t)
-			if t.name != "any" { // which may hold a pointer here
+			if t.name != "any" { // which may hold a pointer here, and would be shown wherever it goes
+				g.add(n, t)
 				g.show(n, t)
 			}
 			g.block(1)
