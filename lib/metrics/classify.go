@@ -1,10 +1,8 @@
 package metrics
 
 import (
-	"cmp"
 	"fmt"
 	"html"
-	"math"
 	"slices"
 	"strings"
 
@@ -79,36 +77,6 @@ func share(part, whole int) float64 {
 		return 0
 	}
 	return float64(part) / float64(whole)
-}
-
-// AUC is the area under the ROC curve: the chance that a positive has the
-// higher score than a negative, ties counting half, NaN the
-// lowest score. NaN without both kinds.
-func AUC(scores []float64, positive []bool) float64 {
-	n := min(len(scores), len(positive))
-	index := make([]int, n)
-	for i := range index {
-		index[i] = i
-	}
-	slices.SortFunc(index, func(a, b int) int { return cmp.Compare(scores[a], scores[b]) })
-	below, wins, pos := 0., 0., 0.
-	for i := 0; i < n; {
-		j, p := i, 0.
-		for ; j < n && cmp.Compare(scores[index[j]], scores[index[i]]) == 0; j++ {
-			if positive[index[j]] {
-				p++
-			}
-		}
-		neg := float64(j-i) - p
-		wins += p * (below + neg/2)
-		below += neg
-		pos += p
-		i = j
-	}
-	if pos == 0 || below == 0 {
-		return math.NaN()
-	}
-	return wins / (pos * below)
 }
 
 // Table lists the classes.

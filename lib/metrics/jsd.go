@@ -9,6 +9,9 @@
 //	metrics.HeaderJSD(real, generated)        // ports, addresses, lengths, TTL
 //	metrics.FlowJSD(real, generated)          // the paper's flow features
 //	metrics.ValidityBeside(real, generated)   // rules of packets and of TCP
+//	metrics.KS(x, y)                          // samples of numbers; Wasserstein in their unit; Times takes them out of flows
+//	metrics.MMD(points, others)               // points of features, after Standardize; Neighbourhoods for what is missing
+//	metrics.Text(candidates, references)      // BLEU and ROUGE of tokens, NewNGram for perplexity: what misleads
 //	metrics.HeaderJSD(real, generated, metrics.Options{Distance: true}) // scipy's unit
 package metrics
 
