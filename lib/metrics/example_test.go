@@ -5,6 +5,8 @@ import (
 
 	"trafficgpt/lib/dataset"
 	"trafficgpt/lib/metrics"
+	"trafficgpt/tokenizer"
+	"trafficgpt/tokenizer/pcap"
 )
 
 // Equal shares diverge by 0, disjoint ones by 1.
@@ -85,4 +87,129 @@ func ExampleAUC() {
 	fmt.Println(metrics.AUC([]float64{.9, .8, .3, .1}, []bool{true, false, true, false}))
 	// Output:
 	// 0.75
+}
+
+// How far apart two samples are: without a unit, with its p value, and in seconds.
+func ExampleKS() {
+	lab := dataset.Lab()
+	x, y := metrics.Times(lab.Only("dns").Flows).Durations, metrics.Times(lab.Only("tls").Flows).Durations
+	d := metrics.KS(x, y)
+	fmt.Printf("D %.2f, p %.0e\n", d, metrics.KSPValue(d, len(x), len(y)))
+	fmt.Printf("%.1f s\n", metrics.Wasserstein(x, y))
+	fmt.Println(metrics.Wasserstein([]float64{0, 1, 3}, []float64{5, 6, 8}))
+	// Output:
+	// D 0.77, p 3e-17
+	// 6.5 s
+	// 5
+}
+
+// Points of flow features, on the scale of the first: are they of one distribution?
+func ExampleMMD() {
+	points := func(class string) (out [][]float64) {
+		for _, f := range dataset.Lab().Only(class).Take(80).Flows {
+			x := metrics.FlowFeatures(f)
+			out = append(out, x[:])
+		}
+		return out
+	}
+	all := metrics.Standardize(points("http"), points("tls"))
+	r, err := metrics.MMD(all[0], all[1])
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("MMD² %.3f, p %.3f\n", r.Squared, r.P)
+	// Output:
+	// MMD² 0.154, p 0.005
+}
+
+// Points that are all in the right place but all alike: precise, with little recall.
+func ExampleNeighbourhoods() {
+	var real, generated [][]float64
+	for i := range 100 {
+		real = append(real, []float64{float64(i % 10), float64(i / 10)})
+		generated = append(generated, []float64{4.5 + float64(i%10)/100, 4.5 + float64(i/10)/100})
+	}
+	m, err := metrics.Neighbourhoods(real, generated, 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("precision %.2f, recall %.2f, coverage %.2f\n", m.Precision, m.Recall, m.Coverage)
+	// Output:
+	// precision 1.00, recall 0.00, coverage 0.04
+}
+
+// AUC with its interval, and what a threshold finds that takes a quarter of the negatives.
+func ExampleAUCInterval() {
+	scores := []float64{.9, .8, .7, .6, .55, .5, .4, .3, .2, .1}
+	positive := []bool{true, true, false, true, true, false, true, false, false, false}
+	fmt.Println(metrics.AUCInterval(scores, positive))
+	fmt.Println(metrics.TPRAt(scores, positive, .25))
+	// Output:
+	// 0.8400 (0.5190–1.0000)
+	// 0.8
+}
+
+// BLEU, ROUGE and perplexity mislead: one flow again and again has nearly what all
+// real flows have, and fewer bits.
+func ExampleText() {
+	var real, references, repeated [][]uint16
+	for i, f := range dataset.Lab().Only("dns").Flows {
+		if tokens := tokenizer.Encode(f); i%2 == 0 {
+			references = append(references, tokens)
+		} else {
+			real = append(real, tokens)
+			repeated = append(repeated, real[0])
+		}
+	}
+	model, err := metrics.NewNGram(0, references)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, candidates := range [][][]uint16{real, repeated} {
+		r, err := metrics.Text(candidates, references)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("BLEU %.2f, ROUGE-L %.2f, %.2f bits a token\n", r.BLEU, r.ROUGEL, model.Bits(candidates))
+	}
+	// Output:
+	// BLEU 0.73, ROUGE-L 0.60, 2.82 bits a token
+	// BLEU 0.72, ROUGE-L 0.55, 2.42 bits a token
+}
+
+// Intervals, durations, rates and bursts of flows, for KS and Wasserstein.
+func ExampleTimes() {
+	t := metrics.Times(dataset.Lab().Only("ssh").Flows)
+	fmt.Println(len(t.Intervals), len(t.Durations), len(t.BurstSizes))
+	// Output:
+	// 1497 40 884
+}
+
+// Flows of one half of the corpus have no timing of the other; its own it has.
+func ExampleFindCopiedTimes() {
+	flows := dataset.Lab().Flows
+	half := len(flows) / 2
+	for _, reference := range [][]*pcap.Flow{flows[half:], flows[:half]} {
+		c := metrics.FindCopiedTimes(flows[:half], reference)
+		fmt.Printf("%d of %d windows, %d of %d flows\n", c.Copied, c.Windows, c.CopiedFlows, c.Flows)
+	}
+	// Output:
+	// 0 of 6305 windows, 0 of 501 flows
+	// 6305 of 6305 windows, 501 of 501 flows
+}
+
+// How many flows of a thousand break a rule.
+func ExampleBreaches() {
+	for _, b := range metrics.Breaches(dataset.Lab().Only("http").Flows) {
+		if b.Broken > 0 {
+			fmt.Println(b)
+		}
+	}
+	// Output:
+	// TCP SEQ continues: broken by 1 of 124 flows (8.1 of 1,000)
+	// nothing after TCP's end: broken by 4 of 127 flows (31.5 of 1,000)
 }

@@ -12,6 +12,7 @@
 //	metrics.KS(x, y)                          // samples of numbers; Wasserstein in their unit; Times takes them out of flows
 //	metrics.MMD(points, others)               // points of features, after Standardize; Neighbourhoods for what is missing
 //	metrics.Text(candidates, references)      // BLEU and ROUGE of tokens, NewNGram for perplexity: what misleads
+//	metrics.FindCopiedTimes(generated, real)  // was timing made, or copied
 //	metrics.HeaderJSD(real, generated, metrics.Options{Distance: true}) // scipy's unit
 package metrics
 

@@ -201,6 +201,7 @@ func TestResultsShowThemselvesWithoutNaN(t *testing.T) {
 		MIME() display.Bundle
 	}{
 		"MMD": &MMDResult{P: math.NaN(), Squared: math.NaN()}, "manifold": &Manifold{}, "text": &TextReport{},
+		"times": Times(nil), "copied times": FindCopiedTimes(nil, nil),
 	} {
 		if s := r.String() + r.MIME()[display.HTML].(string); strings.Contains(s, "NaN") || strings.Contains(s, "Inf") {
 			t.Errorf("%s:\n%s", name, s)

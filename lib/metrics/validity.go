@@ -49,33 +49,58 @@ const (
 )
 
 // Validity checks the packets and connections of flows.
-func Validity(flows []*pcap.Flow) *ValidityReport { return &ValidityReport{Rules: check(flows)} }
+func Validity(flows []*pcap.Flow) *ValidityReport { return &ValidityReport{Rules: passed(flows)} }
 
 // ValidityBeside checks generated flows and real ones.
 func ValidityBeside(real, generated []*pcap.Flow) *ValidityReport {
-	return &ValidityReport{Rules: check(generated), Real: check(real)}
+	return &ValidityReport{Rules: passed(generated), Real: passed(real)}
 }
 
-func check(flows []*pcap.Flow) []Rate {
-	rates := make([]Rate, len(rules))
-	for i := range rates {
-		rates[i].Rule = rules[i]
-	}
-	for _, f := range flows {
-		var views []view
-		for i := range f.Packets {
-			p := &f.Packets[i]
-			rates[parses].count(tokenizer.Check(*p) == nil)
-			for _, c := range tokenizer.Checksums(*p) {
-				if rule, ok := sums[c.Layer]; ok {
-					rates[rule].count(c.Good)
-				}
-			}
-			views = append(views, look(p))
-		}
-		follow(f, views, rates)
+func passed(flows []*pcap.Flow) []Rate {
+	var rates []Rate
+	for _, b := range check(flows) {
+		rates = append(rates, Rate{b.Rule, b.Checked, b.Passed})
 	}
 	return rates
+}
+
+// check counts what obeys each rule and which flows do.
+func check(flows []*pcap.Flow) []Breach {
+	out, rates := make([]Breach, len(rules)), make([]Rate, len(rules))
+	for i := range out {
+		out[i].Rule = rules[i]
+	}
+	for _, f := range flows {
+		clear(rates)
+		checkFlow(f, rates)
+		for i, r := range rates {
+			b := &out[i]
+			b.Checked += r.Checked
+			b.Passed += r.Passed
+			if r.Checked > 0 {
+				b.Flows++
+			}
+			if r.Passed < r.Checked {
+				b.Broken++
+			}
+		}
+	}
+	return out
+}
+
+func checkFlow(f *pcap.Flow, rates []Rate) {
+	var views []view
+	for i := range f.Packets {
+		p := &f.Packets[i]
+		rates[parses].count(tokenizer.Check(*p) == nil)
+		for _, c := range tokenizer.Checksums(*p) {
+			if rule, ok := sums[c.Layer]; ok {
+				rates[rule].count(c.Good)
+			}
+		}
+		views = append(views, look(p))
+	}
+	follow(f, views, rates)
 }
 
 func (r *Rate) count(passed bool) {
