@@ -145,22 +145,63 @@ func FlowJSD(real, generated []*pcap.Flow, o ...Options) *JSDReport {
 // fractionBin is one of 50 equal bins of [0,1]; 1 belongs to the last.
 func fractionBin(v float64) int64 { return int64(min(49, math.Floor(v*50+1e-9))) }
 
-var timeFields = []field{{name: "interval between packets"}, {name: "duration of the flow"}}
+var timeFields = []field{
+	{name: "interval between packets"}, {name: "duration of the flow"},
+	{name: "packets of a burst"}, {name: "gap between bursts"}, {name: "packets a second"},
+}
 
 // TimeJSD compares the times between the packets of a flow and the durations
 // of flows, in eight bins a decade; 0 and negative times have bins of their own.
+// More has, beside the mean of these two, bursts (packets of one direction in a
+// row, exact to 64 and then by powers of two), the gaps between bursts, and the
+// packets a second of flows that last (both in eight bins a decade).
 func TimeJSD(real, generated []*pcap.Flow, o ...Options) *JSDReport {
 	c := newComparison(timeFields, real, generated, func(f *pcap.Flow) [][]int64 {
-		out := [][]int64{nil, {absent}}
-		for i := 1; i < len(f.Packets); i++ {
-			out[0] = append(out[0], timeBin(f.Packets[i].Time.Sub(f.Packets[i-1].Time).Seconds()))
+		t := Times([]*pcap.Flow{f})
+		out := [][]int64{bin(t.Intervals, timeBin), {absent}, nil, bin(t.BurstGaps, timeBin), bin(t.Rates, timeBin)}
+		for _, n := range t.BurstSizes {
+			out[2] = append(out[2], countBin(int(n)))
 		}
 		if n := len(f.Packets); n > 0 {
 			out[1][0] = timeBin(f.Packets[n-1].Time.Sub(f.Packets[0].Time).Seconds())
 		}
 		return out
 	})
-	r := c.report("Times: real against generated", 0, options(o))
+	r := c.report("Times: real against generated", 3, options(o))
+	r.Packets = [2]int{packets(real), packets(generated)}
+	return r
+}
+
+func bin(values []float64, of func(float64) int64) []int64 {
+	out := make([]int64, len(values))
+	for i, v := range values {
+		out[i] = of(v)
+	}
+	return out
+}
+
+var shapeFields = []field{{name: "packet length"}, {name: "four directions in a row"}}
+
+// ShapeJSD compares the lengths of packets on the wire, each a bin of its own, and
+// the directions of four successive packets of a flow (16 bins), which say in what
+// order the two sides speak.
+func ShapeJSD(real, generated []*pcap.Flow, o ...Options) *JSDReport {
+	c := newComparison(shapeFields, real, generated, func(f *pcap.Flow) [][]int64 {
+		out := make([][]int64, 2)
+		turn := int64(0)
+		for i := range f.Packets {
+			out[0] = append(out[0], int64(f.Packets[i].Length))
+			turn = turn << 1 & 15
+			if f.Outgoing(i) {
+				turn |= 1
+			}
+			if i >= 3 {
+				out[1] = append(out[1], turn)
+			}
+		}
+		return out
+	})
+	r := c.report("Shape: real against generated", 0, options(o))
 	r.Packets = [2]int{packets(real), packets(generated)}
 	return r
 }

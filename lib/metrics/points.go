@@ -48,13 +48,17 @@ func Standardize(reference [][]float64, others ...[][]float64) [][][]float64 {
 			}
 		}
 		column = finite(column)
-		if len(column) == 0 || column[0] == column[len(column)-1] {
+		if len(column) == 0 {
 			continue
 		}
 		m, sd := stat.PopMeanStdDev(column, nil)
-		if !(sd > 0) || math.IsInf(sd, 0) {
+		if column[0] == column[len(column)-1] { // .1 three times has a mean that is not .1
+			m, sd = column[0], 0
+		}
+		if math.IsNaN(sd) || math.IsInf(sd, 0) {
 			continue
 		}
+		sd = math.Max(sd, math.SmallestNonzeroFloat64) // what differs at all is as far as can be
 		for s, rows := range sets {
 			for i, row := range rows {
 				if c < len(row) && !math.IsNaN(row[c]) && !math.IsInf(row[c], 0) {

@@ -19,7 +19,7 @@ func TestStandardize(t *testing.T) {
 	got := Standardize(reference, other)
 	want := [][][]float64{
 		{{-1, 0, 0, 0}, {1, 0, -1, 0}, {-1, 0, 1, 0}, {1, 0, 0, 0}},
-		{{0, 0, 0, 0}, {2, 0, 8, 0}, {-8, 0, 0, 0}, {0, 0, 0, 0}},
+		{{0, 8, 0, 0}, {2, 0, 8, 8}, {-8, 0, 0, 0}, {0, 0, 0, 0}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("standardized %v, want %v", got, want)
