@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"trafficgpt/tokenizer/pcap"
 )
@@ -126,6 +127,18 @@ func streams(packets []pcap.Packet) []*stream {
 // namesIn appends where the first server name in a stream is. It is whole when
 // all bytes up to its end are there.
 func namesIn(out []run, packets []pcap.Packet, pieces []piece) (runs []run, whole bool) {
+	known := beginning(packets, pieces)
+	from, to := serverName(known)
+	for _, g := range pieces {
+		if lo, hi := max(from-g.offset, 0), min(to-g.offset, g.n); lo < hi {
+			out = append(out, run{g.packet, g.at + lo, g.at + hi})
+		}
+	}
+	return out, from < to && to <= len(known)
+}
+
+// beginning is the bytes of a stream from its beginning to the first that is not there.
+func beginning(packets []pcap.Packet, pieces []piece) []byte {
 	var b, have [helloLimit]byte
 	for _, g := range pieces {
 		skip := max(-g.offset, 0)
@@ -138,13 +151,30 @@ func namesIn(out []run, packets []pcap.Packet, pieces []piece) (runs []run, whol
 	for known < helloLimit && have[known] == 1 {
 		known++
 	}
-	from, to := serverName(b[:known])
-	for _, g := range pieces {
-		if lo, hi := max(from-g.offset, 0), min(to-g.offset, g.n); lo < hi {
-			out = append(out, run{g.packet, g.at + lo, g.at + hi})
+	return b[:known]
+}
+
+// ServerNames are the names that the TLS client hellos of a flow ask for, in
+// readable form, each once; a hello that lies in several segments is read whole
+// where all of them are there. A flow without such names gives none.
+func ServerNames(f *pcap.Flow) []string {
+	var out []string
+	for _, s := range streams(f.Packets) {
+		b := beginning(f.Packets, s.bySequence(s.origin))
+		from, to := serverName(b)
+		// The extension (RFC 6066): two bytes of length, then entries of type, length, name.
+		if from+5 > to || to > len(b) || b[from+2] != 0 {
+			continue
+		}
+		n := int(binary.BigEndian.Uint16(b[from+3:]))
+		if from+5+n > to {
+			continue
+		}
+		if name := string(b[from+5 : from+5+n]); !slices.Contains(out, name) {
+			out = append(out, name)
 		}
 	}
-	return out, from < to && to <= known
+	return out
 }
 
 // serverName returns the range of the server name extension in a stream that
