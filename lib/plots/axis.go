@@ -26,7 +26,8 @@ func vgFont(size float64, bold bool) font.Font {
 type ticks struct{ most int }
 
 func (t ticks) Ticks(low, high float64) []plot.Tick {
-	if !(high > low) || math.IsInf(high-low, 0) {
+	// A range that is all rounding has no steps to count.
+	if !(high-low > 1e-12*math.Max(math.Abs(low), math.Abs(high))) || math.IsInf(high-low, 0) {
 		return []plot.Tick{{Value: low, Label: tickLabel(low, 0)}}
 	}
 	step := math.Pow(10, math.Floor(math.Log10((high-low)/float64(t.most))))

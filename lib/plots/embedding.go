@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/plot"
@@ -23,11 +24,12 @@ const mostPoints = 4000
 var shapes = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.PyramidGlyph{}, draw.BoxGlyph{}}
 
 // Embedding draws vectors, such as those of sample.Embed, on their two first
-// principal components, a point each, coloured by label, which may be nil. The axes
-// say which share of all variance they show. Labels beyond the eight colours
-// and three shapes, the rarest, are "other". A component has the sign that makes its largest loading
-// positive, so that the same vectors always make the same map. Vectors that are
-// not finite, or not as long as the first, are left out, and counted in the subtitle.
+// principal components, a point each, coloured by label; labels may be nil. The axes
+// say which share of all variance they show. Labels beyond the eight colours in
+// three shapes, the rarest, are "other". A component has the sign that makes its
+// largest loading positive, so that the same vectors always make the same map.
+// Vectors that are not finite (or beyond 1e100), or not as long as the first, are
+// left out, and counted in the subtitle.
 func Embedding(vectors [][]float64, labels []string) *Figure {
 	f := NewFigure("Embeddings", "", "")
 	f.Height = 460
@@ -89,54 +91,42 @@ func (e *embedding) project(vectors [][]float64, rows []int) (shares [2]float64)
 		e.points[i] = dot{color: Color(0), shape: shapes[0]}
 	}
 	data := mat.NewDense(n, d, nil)
-	// Scaled, so that no square overflows.
-	most := 0.
-	for _, r := range rows {
-		for _, x := range vectors[r] {
-			most = math.Max(most, math.Abs(x))
-		}
-	}
-	if most == 0 {
-		return shares
-	}
 	for i, r := range rows {
-		for j, x := range vectors[r] {
-			data.Set(i, j, x/most)
+		data.SetRow(i, vectors[r])
+	}
+	for j := range d { // the map is centred
+		mean := stat.Mean(mat.Col(nil, j, data), nil)
+		for i := range n {
+			data.Set(i, j, data.At(i, j)-mean)
 		}
 	}
 	var pc stat.PC
 	if n < 2 || !pc.PrincipalComponents(data, nil) {
 		return shares
 	}
-	var axes mat.Dense
+	var axes, places mat.Dense
 	pc.VectorsTo(&axes)
-	total := 0.
-	vars := pc.VarsTo(nil)
-	for _, v := range vars {
-		total += v
-	}
-	_, columns := axes.Dims()
-	for k := range min(2, columns) {
-		axis := mat.Col(nil, k, &axes)
+	places.Mul(data, &axes)
+	variances := pc.VarsTo(nil)
+	total := floats.Sum(variances)
+	for k := range min(2, len(variances)) {
+		loadings := mat.Col(nil, k, &axes)
 		largest := 0
-		for j, x := range axis {
-			if math.Abs(x) > math.Abs(axis[largest])*(1+1e-9) {
+		for j, x := range loadings {
+			// Of such as large but for rounding, the first.
+			if math.Abs(x) > math.Abs(loadings[largest])*(1+1e-9) {
 				largest = j
 			}
 		}
-		sign := math.Copysign(most, axis[largest])
+		sign := math.Copysign(1, loadings[largest])
 		if total > 0 {
-			shares[k] = vars[k] / total
+			shares[k] = variances[k] / total
 		}
-		for i := range rows {
-			sum := 0.
-			for j, x := range axis {
-				sum += x * data.At(i, j) * sign
-			}
-			if k == 0 {
-				e.points[i].x = sum
+		for i := range e.points {
+			if x := sign * places.At(i, k); k == 0 {
+				e.points[i].x = x
 			} else {
-				e.points[i].y = sum
+				e.points[i].y = x
 			}
 		}
 	}

@@ -12,9 +12,9 @@ import (
 )
 
 // Surprise draws what each token of a flow cost a model, in bits, -log2 of its
-// probability: the mean over a window in front of the single values, which are faint, with
-// the borders of packets. sample.Surprise has both lists, one entry a token; a token
-// that nothing predicts, such as the first, may be NaN.
+// probability: the mean over a window around each, before the single values, which are
+// faint, with lines where packets begin. sample.Surprise has both lists, one entry a
+// token; what is not finite is a gap, and does not count in the mean.
 func Surprise(tokens []uint16, bits []float64) *Figure {
 	n := min(len(tokens), len(bits))
 	tokens, bits = tokens[:n], bits[:n]
