@@ -141,11 +141,7 @@ func (m *matrix) Plot(c draw.Canvas, p *plot.Plot) {
 			shade := .1 + .9*m.shares[i][j]
 			c.FillPolygon(fade(colour, shade), []vg.Point{{X: left, Y: bottom}, {X: right, Y: bottom}, {X: right, Y: top}, {X: left, Y: top}})
 			s := strconv.Itoa(n)
-			size := math.Min(8.5, float64(top-bottom)*.6)
-			st := sans(size, false)
-			if w := float64(st.Width(s)); w > 0 {
-				st = sans(math.Min(size, size*float64(right-left-1.5)/w), false)
-			}
+			st := within(sans(math.Min(8.5, float64(top-bottom)*.6), false), s, right-left-1.5)
 			if shade > .6 {
 				st.Color = card
 			}

@@ -22,34 +22,18 @@ func PacketTimes(f *pcap.Flow) *Figure {
 		return fig
 	}
 	from, to := f.Ends()
-	s := &stems{up: Series{Name: "from " + from}, down: Series{Name: "from " + to}}
-	first, most := f.Packets[0].Time, 1.
-	for i := range f.Packets {
-		if f.Packets[i].Time.Before(first) {
-			first = f.Packets[i].Time
-		}
-	}
-	for i := range f.Packets {
-		p, to := &f.Packets[i], &s.down
-		size := -float64(p.Length)
-		if f.Outgoing(i) {
-			to, size = &s.up, -size
-		}
-		at := p.Time.Sub(first).Seconds()
-		to.X, to.Y = append(to.X, at), append(to.Y, size)
-		s.end, most = math.Max(s.end, at), math.Max(most, math.Abs(size))
-	}
+	s := stemsOf(f)
 	fig.Subtitle = fmt.Sprintf("%s ↔ %s · %s · %s in %s", from, to, f.Protocol(),
 		counted(len(f.Packets), "packet"), seconds(s.end))
-	fig.keys = []key{{name: fmt.Sprintf("%s, %s (up)", s.up.Name, counted(len(s.up.Y), "packet")), color: Color(0)},
-		{name: fmt.Sprintf("%s, %s (down)", s.down.Name, counted(len(s.down.Y), "packet")), color: Color(1)}}
+	fig.keys = []key{{name: fmt.Sprintf("from %s, %s (up)", from, counted(len(s.up.Y), "packet")), color: Color(0)},
+		{name: fmt.Sprintf("from %s, %s (down)", to, counted(len(s.down.Y), "packet")), color: Color(1)}}
 	p := fig.Plot
-	p.Y.Min, p.Y.Max, p.Y.Padding = -most*1.05, most*1.05, 0
+	p.Y.Min, p.Y.Max, p.Y.Padding = -s.most*1.05, s.most*1.05, 0
 	if len(s.up.Y) == 0 {
-		p.Y.Max = most * .1
+		p.Y.Max = s.most * .1
 	}
 	if len(s.down.Y) == 0 {
-		p.Y.Min = -most * .1
+		p.Y.Min = -s.most * .1
 	}
 	if p.X.Min, p.X.Max = 0, s.end; s.end == 0 {
 		p.X.Max = 1
@@ -58,20 +42,17 @@ func PacketTimes(f *pcap.Flow) *Figure {
 	p.Y.Tick.Marker = unsigned{}
 	p.Add(grid(true))
 	p.Add(s)
-	fig.words = func() string {
-		// Upright strokes: a gap behind each stem.
-		var series []Series
-		for _, one := range []Series{s.up, s.down} {
-			x, y := thin(one.X, one.Y, 200)
-			var t Series
-			for i := range y {
-				t.X, t.Y = append(t.X, x[i], x[i], x[i]), append(t.Y, 0, y[i], math.NaN())
-			}
-			series = append(series, t)
-		}
-		return braille(fig, series, false)
-	}
+	fig.words = func() string { return braille(fig, []Series{strokes(s.up), strokes(s.down)}, false) }
 	return fig
+}
+
+// strokes are stems as a line with a gap behind each.
+func strokes(s Series) (out Series) {
+	x, y := thin(s.X, s.Y, 200)
+	for i := range y {
+		out.X, out.Y = append(out.X, x[i], x[i], x[i]), append(out.Y, 0, y[i], math.NaN())
+	}
+	return out
 }
 
 // counted writes a number of things.
@@ -105,6 +86,27 @@ func (unsigned) Ticks(low, high float64) []plot.Tick {
 type stems struct {
 	up, down Series
 	end      float64 // seconds
+	most     float64 // bytes, at least 1
+}
+
+func stemsOf(f *pcap.Flow) *stems {
+	s := &stems{most: 1}
+	first := f.Packets[0].Time
+	for i := range f.Packets {
+		if f.Packets[i].Time.Before(first) {
+			first = f.Packets[i].Time
+		}
+	}
+	for i := range f.Packets {
+		to, size := &s.down, -float64(f.Packets[i].Length)
+		if f.Outgoing(i) {
+			to, size = &s.up, -size
+		}
+		at := f.Packets[i].Time.Sub(first).Seconds()
+		to.X, to.Y = append(to.X, at), append(to.Y, size)
+		s.end, s.most = math.Max(s.end, at), math.Max(s.most, math.Abs(size))
+	}
+	return s
 }
 
 func (s *stems) Plot(c draw.Canvas, p *plot.Plot) {

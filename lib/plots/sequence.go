@@ -3,7 +3,6 @@ package plots
 import (
 	"encoding/binary"
 	"fmt"
-	"image/color"
 	"math"
 	"strings"
 
@@ -193,12 +192,8 @@ func (r rung) label() string {
 
 func (l *ladder) Plot(c draw.Canvas, p *plot.Plot) {
 	row := func(i float64) vg.Length { return c.Y(p.Y.Norm(i)) }
-	left, right := c.Min.X+min(64, .16*(c.Max.X-c.Min.X)), c.Max.X-min(58, .1*(c.Max.X-c.Min.X))
-	write := func(size float64, col color.Color, xa text.XAlignment, x, y vg.Length, s string) {
-		st := sans(size, false)
-		st.Color, st.XAlign, st.YAlign = col, xa, draw.YCenter
-		c.FillText(st, vg.Point{X: x, Y: y}, s)
-	}
+	wide := c.Max.X - c.Min.X
+	left, right := c.Min.X+min(64, .16*wide), c.Max.X-min(58, .1*wide)
 	rows := l.rows()
 	// The ends stand over their lines, as far as they do not leave the card.
 	for i, x := range []vg.Length{left, right} {
@@ -206,41 +201,52 @@ func (l *ladder) Plot(c draw.Canvas, p *plot.Plot) {
 		if i == 1 {
 			end, col = l.to, Color(2)
 		}
-		st := sans(8.5, true)
+		st := within(sans(8.5, true), end, wide/2-5)
 		half := st.Width(end) / 2
 		st.XAlign, st.YAlign = draw.XCenter, draw.YCenter
-		at := max(c.Min.X+half, min(x, c.Max.X-half))
-		c.FillText(st, vg.Point{X: at, Y: row(-1.5)}, end)
+		c.FillText(st, vg.Point{X: max(c.Min.X+half, min(x, c.Max.X-half)), Y: row(-1.5)}, end)
 		c.StrokeLine2(draw.LineStyle{Color: col, Width: 1.4}, x, row(-1), x, row(float64(len(rows))-.2))
 	}
-	write(7, grey, draw.XRight, left-6, row(-.5), "seconds")
+	time := sans(7, false)
+	time.Color, time.XAlign, time.YAlign = grey, draw.XRight, draw.YCenter
+	c.FillText(time, vg.Point{X: left - 6, Y: row(-.5)}, "seconds")
 	for i, k := range rows {
-		y := row(float64(i) + .25)
 		if k < 0 {
-			write(8, grey, draw.XCenter, (left+right)/2, row(float64(i)-.1), l.gap())
+			st := sans(8, false)
+			st.Color, st.XAlign, st.YAlign = grey, draw.XCenter, draw.YCenter
+			c.FillText(st, vg.Point{X: (left + right) / 2, Y: row(float64(i) - .1)}, l.gap())
 			continue
 		}
-		r := l.rungs[k]
-		write(7, grey, draw.XRight, left-6, y, r.time())
-		tail, head, away := left, right, vg.Length(-1)
-		if !r.outgoing {
-			tail, head, away = right, left, 1
-		}
-		style := draw.LineStyle{Color: Color(0), Width: 1.1}
-		if !r.outgoing {
-			style.Color = Color(2)
-		}
-		if r.again {
-			style.Color, style.Dashes = Color(1), []vg.Length{4, 2.5}
-		}
-		c.StrokeLine2(style, tail, y, head+away*5, y)
-		c.FillPolygon(style.Color, []vg.Point{{X: head + away, Y: y}, {X: head + away*7, Y: y + 2.6}, {X: head + away*7, Y: y - 2.6}})
-		size := 7.5
-		if w := sans(size, false).Width(r.label()); w > right-left-14 {
-			size *= float64((right - left - 14) / w)
-		}
-		write(size, ink, draw.XCenter, (left+right)/2, y+5.5, r.label())
+		y := row(float64(i) + .25)
+		c.FillText(time, vg.Point{X: left - 6, Y: y}, l.rungs[k].time())
+		l.rungs[k].draw(c, left, right, y)
 	}
+}
+
+// draw draws the arrow of a packet with what stands on it.
+func (r rung) draw(c draw.Canvas, left, right, y vg.Length) {
+	style := draw.LineStyle{Color: Color(0), Width: 1.1}
+	tail, head, away := left, right, vg.Length(-1)
+	if !r.outgoing {
+		style.Color = Color(2)
+		tail, head, away = right, left, 1
+	}
+	if r.again {
+		style.Color, style.Dashes = Color(1), []vg.Length{4, 2.5}
+	}
+	c.StrokeLine2(style, tail, y, head+away*5, y)
+	c.FillPolygon(style.Color, []vg.Point{{X: head + away, Y: y}, {X: head + away*7, Y: y + 2.6}, {X: head + away*7, Y: y - 2.6}})
+	st := within(sans(7.5, false), r.label(), right-left-14)
+	st.XAlign, st.YAlign = draw.XCenter, draw.YCenter
+	c.FillText(st, vg.Point{X: (left + right) / 2, Y: y + 5.5}, r.label())
+}
+
+// within makes letters smaller where s is wider than its place.
+func within(st text.Style, s string, width vg.Length) text.Style {
+	if w := st.Width(s); w > width && width > 0 {
+		st.Font.Size *= width / w
+	}
+	return st
 }
 
 // text has a line for each packet.
