@@ -137,7 +137,7 @@ func (b *bars) extent() (low, high float64) {
 	}
 	room := (high - low) * .1
 	if b.column {
-		room *= 1.5
+		room *= 2
 	}
 	if low < 0 {
 		low -= room

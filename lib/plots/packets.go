@@ -26,7 +26,7 @@ func PacketTimes(f *pcap.Flow) *Figure {
 	fig.Subtitle = fmt.Sprintf("%s ↔ %s · %s · %s in %s", from, to, f.Protocol(),
 		counted(len(f.Packets), "packet"), seconds(s.end))
 	fig.keys = []key{{name: fmt.Sprintf("from %s, %s (up)", from, counted(len(s.up.Y), "packet")), color: Color(0)},
-		{name: fmt.Sprintf("from %s, %s (down)", to, counted(len(s.down.Y), "packet")), color: Color(1)}}
+		{name: fmt.Sprintf("from %s, %s (down)", to, counted(len(s.down.Y), "packet")), color: Color(2)}}
 	p := fig.Plot
 	p.Y.Min, p.Y.Max, p.Y.Padding = -s.most*1.05, s.most*1.05, 0
 	if len(s.up.Y) == 0 {
@@ -115,7 +115,7 @@ func (s *stems) Plot(c draw.Canvas, p *plot.Plot) {
 	style := draw.LineStyle{Width: vg.Length(math.Max(.5, math.Min(1.6, 120/float64(n))))}
 	zero := c.Y(p.Y.Norm(0))
 	for i, one := range []Series{s.up, s.down} {
-		style.Color = Color(i)
+		style.Color = Color(2 * i) // as in Sequence
 		x, y := thin(one.X, one.Y, 700)
 		var all vg.Path // one for all keeps the file small
 		for k := range y {
