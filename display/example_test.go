@@ -2,6 +2,8 @@ package display_test
 
 import (
 	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	"trafficgpt/display"
@@ -107,4 +109,43 @@ func ExampleDuration() {
 	fmt.Println(display.Duration(1250*time.Millisecond), "·", display.Duration(200*time.Second))
 	// Output:
 	// 1.25 s · 3 min 20 s
+}
+
+// A table goes to other programs with every digit of its numbers.
+func ExampleTable_CSV() {
+	t := display.NewTable("field", "JSD", "flows").Row("dst, port", 1.0/3, 12032).Row("TTL", math.NaN(), 7)
+	fmt.Println(strings.ReplaceAll(t.CSV(), "\r\n", "\n"))
+	// Output:
+	// field,JSD,flows
+	// "dst, port",0.3333333333333333,12032
+	// TTL,,7
+}
+
+func ExampleTable_JSON() {
+	t := display.NewTable("field", "JSD", "flows").Row("dst port", 0.25, 12032).Row("TTL", "–", 7)
+	fmt.Println(t.JSON())
+	// Output:
+	// [
+	//   {"field": "dst port", "JSD": 0.25, "flows": 12032},
+	//   {"field": "TTL", "JSD": null, "flows": 7}
+	// ]
+}
+
+// In a paper the table needs the package booktabs.
+func ExampleTable_LaTeX() {
+	t := display.NewTable("field", "JSD").Row("src_port", 0.25)
+	t.Title, t.Note = "Divergences", "95 % intervals"
+	fmt.Println(t.LaTeX())
+	// Output:
+	// \begin{table}[ht]
+	// \centering
+	// \caption{Divergences. 95 \% intervals.}
+	// \begin{tabular}{lr}
+	// \toprule
+	// field & JSD \\
+	// \midrule
+	// src\_port & 0.25 \\
+	// \bottomrule
+	// \end{tabular}
+	// \end{table}
 }

@@ -23,7 +23,8 @@ type Table struct {
 	More   int    // rows behind the last that the table does not hold, and only counts
 	Align  string // one letter a column, l r or c; missing ones are chosen by content
 
-	html map[[2]int]string
+	html  map[[2]int]string
+	given map[[2]int]given
 }
 
 // Cell is a table entry that looks better in HTML than as text.
@@ -46,6 +47,12 @@ func (t *Table) Row(values ...any) *Table {
 			continue
 		}
 		row[i] = Number(v)
+		if x, ok := exact(v); ok {
+			if t.given == nil {
+				t.given = map[[2]int]given{}
+			}
+			t.given[[2]int{len(t.Rows), i}] = given{row[i], x}
+		}
 	}
 	t.Rows = append(t.Rows, row)
 	return t

@@ -2,11 +2,13 @@ package plots
 
 import (
 	"bytes"
+	"cmp"
 	"image"
 	"image/color"
 	"image/draw"
 	"image/png"
 	"math"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -24,7 +26,8 @@ func vgFont(size float64, bold bool) font.Font {
 type ticks struct{ most int }
 
 func (t ticks) Ticks(low, high float64) []plot.Tick {
-	if !(high > low) || math.IsInf(high-low, 0) {
+	// A range that is all rounding has no steps to count.
+	if !(high-low > 1e-12*math.Max(math.Abs(low), math.Abs(high))) || math.IsInf(high-low, 0) {
 		return []plot.Tick{{Value: low, Label: tickLabel(low, 0)}}
 	}
 	step := math.Pow(10, math.Floor(math.Log10((high-low)/float64(t.most))))
@@ -136,35 +139,79 @@ func encode(img image.Image) []byte {
 	return buf.Bytes()
 }
 
-// paletted is img with 32 shades a channel, which keep edges smooth to the
-// eye; nil when that still makes more than 256 colours.
+// paletted is img with at most 256 colours. Those of surfaces stay; where there are few
+// pixels of one, as along edges, it becomes one of 32 shades a channel, which keep edges
+// smooth to the eye, or else the nearest of the others. It is nil when that is
+// more than one pixel of fifty.
 func paletted(img *image.RGBA) *image.Paletted {
 	b := img.Bounds()
-	out := image.NewPaletted(b, nil)
-	index := map[color.RGBA]uint8{}
-	var last color.RGBA
-	lastIndex, begun := uint8(0), false
-	for y := range b.Dy() {
-		row := img.Pix[y*img.Stride:]
-		for x := range b.Dx() {
-			p := row[x*4 : x*4+4]
-			c := color.RGBA{R: shade(p[0]), G: shade(p[1]), B: shade(p[2]), A: 255}
-			if !begun || c != last {
-				i, ok := index[c]
-				if !ok {
-					if len(index) == 256 {
-						return nil
-					}
-					i = uint8(len(index))
-					index[c] = i
-					out.Palette = append(out.Palette, c)
-				}
-				last, lastIndex, begun = c, i, true
+	runs := func(each func(y, x, n int, c color.RGBA)) {
+		for y := range b.Dy() {
+			at := func(x int) color.RGBA {
+				p := img.Pix[y*img.Stride+x*4:]
+				return color.RGBA{R: p[0], G: p[1], B: p[2], A: 255}
 			}
-			out.Pix[y*out.Stride+x] = lastIndex
+			for x := 0; x < b.Dx(); {
+				c, n := at(x), 1
+				for x+n < b.Dx() && at(x+n) == c {
+					n++
+				}
+				each(y, x, n, c)
+				x += n
+			}
 		}
 	}
+	exact := map[color.RGBA]int{}
+	runs(func(_, _, n int, c color.RGBA) { exact[c] += n })
+	all := b.Dx() * b.Dy()
+	kept := func(c color.RGBA) color.RGBA {
+		if exact[c] < all/2000 {
+			c = color.RGBA{R: shade(c.R), G: shade(c.G), B: shade(c.B), A: 255}
+		}
+		return c
+	}
+	counts := map[color.RGBA]int{}
+	for c, n := range exact {
+		counts[kept(c)] += n
+	}
+	out := image.NewPaletted(b, nil)
+	index := indices(counts, &out.Palette, all/50)
+	if index == nil {
+		return nil
+	}
+	runs(func(y, x, n int, c color.RGBA) {
+		i := index[kept(c)]
+		for k := range n {
+			out.Pix[y*out.Stride+x+k] = i
+		}
+	})
 	return out
+}
+
+// indices chooses a palette and says where in it each colour is; nil when
+// more than so many pixels would not have theirs.
+func indices(counts map[color.RGBA]int, palette *color.Palette, most int) map[color.RGBA]uint8 {
+	all := make([]color.RGBA, 0, len(counts))
+	for c := range counts {
+		all = append(all, c)
+	}
+	number := func(c color.RGBA) int { return int(c.R)<<16 | int(c.G)<<8 | int(c.B) }
+	slices.SortFunc(all, func(a, b color.RGBA) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(number(a), number(b)))
+	})
+	index := map[color.RGBA]uint8{}
+	for i, c := range all {
+		if i < 256 {
+			*palette = append(*palette, c)
+			index[c] = uint8(i)
+			continue
+		}
+		if most -= counts[c]; most < 0 {
+			return nil
+		}
+		index[c] = uint8(palette.Index(c))
+	}
+	return index
 }
 
 func shade(v uint8) uint8 { return uint8(min((int(v)+4)/8*8, 255)) }

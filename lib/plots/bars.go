@@ -37,7 +37,7 @@ func barFigure(f *Figure, b *bars) *Figure {
 	for _, n := range b.names {
 		width = max(width, st.Width(n)+8)
 	}
-	b.lying = width*vg.Length(len(b.names)) > vg.Length(f.Width*pt*.88)
+	b.lying = b.lying || width*vg.Length(len(b.names)) > vg.Length(f.Width*pt*.88)
 	p := f.Plot
 	low, high := b.extent()
 	values, places := &p.Y, &p.X
@@ -80,12 +80,32 @@ func (n names) Ticks(_, _ float64) []plot.Tick {
 	return out
 }
 
+// upright turns the names of an axis where they would run into one another.
+func (n names) upright(a *plot.Axis, c draw.Canvas) {
+	widest := vg.Length(0)
+	for _, s := range n {
+		widest = max(widest, a.Tick.Label.Width(s))
+	}
+	if widest+2 > (c.Max.X-c.Min.X)/vg.Length(max(len(n), 1)) {
+		a.Tick.Label.Rotation, a.Tick.Label.XAlign, a.Tick.Label.YAlign = math.Pi/2, draw.XRight, draw.YCenter
+	}
+}
+
 type bars struct {
 	names  []string
 	series []Series
 	colors []color.Color
-	marks  [][]float64 // by series: a ring on the bar; may be nil
+	marks  []mark
 	lying  bool
+	column bool // numbers stand at the right end, clear of marks
+}
+
+// mark is a sign on the bars of one series, of a value that belongs beside theirs.
+type mark struct {
+	series int
+	values []float64
+	glyph  draw.GlyphDrawer
+	aside  float64 // from the middle of the bar, in parts of its width
 }
 
 // value is entry i of v, NaN when there is none.
@@ -98,16 +118,17 @@ func value(v []float64, i int) float64 {
 
 // extent is the axis: from 0, with room for whiskers and numbers.
 func (b *bars) extent() (low, high float64) {
-	for k, s := range b.series {
-		lists := [][]float64{s.Y, s.Low, s.High}
-		if k < len(b.marks) {
-			lists = append(lists, b.marks[k])
-		}
-		for _, vs := range lists {
-			for _, v := range vs {
-				if finite(v) {
-					low, high = math.Min(low, v), math.Max(high, v)
-				}
+	var lists [][]float64
+	for _, s := range b.series {
+		lists = append(lists, s.Y, s.Low, s.High)
+	}
+	for _, m := range b.marks {
+		lists = append(lists, m.values)
+	}
+	for _, vs := range lists {
+		for _, v := range vs {
+			if finite(v) {
+				low, high = math.Min(low, v), math.Max(high, v)
 			}
 		}
 	}
@@ -115,6 +136,9 @@ func (b *bars) extent() (low, high float64) {
 		high = 1
 	}
 	room := (high - low) * .1
+	if b.column {
+		room *= 2
+	}
 	if low < 0 {
 		low -= room
 	}
@@ -126,26 +150,25 @@ func (b *bars) Plot(c draw.Canvas, p *plot.Plot) {
 	numbers := n*len(b.names) <= 40
 	for i := range b.names {
 		for k, s := range b.series {
-			v := value(s.Y, i)
-			if !finite(v) {
-				continue
-			}
+			v, top := value(s.Y, i), math.Inf(-1)
 			gap := .78 / float64(n)
 			left := float64(i) - .39 + gap*float64(k)
 			right := left + gap*.94
-			b.bar(c, p, left, right, v, b.colors[k])
-			top := v
+			if finite(v) {
+				b.bar(c, p, left, right, v, b.colors[k])
+				top = v
+			}
 			if lo, hi := value(s.Low, i), value(s.High, i); finite(lo) && finite(hi) {
 				b.whisker(c, p, (left+right)/2, (right-left)*.22, lo, hi)
 				top = math.Max(top, hi)
 			}
-			if k < len(b.marks) && finite(value(b.marks[k], i)) {
-				at := b.at(c, p, (left+right)/2, b.marks[k][i])
-				c.DrawGlyph(draw.GlyphStyle{Color: color.White, Radius: 3.4, Shape: draw.CircleGlyph{}}, at)
-				c.DrawGlyph(draw.GlyphStyle{Color: ink, Radius: 2.8, Shape: draw.RingGlyph{}}, at)
-				top = math.Max(top, b.marks[k][i])
+			for _, m := range b.marks {
+				if at := value(m.values, i); m.series == k && finite(at) {
+					b.mark(c, p, m.glyph, (left+right)/2+m.aside*(right-left), at)
+					top = math.Max(top, at)
+				}
 			}
-			if numbers {
+			if numbers && finite(v) {
 				b.number(c, p, (left+right)/2, v, top)
 			}
 		}
@@ -187,14 +210,34 @@ func (b *bars) whisker(c draw.Canvas, p *plot.Plot, place, half, lo, hi float64)
 	}
 }
 
+// mark draws a sign on a disc of the card's colour, so that it stands out on bars.
+func (b *bars) mark(c draw.Canvas, p *plot.Plot, glyph draw.GlyphDrawer, place, v float64) {
+	at := b.at(c, p, place, v)
+	size := vg.Length(2.8)
+	if b.column {
+		size = 3.4
+	}
+	if _, long := glyph.(upright); long {
+		size *= 1.8
+	} else {
+		c.DrawGlyph(draw.GlyphStyle{Color: card, Radius: size + .9, Shape: draw.CircleGlyph{}}, at)
+	}
+	c.DrawGlyph(draw.GlyphStyle{Color: ink, Radius: size, Shape: glyph}, at)
+}
+
 func (b *bars) number(c draw.Canvas, p *plot.Plot, place, v, top float64) {
 	st := sans(7, false)
 	st.Color = grey
 	at := b.at(c, p, place, math.Max(top, 0))
-	if b.lying {
+	switch {
+	case b.column:
+		st = sans(8, false)
+		st.XAlign, st.YAlign = draw.XRight, draw.YCenter
+		at.X = c.Max.X - 2
+	case b.lying:
 		st.XAlign, st.YAlign = draw.XLeft, draw.YCenter
 		at.X += 3
-	} else {
+	default:
 		st.XAlign, st.YAlign = draw.XCenter, draw.YBottom
 		at.Y += 1.5
 	}
@@ -266,7 +309,7 @@ func (b *bars) text() string {
 func JSD(r *metrics.JSDReport) *Figure {
 	f := NewFigure(r.Title, "", "JSD ("+r.Unit+")")
 	name := cmp.Or(r.Generated, "generated")
-	b := &bars{colors: []color.Color{Color(0), rgb(0xb4b9c0)}, series: []Series{{Name: name}, {Name: "real against real (floor)"}}}
+	b := &bars{colors: []color.Color{Color(0), pale}, series: []Series{{Name: name}, {Name: "real against real (floor)"}}}
 	ring := make([]float64, 0, len(r.Rows)+1)
 	add := func(row metrics.JSDRow) {
 		b.names = append(b.names, row.Name)
@@ -279,12 +322,12 @@ func JSD(r *metrics.JSDReport) *Figure {
 		add(row)
 	}
 	add(r.Mean)
-	b.marks = [][]float64{ring}
+	b.marks = []mark{{values: ring, glyph: draw.RingGlyph{}}}
 	f.keys = []key{{name: name + ", 95 % interval", color: b.colors[0], box: true}}
 	if r.Splits > 0 {
 		f.keys = append(f.keys,
 			key{name: b.series[1].Name, color: b.colors[1], box: true},
-			key{name: name + ", in samples of the floor's size", color: ink, ring: true})
+			key{name: name + ", in samples of the floor's size", color: ink, glyph: draw.RingGlyph{}})
 	} else {
 		b.series, b.marks = b.series[:1], nil
 	}

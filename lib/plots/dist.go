@@ -49,6 +49,7 @@ func histogram(title, xlabel string, n int, series []Series, log bool) *Figure {
 		f.Subtitle = fmt.Sprintf("%s values cannot be drawn here (not finite, or not positive on a logarithmic axis)", display.Count(left))
 	}
 	if low > high {
+		f.words = nothing
 		return f
 	}
 	if low == high {

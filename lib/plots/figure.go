@@ -9,7 +9,7 @@
 //
 // Figures are gonum plots in one style, with title and key above the axes so
 // that neither ever hides data. They stand on a white card, because a notebook
-// shows images without telling them its theme. Every figure is SVG for the
+// shows images without telling them its theme; [Figure.Dark] is for dark pages. Every figure is SVG for the
 // browser, PNG for the terminal and for GitHub, and text for pipes.
 package plots
 
@@ -48,6 +48,7 @@ type Figure struct {
 	xs, ys  []float64                     // all data, for logarithmic axes
 	logX    bool
 	logY    bool
+	dark    bool
 	overlay []func(c draw.Canvas, p *plot.Plot)
 }
 
@@ -57,35 +58,8 @@ type key struct {
 	color color.Color
 	dash  bool
 	box   bool
-	ring  bool
+	glyph draw.GlyphDrawer // a mark of its own
 }
-
-// Palette are the colours of series, in order; they stay apart for the common
-// kinds of colour blindness (after Okabe and Ito).
-var Palette = []color.Color{
-	rgb(0x0072b2), rgb(0xd55e00), rgb(0x009e73), rgb(0xcc79a7),
-	rgb(0x56b4e9), rgb(0xe69f00), rgb(0x6f4fa0), rgb(0x7a7f87),
-}
-
-var (
-	ink   = rgb(0x202124)
-	grey  = rgb(0x5f6368)
-	faint = rgb(0xe4e6ea)
-	axis  = rgb(0x9aa0a6)
-)
-
-func rgb(v uint32) color.NRGBA {
-	return color.NRGBA{R: uint8(v >> 16), G: uint8(v >> 8), B: uint8(v), A: 255}
-}
-
-func fade(c color.Color, alpha float64) color.NRGBA {
-	n := color.NRGBAModel.Convert(c).(color.NRGBA)
-	n.A = uint8(float64(n.A)*alpha + .5)
-	return n
-}
-
-// Color is the i-th colour of the palette, which repeats.
-func Color(i int) color.Color { return Palette[i%len(Palette)] }
 
 func sans(size float64, bold bool) text.Style {
 	f := vgFont(size, bold)
@@ -186,23 +160,31 @@ func (f *Figure) VLine(x float64, name string) *Figure {
 	return f
 }
 
+// Dark makes the figure one for dark pages, a dark card with light ink, and returns f.
+func (f *Figure) Dark() *Figure {
+	f.dark = true
+	return f
+}
+
 // draw paints the whole card.
 func (f *Figure) draw(c draw.Canvas) {
-	c.SetColor(color.White)
+	if f.dark {
+		c.Canvas = onDark{c.Canvas}
+	}
+	c.SetColor(card)
 	c.Fill(c.Rectangle.Path())
 	c = draw.Crop(c, 10, -14, 6, -8)
-	line := func(s string, st text.Style) {
-		if s == "" {
-			return
-		}
+	heading := func(s string, st text.Style) {
 		st.YAlign = draw.YTop
-		c.FillText(st, vg.Point{X: c.Min.X, Y: c.Max.Y}, s)
-		c.Max.Y -= st.FontExtents().Height + 2
+		for _, line := range wrapped(s, st, c.Max.X-c.Min.X) {
+			c.FillText(st, vg.Point{X: c.Min.X, Y: c.Max.Y}, line)
+			c.Max.Y -= st.FontExtents().Height + 2
+		}
 	}
-	line(f.Title, sans(11, true))
+	heading(f.Title, sans(11, true))
 	sub := sans(8.5, false)
 	sub.Color = grey
-	line(f.Subtitle, sub)
+	heading(f.Subtitle, sub)
 	if f.keyRow != nil {
 		c.Max.Y -= f.keyRow(c)
 	} else {
@@ -217,11 +199,41 @@ func (f *Figure) draw(c draw.Canvas) {
 		c.FillText(s, c.Center(), "no data")
 		return
 	}
+	if n, ok := p.X.Tick.Marker.(names); ok {
+		n.upright(&p.X, p.DataCanvas(c))
+	}
+	// gonum thinks that the label of a logarithmic axis stands far to the right, and
+	// leaves room for it there.
+	label, st := "", p.X.Label.TextStyle
+	if _, log := p.X.Scale.(logScale); log {
+		label, p.X.Label.Text = p.X.Label.Text, ""
+	}
+	at := c.Min.Y + st.FontExtents().Descent
+	if label != "" {
+		c.Min.Y += st.Height(label) + p.X.Label.Padding
+	}
 	p.Draw(c)
 	inner := p.DataCanvas(c)
+	st.XAlign, st.YAlign = draw.XCenter, draw.YBottom
+	c.FillText(st, vg.Point{X: (inner.Min.X + inner.Max.X) / 2, Y: at}, label)
 	for _, o := range f.overlay {
 		o(inner, &p)
 	}
+}
+
+// wrapped breaks s between words into lines of this width.
+func wrapped(s string, st text.Style, width vg.Length) (lines []string) {
+	line := ""
+	for _, w := range strings.Fields(s) {
+		if line != "" && st.Width(line+" "+w) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimSpace(line + " " + w)
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // drawKeys writes the key in as many lines as it needs and says how high it is.
@@ -239,8 +251,8 @@ func drawKeys(c draw.Canvas, keys []key) vg.Length {
 			x, y = c.Min.X, y-row
 		}
 		switch {
-		case k.ring:
-			c.DrawGlyph(draw.GlyphStyle{Color: k.color, Radius: 2.8, Shape: draw.RingGlyph{}}, vg.Point{X: x + 7, Y: y})
+		case k.glyph != nil:
+			c.DrawGlyph(draw.GlyphStyle{Color: k.color, Radius: 2.8, Shape: k.glyph}, vg.Point{X: x + 7, Y: y})
 		case k.box:
 			c.SetColor(k.color)
 			r := vg.Rectangle{Min: vg.Point{X: x + 3, Y: y - 4}, Max: vg.Point{X: x + 11, Y: y + 4}}
@@ -338,7 +350,7 @@ func init() {
 	display.Register(&plot.Plot{}, func(v any) display.Bundle {
 		p := v.(*plot.Plot)
 		paint := func(c draw.Canvas) {
-			c.SetColor(color.White)
+			c.SetColor(card)
 			c.Fill(c.Rectangle.Path())
 			p.Draw(draw.Crop(c, 8, -10, 6, -8))
 		}

@@ -30,7 +30,7 @@ func Shade(t float64) color.NRGBA {
 }
 
 // Heatmap draws a matrix, row 0 at the top; values is [row][column] and NaN
-// stays white. Names may be nil: then rows and columns are numbered.
+// leaves the card as it is. Names may be nil: then rows and columns are numbered.
 func Heatmap(title, xlabel, ylabel, unit string, values [][]float64, rows, columns []string) *Figure {
 	f := NewFigure(title, xlabel, ylabel)
 	h := &heat{values: values, low: math.Inf(1), high: math.Inf(-1)}
@@ -79,7 +79,7 @@ func (h *heat) color(row, col int) color.NRGBA {
 	if v := value(h.values[row], col); finite(v) {
 		return Shade(h.norm(v))
 	}
-	return rgb(0xffffff)
+	return color.NRGBA{}
 }
 
 func (h *heat) Plot(c draw.Canvas, p *plot.Plot) {
@@ -106,13 +106,13 @@ func (h *heat) scale(c draw.Canvas, unit string) vg.Length {
 	low, high := tickLabel(h.low, (h.high-h.low)/100), tickLabel(h.high, (h.high-h.low)/100)
 	c.FillText(st, vg.Point{X: x, Y: y}, low)
 	x += st.Width(low) + 4
-	const steps, w = 60, 1.6
+	const steps, width = 96, 96
+	img := image.NewNRGBA(image.Rect(0, 0, steps, 1))
 	for i := range steps {
-		c.SetColor(Shade(float64(i) / (steps - 1)))
-		r := vg.Rectangle{Min: vg.Point{X: x, Y: y - 4}, Max: vg.Point{X: x + w + .2, Y: y + 4}}
-		c.Fill(r.Path())
-		x += w
+		img.SetNRGBA(i, 0, Shade(float64(i)/(steps-1)))
 	}
+	c.DrawImage(vg.Rectangle{Min: vg.Point{X: x, Y: y - 4}, Max: vg.Point{X: x + width, Y: y + 4}}, img)
+	x += width
 	c.FillText(st, vg.Point{X: x + 4, Y: y}, strings.TrimSpace(high+" "+unit))
 	return 12
 }

@@ -97,6 +97,7 @@ func TestDegenerateCurvesAreDrawn(t *testing.T) {
 		"one point": {{Name: "a", Y: []float64{3}}},
 		"constant":  {{Name: "a", Y: []float64{3, 3, 3}}},
 		"huge":      {{Name: "a", Y: []float64{-1e300, 1e300}}},
+		"rounding":  {{Name: "a", X: []float64{1e20, 1e20 + 1<<15}, Y: []float64{1e99, math.Nextafter(1e99, 2e99)}}},
 		"short x":   {{Name: "a", X: []float64{1}, Y: []float64{3, 4, 5}}},
 		"negative":  {{Name: "a", Y: []float64{-1, 0}}},
 	} {

@@ -97,6 +97,9 @@ func braille(f *Figure, series []Series, bare bool) string {
 	return b.String()
 }
 
+// nothing is the text of a figure without data.
+func nothing() string { return "no data" }
+
 func centred(s string, room int) string {
 	n := max(room-display.Width(s), 2)
 	return strings.Repeat(" ", n/2) + s + strings.Repeat(" ", n-n/2)
