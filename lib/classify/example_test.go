@@ -7,6 +7,7 @@ import (
 	"trafficgpt/lib/classify"
 	"trafficgpt/lib/dataset"
 	"trafficgpt/lib/metrics"
+	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -100,4 +101,24 @@ func ExampleFirstBytes() {
 	// Output:
 	// IPv4 · time to live: 128
 	// IPv4 · protocol: 17
+}
+
+// A byte model reads tokens and needs no features. Occlusion says which fields
+// it goes by.
+func ExampleNewByteModel() {
+	train, test := dataset.Lab().Only("dns", "http").Each(60).Split(0.3, 1)
+	_, y, _ := look(train.Flows)
+	b := must(classify.NewByteModel(train.Flows, y, 2, classify.ByteModelOptions{Tokens: 64, Width: 32, Epochs: 15, Mask: tokenizer.M1}))
+	_, y, _ = look(test.Flows)
+	right := 0
+	for i, p := range must(b.Probabilities(test.Flows)) {
+		if p[y[i]] > 0.5 {
+			right++
+		}
+	}
+	fmt.Println("nine of ten are right:", right*10 >= 9*len(y))
+	fmt.Println("fields:", len(must(b.Occlusion(test.Flows, y))))
+	// Output:
+	// nine of ten are right: true
+	// fields: 25
 }

@@ -137,20 +137,21 @@ func checkRows(x [][]float64, y []int, classes int) error {
 			}
 		}
 	}
-	return checkClasses(y, classes)
+	return checkClasses("row", y, classes)
 }
 
-// checkClasses says what is wrong with the classes of rows, of which there are some.
-func checkClasses(y []int, classes int) error {
+// checkClasses says what is wrong with the classes of rows or flows, of which
+// there are some.
+func checkClasses(of string, y []int, classes int) error {
 	one := true
 	for i, c := range y {
 		if c < 0 || c >= classes {
-			return fmt.Errorf("row %d is of class %d, and there are %d", i, c, classes)
+			return fmt.Errorf("%s %d is of class %d, and there are %d", of, i, c, classes)
 		}
 		one = one && c == y[0]
 	}
 	if one {
-		return fmt.Errorf("all %d rows are of %w", len(y), errOneClass)
+		return fmt.Errorf("all %d %ss are of %w", len(y), of, errOneClass)
 	}
 	return nil
 }

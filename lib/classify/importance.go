@@ -41,7 +41,8 @@ type ImportanceOptions struct {
 // the score is the accuracy.
 //
 // Errors are those of NewForest's x and y, columns other than the forest's, and
-// names or groups that are not one a column. An interrupt is an error.
+// names or groups that are not one a column. An interrupt keeps the columns that
+// are done; that none is is an error.
 func (f *Forest) Importance(x [][]float64, y []int, o ...ImportanceOptions) ([]Importance, error) {
 	options := append(o, ImportanceOptions{})[0]
 	groups, err := f.prepareImportance(x, y, &options)
@@ -49,23 +50,22 @@ func (f *Forest) Importance(x [][]float64, y []int, o ...ImportanceOptions) ([]I
 		return nil, fmt.Errorf("failed to find importances: %w", err)
 	}
 	ctx := display.Context()
-	base := f.score(x, y)
+	base := newShuffler(f, x, y).score()
 	var next atomic.Int64
 	parallel(func() {
-		rows := make([][]float64, len(x))
-		for i := range x {
-			rows[i] = slices.Clone(x[i])
-		}
+		s := newShuffler(f, x, y)
 		for g := int(next.Add(1)) - 1; g < len(groups) && ctx.Err() == nil; g = int(next.Add(1)) - 1 {
-			f.shuffled(x, rows, y, &groups[g], base, options.Repeats, rand.New(rand.NewPCG(options.Seed, uint64(g))))
+			s.shuffle(&groups[g], base, options.Repeats, rand.New(rand.NewPCG(options.Seed, uint64(g))))
 		}
 	})
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("failed to find importances: %w", context.Cause(ctx))
+	var out []Importance
+	for _, g := range groups {
+		if g.done {
+			out = append(out, g.Importance)
+		}
 	}
-	out := make([]Importance, len(groups))
-	for i, g := range groups {
-		out[i] = g.Importance
+	if len(out) == 0 {
+		return nil, fmt.Errorf("failed to find importances: interrupted before the first: %w", context.Cause(ctx))
 	}
 	byDrop(out)
 	return out, nil
@@ -78,6 +78,7 @@ func byDrop(list []Importance) {
 // columnGroup is what is shuffled together.
 type columnGroup struct {
 	columns []int
+	done    bool
 	Importance
 }
 
@@ -121,66 +122,72 @@ func (f *Forest) prepareImportance(x [][]float64, y []int, o *ImportanceOptions)
 	return groups, nil
 }
 
-// shuffled finds the importance of a group. rows are a copy of x and are so
-// again afterwards.
-func (f *Forest) shuffled(x, rows [][]float64, y []int, g *columnGroup, base float64, repeats int, rng *rand.Rand) {
-	if !slices.ContainsFunc(f.trees, func(t *tree) bool { return t.uses(g.columns) }) {
+// shuffler shuffles columns of a copy of x.
+type shuffler struct {
+	f       *Forest
+	x, copy [][]float64
+	y, rows []int
+	p       [][]float64
+}
+
+func newShuffler(f *Forest, x [][]float64, y []int) *shuffler {
+	s := &shuffler{f: f, x: x, y: y}
+	for i := range x {
+		s.copy, s.rows, s.p = append(s.copy, slices.Clone(x[i])), append(s.rows, i), append(s.p, make([]float64, f.classes))
+	}
+	return s
+}
+
+// score is that of the copy as it is.
+func (s *shuffler) score() float64 {
+	for i, row := range s.copy {
+		s.f.probabilities(row, s.p[i])
+	}
+	return score(s.p, s.y, s.rows)
+}
+
+// shuffle finds the importance of a group. The copy is as before afterwards.
+func (s *shuffler) shuffle(g *columnGroup, base float64, repeats int, rng *rand.Rand) {
+	g.done = true
+	if !slices.ContainsFunc(s.f.trees, func(t *tree) bool { return t.uses(g.columns) }) {
 		return
 	}
 	for repeat := range repeats {
-		for i, from := range rng.Perm(len(x)) {
+		for i, from := range rng.Perm(len(s.x)) {
 			for _, c := range g.columns {
-				rows[i][c] = x[from][c]
+				s.copy[i][c] = s.x[from][c]
 			}
 		}
-		drop := base - f.score(rows, y)
+		drop := base - s.score()
 		if repeat == 0 {
 			g.Low, g.High = drop, drop
 		}
 		g.Low, g.High = min(g.Low, drop), max(g.High, drop)
 		g.Drop += drop / float64(repeats)
 	}
-	for i := range rows {
+	for i := range s.copy {
 		for _, c := range g.columns {
-			rows[i][c] = x[i][c]
+			s.copy[i][c] = s.x[i][c]
 		}
 	}
 }
 
-// score is the AUC of two classes, the accuracy of more, and of rows of one
-// class.
-func (f *Forest) score(x [][]float64, y []int) float64 {
-	p := make([]float64, f.classes)
-	scores, predicted := make([]float64, len(x)), make([]int, len(x))
-	for i, row := range x {
-		f.probabilities(row, p)
-		predicted[i] = largest(p)
-		scores[i] = p[min(1, f.classes-1)]
-	}
-	if f.classes != 2 {
-		return accuracy(predicted, y)
-	}
-	return auc(scores, predicted, y)
-}
-
-func accuracy(predicted, y []int) float64 {
-	right := 0
-	for i, c := range y {
-		if predicted[i] == c {
+// score is the AUC of two classes, of the probabilities [row][class] of the
+// rows named, and the accuracy of more; of rows of one class the accuracy too.
+func score(p [][]float64, y, rows []int) float64 {
+	scores, positive := make([]float64, len(rows)), make([]bool, len(rows))
+	right, ones := 0, 0
+	for i, r := range rows {
+		if largest(p[r]) == y[r] {
 			right++
 		}
+		if positive[i] = y[r] == 1; positive[i] {
+			ones++
+		}
+		scores[i] = p[r][min(1, len(p[r])-1)]
 	}
-	return float64(right) / float64(len(y))
-}
-
-// auc is the AUC of class 1, or the accuracy where y has only one of the two.
-func auc(scores []float64, predicted, y []int) float64 {
-	positive := make([]bool, len(y))
-	for i, c := range y {
-		positive[i] = c == 1
+	if len(p[0]) == 2 && ones > 0 && ones < len(rows) {
+		return metrics.AUC(scores, positive)
 	}
-	if !slices.Contains(positive, true) || !slices.Contains(positive, false) {
-		return accuracy(predicted, y)
-	}
-	return metrics.AUC(scores, positive)
+	return float64(right) / float64(len(rows))
 }
