@@ -89,13 +89,16 @@ func foldsOf(x [][]float64, y []int, classes int, groups []string, o FoldOptions
 		}
 	}
 	fold := assign(members, y, total, o)
-	in := make([]int, classes) // a bit a fold, up to 62 of them
+	first, parted := map[int]int{}, map[int]bool{} // by class
 	for i, k := range fold {
-		in[y[i]] |= 1 << min(k, 62)
+		if _, seen := first[y[i]]; !seen {
+			first[y[i]] = k
+		}
+		parted[y[i]] = parted[y[i]] || k != first[y[i]]
 	}
-	for c, bits := range in {
-		if bits != 0 && bits&(bits-1) == 0 && bits != 1<<62 {
-			return nil, fmt.Errorf("all groups of class %d lie in one fold: its groups hold too much of other classes", c)
+	for _, c := range y {
+		if !parted[c] {
+			return nil, fmt.Errorf("all groups of class %d lie in one fold: they hold too much of other classes to be parted", c)
 		}
 	}
 	return fold, nil

@@ -60,6 +60,11 @@ func TestCrossScoresErrors(t *testing.T) {
 			t.Errorf("%v, not %q", err, c.want)
 		}
 	}
+	// The third group has a row of either class: one of them lies with its other group.
+	_, err := classify.CrossScores(x[:10], []int{0, 0, 0, 0, 1, 1, 1, 1, 0, 1}, 2, strings.Split("aaaabbbbcc", ""), classify.FoldOptions{Folds: 2})
+	if err == nil || !strings.Contains(err.Error(), "lie in one fold") {
+		t.Errorf("a class in one fold: %v", err)
+	}
 	if _, err := classify.CrossScores(x[:3], y[:3], 3, nil); err == nil || !strings.Contains(err.Error(), "class 0 is in one group only, row 0") {
 		t.Errorf("a row a class: %v", err)
 	}
