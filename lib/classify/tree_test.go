@@ -2,8 +2,12 @@ package classify
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"testing"
+
+	"trafficgpt/lib/dataset"
+	"trafficgpt/model"
 )
 
 // slowest finds the best split of all rows by trying all, with Gini impurity as
@@ -80,6 +84,68 @@ func TestSplitsAreTheBest(t *testing.T) {
 		got := values[sorted.low]/2 + values[sorted.high]/2
 		if d := float64(total) - sorted.score - impurity; d > 1e-6 || d < -1e-6 || got != want {
 			t.Errorf("seed %d: a split at %v with impurity %v, the best is at %v with %v", seed, got, float64(total)-sorted.score, want, impurity)
+		}
+	}
+}
+
+// A row that the bootstrap draws twice counts twice: of 8 rows that cannot be
+// split, a tree's shares are eighths. And one column of many that is not the
+// same everywhere is found, however few are tried.
+func TestBootstrapAndTries(t *testing.T) {
+	y := []int{0, 0, 0, 0, 0, 1, 1, 1}
+	same, one := make([][]float64, 8), make([][]float64, 8)
+	for i := range y {
+		same[i], one[i] = make([]float64, 1), make([]float64, 50)
+		one[i][17] = float64(y[i])
+	}
+	for seed := range uint64(20) {
+		o := ForestOptions{Trees: 1, Seed: seed}
+		f, err := NewForest(same, y, 2, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := f.Probabilities(same[:1])[0][0] * 8; p != math.Trunc(p) {
+			t.Errorf("seed %d: a share is %v eighths", seed, p)
+		}
+		o.Tries = 1
+		if f, err = NewForest(one, y, 2, o); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(f.trees[0].nodes); n != 3 && n != 1 || n == 1 && len(f.trees[0].nodes[0].shares) != 1 {
+			t.Errorf("seed %d: a tree of %d nodes has not found the column", seed, n)
+		}
+	}
+}
+
+// Probabilities are those of the row of [cls], in the form that training
+// computes.
+func TestProbabilitiesAreOfCls(t *testing.T) {
+	flows := dataset.Lab().Flows[:6]
+	b, err := NewByteModel(flows, []int{0, 1, 2, 0, 1, 2}, 3, ByteModelOptions{Tokens: 40, Width: 16, Epochs: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := b.Probabilities(flows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range flows {
+		tokens, _ := b.read(f, false)
+		want, sum := make([]float64, 3), 0.0
+		for class := range want {
+			batch := model.NewBatch(tokens)
+			batch.Targets[len(tokens)-1] = class
+			losses, err := model.NewScorer(b.m).Losses(batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want[class] = math.Exp(-float64(losses[len(tokens)-1]))
+			sum += want[class]
+		}
+		for class := range want {
+			if math.Abs(got[i][class]-want[class]/sum) > 1e-4 {
+				t.Errorf("flow %d is of class %d with %.5f, not %.5f", i, class, got[i][class], want[class]/sum)
+			}
 		}
 	}
 }
