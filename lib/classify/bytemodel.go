@@ -30,7 +30,8 @@ type ByteModelOptions struct {
 }
 
 const (
-	batchFlows = 16
+	batchFlows = 8  // of a step in training
+	lanes      = 16 // flows that are classified side by side
 	leastFlows = 2500 // flow passes of a default training, however few flows there are
 	// asked is the part of the rows before [cls] that are asked for the class
 	// too, drawn anew each time: one answer a flow teaches too little.
@@ -231,24 +232,24 @@ func (b *ByteModel) Probabilities(flows []*pcap.Flow) ([][]float64, error) {
 }
 
 func (b *ByteModel) probabilities(ctx context.Context, tokens [][]uint16) ([][]float64, error) {
-	s := model.NewStream(b.m, batchFlows)
+	s := model.NewStream(b.m, lanes)
 	out := make([][]float64, 0, len(tokens))
-	for at := 0; at < len(tokens); at += batchFlows {
+	for at := 0; at < len(tokens); at += lanes {
 		if ctx.Err() != nil {
 			return out, fmt.Errorf("failed to classify flows: stopped after %d of %d: %w", len(out), len(tokens), context.Cause(ctx))
 		}
-		var lanes []int
+		var rows []int // the lane of each
 		var step []uint16
 		var ends []int // behind each flow's rows
-		for lane, t := range tokens[at:min(at+batchFlows, len(tokens))] {
+		for lane, t := range tokens[at:min(at+lanes, len(tokens))] {
 			s.Reset(lane)
 			for range t {
-				lanes = append(lanes, lane)
+				rows = append(rows, lane)
 			}
 			step = append(step, t...)
 			ends = append(ends, len(step))
 		}
-		logits, err := s.Step(lanes, step)
+		logits, err := s.Step(rows, step)
 		if err != nil {
 			return out, fmt.Errorf("failed to classify flows: %w", err)
 		}

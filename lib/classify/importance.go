@@ -50,10 +50,11 @@ func (f *Forest) Importance(x [][]float64, y []int, o ...ImportanceOptions) ([]I
 		return nil, fmt.Errorf("failed to find importances: %w", err)
 	}
 	ctx := display.Context()
-	base := newShuffler(f, x, y).score()
+	ways := f.ways(x)
+	base := newShuffler(f, x, y, ways).score(0)
 	var next atomic.Int64
 	parallel(func() {
-		s := newShuffler(f, x, y)
+		s := newShuffler(f, x, y, ways)
 		for g := int(next.Add(1)) - 1; g < len(groups) && ctx.Err() == nil; g = int(next.Add(1)) - 1 {
 			s.shuffle(&groups[g], base, options.Repeats, rand.New(rand.NewPCG(options.Seed, uint64(g))))
 		}
@@ -122,26 +123,61 @@ func (f *Forest) prepareImportance(x [][]float64, y []int, o *ImportanceOptions)
 	return groups, nil
 }
 
+// way is where a row falls in a tree, and by which columns (see tree.way).
+type way struct {
+	shares  []share
+	columns uint64
+}
+
+// ways are those of all rows [row][tree]: a shuffled column sends few rows
+// another way, so that most need not be sent again.
+func (f *Forest) ways(x [][]float64) [][]way {
+	out := make([][]way, len(x))
+	for i, row := range x {
+		out[i] = make([]way, len(f.trees))
+		for j, t := range f.trees {
+			out[i][j].shares, out[i][j].columns = t.way(row)
+		}
+	}
+	return out
+}
+
 // shuffler shuffles columns of a copy of x.
 type shuffler struct {
 	f       *Forest
+	ways    [][]way
 	x, copy [][]float64
 	y, rows []int
 	p       [][]float64
 }
 
-func newShuffler(f *Forest, x [][]float64, y []int) *shuffler {
-	s := &shuffler{f: f, x: x, y: y}
+func newShuffler(f *Forest, x [][]float64, y []int, ways [][]way) *shuffler {
+	s := &shuffler{f: f, ways: ways, x: x, y: y}
 	for i := range x {
 		s.copy, s.rows, s.p = append(s.copy, slices.Clone(x[i])), append(s.rows, i), append(s.p, make([]float64, f.classes))
 	}
 	return s
 }
 
-// score is that of the copy as it is.
-func (s *shuffler) score() float64 {
+// score is that of the copy, in which the columns of these bits are shuffled.
+// It adds in the order of Forest.probabilities, so that what has not changed
+// drops by exactly 0.
+func (s *shuffler) score(columns uint64) float64 {
 	for i, row := range s.copy {
-		s.f.probabilities(row, s.p[i])
+		p := s.p[i]
+		clear(p)
+		for j, t := range s.f.trees {
+			shares := s.ways[i][j].shares
+			if s.ways[i][j].columns&columns != 0 {
+				shares = t.leaf(row)
+			}
+			for _, sh := range shares {
+				p[sh.class] += sh.share
+			}
+		}
+		for c := range p {
+			p[c] /= float64(len(s.f.trees))
+		}
 	}
 	return score(s.p, s.y, s.rows)
 }
@@ -149,8 +185,9 @@ func (s *shuffler) score() float64 {
 // shuffle finds the importance of a group. The copy is as before afterwards.
 func (s *shuffler) shuffle(g *columnGroup, base float64, repeats int, rng *rand.Rand) {
 	g.done = true
-	if !slices.ContainsFunc(s.f.trees, func(t *tree) bool { return t.uses(g.columns) }) {
-		return
+	bits := uint64(0)
+	for _, c := range g.columns {
+		bits |= columnBit(c)
 	}
 	for repeat := range repeats {
 		for i, from := range rng.Perm(len(s.x)) {
@@ -158,7 +195,7 @@ func (s *shuffler) shuffle(g *columnGroup, base float64, repeats int, rng *rand.
 				s.copy[i][c] = s.x[from][c]
 			}
 		}
-		drop := base - s.score()
+		drop := base - s.score(bits)
 		if repeat == 0 {
 			g.Low, g.High = drop, drop
 		}

@@ -64,10 +64,23 @@ func (t *tree) leaf(row []float64) []share {
 	return t.nodes[at].shares
 }
 
-// uses reports whether one of the columns is split by.
-func (t *tree) uses(columns []int) bool {
-	return slices.ContainsFunc(t.nodes, func(n node) bool { return slices.Contains(columns, n.column) })
+// way gives the leaf that a row falls into and a bit for each column asked on
+// the way, 64 columns apart sharing one.
+func (t *tree) way(row []float64) (shares []share, columns uint64) {
+	at := 0
+	for t.nodes[at].column >= 0 {
+		n := &t.nodes[at]
+		columns |= columnBit(n.column)
+		if row[n.column] <= n.threshold {
+			at++
+		} else {
+			at = n.right
+		}
+	}
+	return t.nodes[at].shares, columns
 }
+
+func columnBit(column int) uint64 { return 1 << (column % 64) }
 
 // grower grows trees one after another; what it holds is used again.
 type grower struct {

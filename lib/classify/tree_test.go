@@ -149,3 +149,35 @@ func TestProbabilitiesAreOfCls(t *testing.T) {
 		}
 	}
 }
+
+// Folds have like parts of every class, groups or none.
+func TestFoldsAreBalanced(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	x, y, groups := make([][]float64, 300), make([]int, 300), make([]string, 300)
+	for i := range x {
+		x[i], y[i], groups[i] = []float64{0}, min(2, rng.IntN(6)), string(rune('a'+rng.IntN(100)))
+	}
+	for name, g := range map[string][]string{"alone": nil, "in groups": groups} {
+		fold, err := foldsOf(x, y, 3, g, FoldOptions{Folds: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var counts [4][3]int
+		var total [3]int
+		for i, k := range fold {
+			counts[k][y[i]]++
+			total[y[i]]++
+		}
+		for k := range counts {
+			for c, n := range counts[k] {
+				slack := 1. // of rows alone; groups have three each, of any classes
+				if g != nil {
+					slack = 4
+				}
+				if math.Abs(float64(n)-float64(total[c])/4) > slack {
+					t.Errorf("%s: fold %d has %d of %d rows of class %d", name, k, n, total[c], c)
+				}
+			}
+		}
+	}
+}
