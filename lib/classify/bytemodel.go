@@ -30,8 +30,8 @@ type ByteModelOptions struct {
 }
 
 const (
-	batchFlows = 8  // of a step in training
-	lanes      = 16 // flows that are classified side by side
+	batchFlows = 8    // of a step in training
+	lanes      = 16   // flows that are classified side by side
 	leastFlows = 2500 // flow passes of a default training, however few flows there are
 	// asked is the part of the rows before [cls] that are asked for the class
 	// too, drawn anew each time: one answer a flow teaches too little.
