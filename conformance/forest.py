@@ -95,4 +95,5 @@ def main():
         print(s["name"], s["scores"], s["top"], s["drops"])
 
 
-main()
+if __name__ == "__main__":
+    main()

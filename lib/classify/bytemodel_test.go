@@ -117,6 +117,11 @@ func TestByteModelIsMasked(t *testing.T) {
 	if !reflect.DeepEqual(must(b.Probabilities(flows)), must(b.Probabilities(same))) {
 		t.Error("flows that differ in addresses only have other probabilities under mask M1")
 	}
+	for _, im := range must(b.Occlusion(flows, y)) {
+		if strings.Contains(im.Name, "address") {
+			t.Errorf("what the mask hides is hidden once more: %+v", im)
+		}
+	}
 }
 
 func TestByteModelFollowsItsSeed(t *testing.T) {

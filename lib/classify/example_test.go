@@ -117,8 +117,11 @@ func ExampleNewByteModel() {
 		}
 	}
 	fmt.Println("nine of ten are right:", right*10 >= 9*len(y))
-	fmt.Println("fields:", len(must(b.Occlusion(test.Flows, y))))
+	for _, im := range must(b.Occlusion(test.Flows, y)) {
+		if im.Name == "IPv4 · source address" {
+			fmt.Println("it goes by addresses, which the mask hides")
+		}
+	}
 	// Output:
 	// nine of ten are right: true
-	// fields: 25
 }

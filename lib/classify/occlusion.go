@@ -22,7 +22,9 @@ const (
 // of more) when all tokens of a field ("IPv4 · time to live", in whatever
 // packet) are 0 in what the model reads; it is not trained anew. The largest
 // drop comes first. Of the fields only the 25 that most flows have are looked
-// at; the marks that begin packets and end flows stay. What other fields say as
+// at, and the flows are read again for each; the marks that begin packets and
+// end flows stay, and fields that are 0 everywhere, as under the mask, have
+// nothing to lose and are left out. What other fields say as
 // well has little importance of its own. Low and High hold 95 % of 200
 // resamples of the flows, within each class.
 //
@@ -73,6 +75,7 @@ type occluded struct {
 	flows  []int // that have it
 	rows   [][]int
 	tokens int
+	zero   bool // all of them are 0 as it is
 }
 
 func (b *ByteModel) newOcclusion(ctx context.Context, flows []*pcap.Flow, y []int) (*occlusion, error) {
@@ -96,13 +99,14 @@ func (b *ByteModel) newOcclusion(ctx context.Context, flows []*pcap.Flow, y []in
 			}
 			at := index[fieldName(field)]
 			if at == nil {
-				at = &occluded{name: fieldName(field)}
+				at = &occluded{name: fieldName(field), zero: true}
 				index[at.name] = at
 				o.fields = append(o.fields, at)
 			}
-			at.add(i, row)
+			at.add(i, row, o.tokens[i][row])
 		}
 	}
+	o.fields = slices.DeleteFunc(o.fields, func(f *occluded) bool { return f.zero })
 	slices.SortFunc(o.fields, func(a, b *occluded) int {
 		return cmp.Or(cmp.Compare(len(b.flows), len(a.flows)), cmp.Compare(b.tokens, a.tokens), cmp.Compare(a.name, b.name))
 	})
@@ -115,7 +119,8 @@ func (b *ByteModel) newOcclusion(ctx context.Context, flows []*pcap.Flow, y []in
 	return o, nil
 }
 
-func (f *occluded) add(flow, row int) {
+func (f *occluded) add(flow, row int, token uint16) {
+	f.zero = f.zero && token == 0
 	if n := len(f.flows); n == 0 || f.flows[n-1] != flow {
 		f.flows, f.rows = append(f.flows, flow), append(f.rows, nil)
 	}
