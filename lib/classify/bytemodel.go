@@ -228,7 +228,11 @@ func (b *ByteModel) Probabilities(flows []*pcap.Flow) ([][]float64, error) {
 	for i, f := range flows {
 		tokens[i], _ = b.read(f, false)
 	}
-	return b.probabilities(display.Context(), tokens)
+	p, err := b.probabilities(display.Context(), tokens)
+	if err != nil {
+		return p, fmt.Errorf("failed to classify flows: %w", err)
+	}
+	return p, nil
 }
 
 func (b *ByteModel) probabilities(ctx context.Context, tokens [][]uint16) ([][]float64, error) {
@@ -236,7 +240,7 @@ func (b *ByteModel) probabilities(ctx context.Context, tokens [][]uint16) ([][]f
 	out := make([][]float64, 0, len(tokens))
 	for at := 0; at < len(tokens); at += lanes {
 		if ctx.Err() != nil {
-			return out, fmt.Errorf("failed to classify flows: stopped after %d of %d: %w", len(out), len(tokens), context.Cause(ctx))
+			return out, fmt.Errorf("stopped after %d of %d: %w", len(out), len(tokens), context.Cause(ctx))
 		}
 		var rows []int // the lane of each
 		var step []uint16
@@ -251,7 +255,7 @@ func (b *ByteModel) probabilities(ctx context.Context, tokens [][]uint16) ([][]f
 		}
 		logits, err := s.Step(rows, step)
 		if err != nil {
-			return out, fmt.Errorf("failed to classify flows: %w", err)
+			return out, err
 		}
 		for _, end := range ends {
 			out = append(out, softmax(logits[(end-1)*tokenizer.Vocabulary:][:b.classes]))

@@ -224,7 +224,7 @@ func TestInterruptedByteModel(t *testing.T) {
 	_, err = b.Probabilities(flows)
 	_, occlusion := b.Occlusion(flows, y)
 	leave()
-	if err == nil || occlusion == nil {
+	if err == nil || occlusion == nil || strings.Count(err.Error()+occlusion.Error(), "failed") != 2 {
 		t.Errorf("probabilities after an interrupt: %v; importances: %v", err, occlusion)
 	}
 	if p := must(b.Probabilities(flows[:1]))[0]; math.Abs(p[0]+p[1]-1) > 1e-9 {

@@ -50,7 +50,7 @@ func CrossScores(x [][]float64, y []int, classes int, groups []string, o ...Fold
 		if len(test) == 0 { // fewer groups than folds
 			continue
 		}
-		f, err := NewForest(train, trainY, classes, options.Forest)
+		f, err := grow(ctx, train, trainY, classes, options.Forest)
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}

@@ -62,14 +62,21 @@ type Forest struct {
 // one out of range. An interrupted forest has the trees grown so far; that
 // there is none is an error.
 func NewForest(x [][]float64, y []int, classes int, o ...ForestOptions) (*Forest, error) {
-	options, err := append(o, ForestOptions{})[0].complete(x)
+	f, err := grow(display.Context(), x, y, classes, append(o, ForestOptions{})[0])
+	if err != nil {
+		return nil, fmt.Errorf("failed to grow a forest: %w", err)
+	}
+	return f, nil
+}
+
+func grow(ctx context.Context, x [][]float64, y []int, classes int, o ForestOptions) (*Forest, error) {
+	options, err := o.complete(x)
 	if err == nil {
 		err = checkRows(x, y, classes)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("failed to grow a forest: %w", err)
+		return nil, err
 	}
-	ctx := display.Context()
 	f := &Forest{columns: len(x[0]), classes: classes}
 	data := newRanked(x, y, classes)
 	grown := make([]*tree, options.Trees)
@@ -88,7 +95,7 @@ func NewForest(x [][]float64, y []int, classes int, o ...ForestOptions) (*Forest
 		}
 	}
 	if len(f.trees) == 0 {
-		return nil, fmt.Errorf("failed to grow a forest: interrupted before the first tree was grown: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("interrupted before the first tree was grown: %w", context.Cause(ctx))
 	}
 	return f, nil
 }

@@ -305,7 +305,7 @@ func TestInterruptedForest(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "interrupted before the first tree was grown") {
 		t.Errorf("a forest of no trees: %v", err)
 	}
-	if scores == nil || !strings.Contains(scores.Error(), "fold 1 of 4") {
+	if scores == nil || !strings.Contains(scores.Error(), "fold 1 of 4") || strings.Count(scores.Error(), "failed") != 1 {
 		t.Errorf("scores of no forest: %v", scores)
 	}
 
