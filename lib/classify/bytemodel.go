@@ -14,12 +14,12 @@ import (
 	"trafficgpt/tokenizer/pcap"
 )
 
-// ByteModelOptions say how a byte model is made and trained. The zero value is
-// what does best in about half a minute on 1,500 flows and two cores.
+// ByteModelOptions say how a byte model is made and trained. The zero value
+// takes about half a minute for 1,500 flows on two cores.
 type ByteModelOptions struct {
 	Tokens int            // of a flow that are read, the first ones; default 256
 	Mask   tokenizer.Mask // what the model may not see: set to 0; default M0, nothing
-	Epochs int            // times that each flow is seen; default 8, and more for fewer than 500 flows
+	Epochs int            // times that each flow is seen; default 6, and more for fewer than 500 flows
 	Width  int            // channels, a multiple of 8; default 64
 	Layers int            // default 2
 	Rate   float64        // the highest learning rate; default 3e-3
@@ -32,7 +32,7 @@ type ByteModelOptions struct {
 const (
 	batchFlows = 8    // of a step in training
 	lanes      = 16   // flows that are classified side by side
-	leastFlows = 4000 // flow passes of a default training, however few flows there are
+	leastFlows = 3000 // flow passes of a default training, however few flows there are
 	// asked is the part of the rows before [cls] that are asked for the class
 	// too, drawn anew each time: one answer a flow teaches too little.
 	asked = 0.1
@@ -103,7 +103,7 @@ func (o ByteModelOptions) complete(flows int) (ByteModelOptions, error) {
 		field   string
 		value   *int
 		missing int
-	}{{"Tokens", &o.Tokens, 256}, {"Epochs", &o.Epochs, max(8, (leastFlows+flows-1)/flows)}, {"Width", &o.Width, 64}, {"Layers", &o.Layers, 2}} {
+	}{{"Tokens", &o.Tokens, 256}, {"Epochs", &o.Epochs, max(6, (leastFlows+flows-1)/flows)}, {"Width", &o.Width, 64}, {"Layers", &o.Layers, 2}} {
 		if *f.value < 0 {
 			return o, fmt.Errorf("classify.ByteModelOptions.%s is %d: it must not be negative", f.field, *f.value)
 		}
