@@ -72,7 +72,7 @@ type command struct {
 // commands are the words, in the order in which help lists them.
 func commands() []command {
 	return []command{runCommand(), replCommand(), kernelCommand(), installCommand(), uninstallCommand(), encodeCommand(),
-		decodeCommand(), exportCommand(), doctorCommand(), versionCommand(), helpCommand()}
+		decodeCommand(), judgeCommand(), exportCommand(), doctorCommand(), versionCommand(), helpCommand()}
 }
 
 func find(name string) (command, bool) {

@@ -11,7 +11,7 @@ import unittest
 import program
 
 MODULES = {"protocol": "test_protocol", "clients": "test_clients", "notebooks": "test_notebooks", "repl": "test_repl", "lab": "test_lab",
-           "figures": "test_figures", "debugger": "test_debugger"}
+           "figures": "test_figures", "debugger": "test_debugger", "judge": "test_judge"}
 
 
 def main(names):

@@ -19,7 +19,8 @@ import program
 NOTEBOOKS = sorted((pathlib.Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
 # What a run may take instead of what the notebook says, to be quick.
-SHORTER = {"00-quickstart.ipynb": [("steps := 2500", "steps := 150"), ("samples := 50 ", "samples := 10 ")]}
+SHORTER = {"00-quickstart.ipynb": [("steps := 2500", "steps := 150"), ("samples := 50 ", "samples := 10 ")],
+           "21-judge.ipynb": [("steps := 1500 ", "steps := 100 "), ("perClass := 40 ", "perClass := 10 "), ("epochs := 0 ", "epochs := 1 ")]}
 
 # Times and rates, the only things in which two runs may differ. Progress that was
 # too quick for a rate shows none.

@@ -167,7 +167,7 @@ func ServerNames(f *pcap.Flow) []string {
 			continue
 		}
 		n := int(binary.BigEndian.Uint16(b[from+3:]))
-		if from+5+n > to {
+		if n == 0 || from+5+n > to {
 			continue
 		}
 		if name := string(b[from+5 : from+5+n]); !slices.Contains(out, name) {

@@ -26,7 +26,8 @@ type ByteModelOptions struct {
 	Seed   uint64         // of weights and order
 	// Time stops the training after about so long; 0 is no limit. What is
 	// learned then depends on the machine too.
-	Time time.Duration
+	Time  time.Duration
+	Quiet bool // no progress bars
 }
 
 const (
@@ -157,7 +158,7 @@ func (b *ByteModel) train(ctx context.Context, flows []*pcap.Flow, y []int) erro
 		tokens[i], _ = b.read(f, false)
 	}
 	var bar *display.Bar
-	if len(flows) > 200 {
+	if len(flows) > 200 && !b.o.Quiet {
 		bar = display.Progress("training a byte model", b.o.Epochs*len(flows), display.ProgressOptions{Unit: "flows"})
 		defer bar.Done()
 	}

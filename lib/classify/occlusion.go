@@ -36,7 +36,7 @@ func (b *ByteModel) Occlusion(flows []*pcap.Flow, y []int) ([]Importance, error)
 		return nil, fmt.Errorf("failed to find importances: %w", err)
 	}
 	var bar *display.Bar
-	if len(flows) > 200 {
+	if len(flows) > 200 && !b.o.Quiet {
 		bar = display.Progress("hiding fields", len(o.fields), display.ProgressOptions{Unit: "fields"})
 		defer bar.Done()
 	}

@@ -180,24 +180,24 @@ func bin(values []float64, of func(float64) int64) []int64 {
 	return out
 }
 
-var shapeFields = []field{{name: "packet length"}, {name: "four directions in a row"}}
+var shapeFields = []field{{name: "packet length"}, {name: "directions in a row"}}
 
 // ShapeJSD compares the lengths of packets on the wire, each a bin of its own, and
-// the directions of four successive packets of a flow (16 bins), which say in what
-// order the two sides speak.
+// in what order the two sides speak: for each packet, who sent it and the three
+// before it (16 bins, and 14 for the first three packets of a flow).
 func ShapeJSD(real, generated []*pcap.Flow, o ...Options) *JSDReport {
 	c := newComparison(shapeFields, real, generated, func(f *pcap.Flow) [][]int64 {
 		out := make([][]int64, 2)
-		turn := int64(0)
+		turn := int64(1) // a 1, then a bit a packet
 		for i := range f.Packets {
 			out[0] = append(out[0], int64(f.Packets[i].Length))
-			turn = turn << 1 & 15
+			if turn <<= 1; turn >= 32 {
+				turn = turn&15 | 16
+			}
 			if f.Outgoing(i) {
 				turn |= 1
 			}
-			if i >= 3 {
-				out[1] = append(out[1], turn)
-			}
+			out[1] = append(out[1], turn)
 		}
 		return out
 	})

@@ -1,0 +1,173 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"trafficgpt/display"
+	"trafficgpt/lib/metrics"
+	"trafficgpt/tokenizer/pcap"
+)
+
+// structure asks whether packets parse and connections keep the rules. Nothing is
+// repaired first.
+func (j *judgement) structure(a *Axis) error {
+	breaking := measure("flows that break a rule", "%", 1, 5, 20)
+	protocols := measure("packets of another protocol", "%", 1, 5, 20)
+	flowKinds := measure("flows of another protocol", "%", 1, 5, 20)
+	malformed := measure("packets that tshark calls malformed", "%", 2, 1, 5)
+	a.Measures = []*Measure{breaking, protocols, flowKinds, malformed}
+	var rules [competitors][]metrics.Breach
+	tshark, why := j.tshark()
+	err := j.each(a, func(k int, flows []*pcap.Flow) error {
+		broken := 0
+		for _, f := range flows {
+			if slices.ContainsFunc(metrics.Breaches([]*pcap.Flow{f}), func(b metrics.Breach) bool { return b.Broken > 0 && b.Rule != midway }) {
+				broken++
+			}
+		}
+		*breaking.at(k) = share(broken, len(flows))
+		rules[k] = metrics.Breaches(flows)
+		*protocols.at(k) = exactly(100 * variation(packetKinds(j.sides.reference), packetKinds(flows)))
+		*flowKinds.at(k) = exactly(100 * variation(kinds(j.sides.reference), kinds(flows)))
+		if tshark != "" {
+			v, err := j.malformed(tshark, flows)
+			if err != nil {
+				why = err.Error()
+			}
+			*malformed.at(k) = v
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		a.Findings = append(a.Findings, "Malformed packets were not counted: "+why+".")
+	}
+	a.Tables = []*display.Table{breachTable(rules), j.protocolTable()}
+	a.Figures = append(a.Figures, breachFigure(rules)...)
+	for i, b := range rules[generated] {
+		if excess := b.PerThousand() - rules[floor][i].PerThousand(); excess > 50 && b.Rule != midway {
+			a.Findings = append(a.Findings, fmt.Sprintf("Of 1,000 generated flows %.0f break “%s”, of real ones %.0f.", b.PerThousand(), b.Rule, rules[floor][i].PerThousand()))
+		}
+	}
+	return nil
+}
+
+// midway is the rule that a flow breaks which the capture met under way: where
+// captures began is no matter of the rules of TCP. It is listed and not counted.
+const midway = "TCP flows that begin with SYN"
+
+// breachTable lists how many flows of a thousand break each rule.
+func breachTable(rules [competitors][]metrics.Breach) *display.Table {
+	t := display.NewTable(append([]string{"rule"}, append(competitorNames[:], "flows it applies to, generated", "real")...)...)
+	t.Title = "Flows of 1,000 that break a rule at least once"
+	for i := range rules[generated] {
+		row := []any{rules[generated][i].Rule}
+		for k := range competitors {
+			row = append(row, perThousand(rules[k], i))
+		}
+		row = append(row, rules[generated][i].Flows)
+		if i < len(rules[floor]) {
+			row = append(row, rules[floor][i].Flows)
+		}
+		t.Row(row...)
+	}
+	t.Align = "lrrrrrr"
+	t.Note = "Of the flows that a rule applies to. Real captures break rules too: checksums left to the network card, packets that the capture missed. “" + midway + "” is not counted as a break in the summary."
+	return t
+}
+
+func perThousand(rules []metrics.Breach, i int) any {
+	if i >= len(rules) || rules[i].Flows == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f", rules[i].PerThousand())
+}
+
+// kinds counts flows by protocol, packetKinds packets.
+func kinds(flows []*pcap.Flow) map[string]float64 {
+	out := map[string]float64{}
+	for _, f := range flows {
+		out[f.Protocol()]++
+	}
+	return out
+}
+
+func packetKinds(flows []*pcap.Flow) map[string]float64 {
+	out := map[string]float64{}
+	for _, f := range flows {
+		out[f.Protocol()] += float64(len(f.Packets))
+	}
+	return out
+}
+
+// variation is the total variation distance of two histograms: the share that
+// would have to move for them to be equal.
+func variation(p, q map[string]float64) float64 {
+	sp, sq := sum(p), sum(q)
+	if sp == 0 || sq == 0 {
+		return 0
+	}
+	d := 0.
+	for _, k := range slices.Sorted(maps.Keys(p)) {
+		if e := p[k]/sp - q[k]/sq; e > 0 {
+			d += e
+		}
+	}
+	return d
+}
+
+func sum(p map[string]float64) float64 {
+	s := 0.
+	for _, k := range slices.Sorted(maps.Keys(p)) {
+		s += p[k]
+	}
+	return s
+}
+
+// protocolTable lists the shares of protocols beside the reference's.
+func (j *judgement) protocolTable() *display.Table {
+	s := &j.sides
+	real, made := kinds(s.reference), kinds(s.flows[generated])
+	realP, madeP := packetKinds(s.reference), packetKinds(s.flows[generated])
+	names := slices.Collect(maps.Keys(real))
+	for n := range made {
+		if real[n] == 0 {
+			names = append(names, n)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(real[b]+made[b], real[a]+made[a]), cmp.Compare(a, b))
+	})
+	t := display.NewTable("protocol", "real flows", "generated flows", "error", "real packets", "generated packets", "error")
+	t.Title = "Shares of protocols"
+	for _, n := range names {
+		row := []any{n}
+		for _, pair := range [][2]map[string]float64{{real, made}, {realP, madeP}} {
+			p, q := 100*pair[0][n]/sum(pair[0]), 100*pair[1][n]/sum(pair[1])
+			relative := "–"
+			if p > 0 {
+				relative = fmt.Sprintf("%+.1f %%", 100*(q-p)/p)
+			}
+			row = append(row, fmt.Sprintf("%.2f %%", p), fmt.Sprintf("%.2f %%", q), relative)
+		}
+		t.Row(row...)
+	}
+	t.Align, t.Limit = "lrrrrrr", 20
+	t.Note = "The error is relative to the real share."
+	return t
+}
+
+func protocolList(flows []*pcap.Flow) string {
+	count := kinds(flows)
+	names := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b)) })
+	return strings.Join(names[:min(len(names), 3)], ", ")
+}
+
+// resamples is how often intervals draw anew.
+const resamples = 200
