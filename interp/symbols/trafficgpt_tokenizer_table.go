@@ -73,6 +73,7 @@ var tab_trafficgpt_tokenizer = [...]entry{
 	{"RestoreOptions", (*tokenizer.RestoreOptions)(nil)},
 	{"Restored", (*tokenizer.Restored)(nil)},
 	{"SectionError", (*tokenizer.SectionError)(nil)},
+	{"ServerNames", tokenizer.ServerNames},
 	{"Start", untyped{token.INT, "256"}},
 	{"TimeCode", (*tokenizer.TimeCode)(nil)},
 	{"TimeLog", tokenizer.TimeLog},
