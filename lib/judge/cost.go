@@ -14,9 +14,9 @@ func (j *judgement) cost(a *Axis) error {
 	for _, f := range j.sides.made {
 		packets += len(f.Packets)
 	}
-	m := measure("processor seconds for 1,000 packets", "s", 2, 0, 0)
+	m := measure("processor time for 1,000 packets", "s", 2, 0, 0)
 	m.Generated = exactly(1000 * j.CPU.Seconds() / float64(max(packets, 1)))
 	a.Measures = []*Measure{m}
-	a.Verdict.Words = fmt.Sprintf("%.3g processor seconds for 1,000 packets", m.Generated.Value)
+	a.Verdict.Words = fmt.Sprintf("%.2f s for 1,000 packets", m.Generated.Value)
 	return nil
 }

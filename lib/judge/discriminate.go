@@ -9,6 +9,7 @@ import (
 	"trafficgpt/lib/classify"
 	"trafficgpt/lib/dataset"
 	"trafficgpt/lib/metrics"
+	"trafficgpt/lib/plots"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -51,9 +52,12 @@ func (j *judgement) discriminate(a *Axis) error {
 				continue
 			}
 			auc := of(metrics.AUCInterval(scores, positive, metrics.Options{Seed: j.Seed}))
-			accuracy, f1 := decided(scores, positive)
+			accuracy, f1 := j.decided(scores, positive)
 			*a.Measure(kinds[i] + ": AUC").at(k) = auc
-			*a.Measure(kinds[i] + ": accuracy").at(k), *a.Measure(kinds[i] + ": macro-F1").at(k) = exactly(accuracy), exactly(f1)
+			*a.Measure(kinds[i] + ": accuracy").at(k), *a.Measure(kinds[i] + ": macro-F1").at(k) = accuracy, f1
+			if k == generated {
+				a.Figures = append(a.Figures, reliability(kinds[i], scores, positive))
+			}
 			if auc.Known() && (!best.at(k).Known() || auc.Value > best.at(k).Value) {
 				*best.at(k) = auc
 			}
@@ -273,18 +277,36 @@ func some[T any](list []T, n int) []T {
 	return out
 }
 
-// decided is accuracy and macro-F1 of scores taken as probabilities.
-func decided(scores []float64, positive []bool) (accuracy, f1 float64) {
-	truth, said := make([]string, len(scores)), make([]string, len(scores))
-	names := map[bool]string{false: "real", true: "generated"}
+// decided is accuracy and macro-F1 of scores taken as probabilities, each with its
+// interval by bootstrap over the flows.
+func (j *judgement) decided(scores []float64, positive []bool) (accuracy, f1 Value) {
+	truth, said, right := make([]int, len(scores)), make([]int, len(scores)), make([]float64, len(scores))
+	names := []string{"real", "generated"}
+	var a, b []string
 	for i := range scores {
-		truth[i], said[i] = names[positive[i]], names[scores[i] > .5]
+		if positive[i] {
+			truth[i] = 1
+		}
+		if scores[i] > .5 {
+			said[i] = 1
+		}
+		if truth[i] == said[i] {
+			right[i] = 1
+		}
+		a, b = append(a, names[truth[i]]), append(b, names[said[i]])
 	}
-	c, err := metrics.Score(truth, said)
-	if err != nil {
-		return 0, 0
+	c, err := metrics.Score(a, b)
+	if err != nil || c.N == 0 {
+		return unknown, unknown
 	}
-	return c.Accuracy, c.MacroF1
+	return j.quotient(right, slices.Repeat([]float64{1}, len(right)), 1), j.f1(c, truth, said)
+}
+
+// reliability draws whether a discriminator's probabilities are what they say.
+func reliability(kind string, scores []float64, positive []bool) Figure {
+	f := plots.Reliability(scores, positive, 10)
+	f.Title = "How far to trust the " + kind
+	return Figure{"reliability " + kind, f}
 }
 
 // looked adds what a discriminator looked at.

@@ -50,6 +50,7 @@ func (j *judgement) distribution(a *Axis) error {
 	a.Findings = append(a.Findings, worst(a.Measures[1:])...)
 	a.Figures = append(a.Figures, barsOf("divergences", "Divergence from the reference", a.Measures))
 	a.Figures = append(a.Figures, j.sizeFigures()...)
+	a.Figures = append(a.Figures, j.embedding(real))
 	a.Measures = append(a.Measures, precision, recall, density, coverage, mmd)
 	a.Tables = append(a.Tables, j.distances(sizeNumbers))
 	return nil
@@ -142,9 +143,29 @@ var sizeNumbers = []numbers{
 	{"bytes a flow", "bytes", func(flows []*pcap.Flow) []float64 {
 		return perFlow(flows, func(f *pcap.Flow) float64 { return float64(f.Bytes()) })
 	}},
-	{"share of outgoing packets", "", func(flows []*pcap.Flow) []float64 {
+	{"TTL or hop limit", "", func(flows []*pcap.Flow) []float64 { return perPacket(flows, hops) }},
+	feature("f1 incoming packets", 0), feature("f4 spread of outgoing order", 3), feature("f5 outgoing packets", 4),
+	{"f2 outgoing fraction", "", func(flows []*pcap.Flow) []float64 {
 		return perFlow(flows, func(f *pcap.Flow) float64 { return float64(f.OutgoingPackets()) / float64(len(f.Packets)) })
 	}},
+}
+
+// hops is a packet's time to live, NaN where it has none.
+func hops(p *pcap.Packet) float64 {
+	switch h := p.Headers(); h.Version {
+	case 4:
+		return float64(p.Data[h.Network+8])
+	case 6:
+		return float64(p.Data[h.Network+7])
+	}
+	return math.NaN()
+}
+
+// feature is one of the paper's flow features.
+func feature(name string, k int) numbers {
+	return numbers{name, "", func(flows []*pcap.Flow) []float64 {
+		return perFlow(flows, func(f *pcap.Flow) float64 { return metrics.FlowFeatures(f)[k] })
+	}}
 }
 
 func perFlow(flows []*pcap.Flow, f func(*pcap.Flow) float64) []float64 {
@@ -203,6 +224,22 @@ func (j *judgement) sizeFigures() []Figure {
 		j.cdf("sizes", "Packet length", "bytes on the wire", sizeNumbers[0].of),
 		{"packets", logX(j.cdfFigure("Packets a flow", "packets", sizeNumbers[1].of))},
 	}
+}
+
+// embedding is a map of flow features, real and generated.
+func (j *judgement) embedding(real [][]float64) Figure {
+	n := min(len(real), len(j.sides.flows[generated]), 250)
+	made := vectors(j.sides.flows[generated][:n])
+	scaled := metrics.Standardize(real[:n], made)
+	var names []string
+	for _, name := range []string{"reference (real)", competitorNames[generated]} {
+		for range n {
+			names = append(names, name)
+		}
+	}
+	f := plots.Embedding(slices.Concat(scaled[0], scaled[1]), names)
+	f.Title = "Flows by their features, on two principal components"
+	return Figure{"map", f}
 }
 
 func logX(f *plots.Figure) *plots.Figure { return f.LogX() }

@@ -50,7 +50,7 @@ type Options struct {
 	Model *model.Model
 	// ByteModel are the options of the discriminator that reads bytes.
 	ByteModel classify.ByteModelOptions
-	CPU       time.Duration // processor time in which the synthetic flows were made; 0 for not known
+	CPU       time.Duration // processor time in which the synthetic flows were made, as sample.Result.CPU; 0 for not known
 	// Tshark is the program that counts malformed packets; default tshark of PATH,
 	// if it is there, "-" for none.
 	Tshark string

@@ -151,10 +151,18 @@ func (m *Measure) text(v Value) string {
 
 func (m *Measure) number(v float64) string {
 	s := fmt.Sprintf("%.*f", m.digits, v)
-	if m.Unit == "%" {
-		return s + " %"
+	if m.Unit == "%" || m.Unit == "s" {
+		return s + " " + m.Unit
 	}
 	return s
+}
+
+// excess is how far the generated flows are from the floor, with its sign.
+func (m *Measure) excess() string {
+	if !m.Generated.Known() || !m.Floor.Known() {
+		return "–"
+	}
+	return fmt.Sprintf("%+.*f", m.digits, m.Generated.Value-m.Floor.Value)
 }
 
 // interval is the ends of the generated flows' interval.

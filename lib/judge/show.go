@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"encoding/base64"
 	"fmt"
 	"html"
 	"strings"
@@ -47,7 +48,7 @@ func (r *Report) Table() *display.Table {
 
 // title names a measure with its unit.
 func (m *Measure) title() string {
-	if m.Unit == "" || m.Unit == "%" {
+	if m.Unit == "" || m.Unit == "%" || m.Unit == "s" {
 		return m.Name
 	}
 	return m.Name + ", " + m.Unit
@@ -75,12 +76,12 @@ func (r *Report) notes() []string {
 
 // Table lists the measures of an axis.
 func (a *Axis) Table() *display.Table {
-	t := display.NewTable("measure", "generated", "95 % interval", "real against real", "copying machine", "independent fields", "verdict")
+	t := display.NewTable("measure", "generated", "95 % interval", "real against real", "excess", "copying machine", "independent fields", "verdict")
 	t.Title = string(a.Name)
 	for _, m := range a.Measures {
-		t.Row(m.title(), m.text(m.Generated), m.interval(), m.text(m.Floor), m.text(m.Copying), m.text(m.Independent), Verdict{m.Verdict.Level, m.verdict()}.mark())
+		t.Row(m.title(), m.text(m.Generated), m.interval(), m.text(m.Floor), m.excess(), m.text(m.Copying), m.text(m.Independent), Verdict{m.Verdict.Level, m.verdict()}.mark())
 	}
-	t.Align = "lrrrrrl"
+	t.Align = "lrrrrrrl"
 	t.Note = strings.Join(append([]string{a.Question}, a.Findings...), "\n")
 	if a.Missing != "" {
 		t.Note = "Not judged: " + a.Missing + "."
@@ -112,8 +113,9 @@ func (a *Axis) MIME() display.Bundle {
 	for _, t := range append([]*display.Table{a.Table()}, a.Tables...) {
 		h.WriteString(t.MIME()[display.HTML].(string))
 	}
-	for _, f := range a.Figures {
-		h.WriteString(`<div style="margin:8px 0">` + f.Plot.SVGText() + `</div>`)
+	for _, f := range a.Figures { // as PNG: previews of notebooks leave SVG out
+		fmt.Fprintf(&h, `<img style="margin:8px 12px 8px 0;max-width:100%%" width="%.0f" alt="%s" src="data:image/png;base64,%s">`,
+			f.Plot.Width, html.EscapeString(f.Plot.Title), base64.StdEncoding.EncodeToString(f.Plot.PNGBytes()))
 	}
 	return display.Bundle{display.HTML: h.String(), display.Text: text}
 }

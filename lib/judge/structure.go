@@ -130,37 +130,50 @@ func sum(p map[string]float64) float64 {
 	return s
 }
 
-// protocolTable lists the shares of protocols beside the reference's.
+// protocolTable lists the shares of protocols among flows and packets.
 func (j *judgement) protocolTable() *display.Table {
 	s := &j.sides
-	real, made := kinds(s.reference), kinds(s.flows[generated])
-	realP, madeP := packetKinds(s.reference), packetKinds(s.flows[generated])
-	names := slices.Collect(maps.Keys(real))
-	for n := range made {
-		if real[n] == 0 {
-			names = append(names, n)
+	counts := []map[string]float64{kinds(s.reference), packetKinds(s.reference)}
+	for k := range competitors {
+		counts = append(counts, kinds(s.flows[k]), packetKinds(s.flows[k]))
+	}
+	total := map[string]float64{}
+	for _, c := range counts {
+		for n, v := range c {
+			total[n] += v / max(1, sum(c))
 		}
 	}
-	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(real[b]+made[b], real[a]+made[a]), cmp.Compare(a, b))
-	})
-	t := display.NewTable("protocol", "real flows", "generated flows", "error", "real packets", "generated packets", "error")
+	names := slices.SortedFunc(maps.Keys(total), func(a, b string) int { return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(a, b)) })
+	t := display.NewTable(append([]string{"protocol", "of", "reference", "generated", "error"}, competitorNames[1:]...)...)
 	t.Title = "Shares of protocols"
 	for _, n := range names {
-		row := []any{n}
-		for _, pair := range [][2]map[string]float64{{real, made}, {realP, madeP}} {
-			p, q := 100*pair[0][n]/sum(pair[0]), 100*pair[1][n]/sum(pair[1])
-			relative := "–"
-			if p > 0 {
-				relative = fmt.Sprintf("%+.1f %%", 100*(q-p)/p)
+		for what, of := range []string{"flows", "packets"} {
+			row := []any{n, of}
+			if what == 1 {
+				row[0] = ""
 			}
-			row = append(row, fmt.Sprintf("%.2f %%", p), fmt.Sprintf("%.2f %%", q), relative)
+			for k := range competitors + 1 {
+				c := counts[2*k+what]
+				row = append(row, fmt.Sprintf("%.2f %%", 100*c[n]/max(1, sum(c))))
+				if k == 1 {
+					row = append(row, relative(counts[what], c, n))
+				}
+			}
+			t.Row(row...)
 		}
-		t.Row(row...)
 	}
-	t.Align, t.Limit = "lrrrrrr", 20
-	t.Note = "The error is relative to the real share."
+	t.Align, t.Limit = "llrrrrrr", 24
+	t.Note = "The error is relative to the reference's share."
 	return t
+}
+
+// relative is the error of a share of q, relative to that of p.
+func relative(p, q map[string]float64, name string) string {
+	a, b := p[name]/max(1, sum(p)), q[name]/max(1, sum(q))
+	if a == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%+.1f %%", 100*(b-a)/a)
 }
 
 func protocolList(flows []*pcap.Flow) string {

@@ -81,12 +81,12 @@ func (j *judgement) text(a *Axis) error {
 	if err != nil {
 		return err
 	}
-	t := display.NewTable("", "generated", "real against real", "real, bytes shuffled", "copying machine")
+	t := display.NewTable("", "generated", "real against real", "real, bytes shuffled", "copying machine", "independent fields")
 	t.Title = "Text metrics beside what they say of traffic that is no traffic"
 	for _, m := range all {
-		t.Row(m.Name, m.text(m.Generated), m.text(m.Floor), m.text(*said[m]), m.text(m.Copying))
+		t.Row(m.Name, m.text(m.Generated), m.text(m.Floor), m.text(*said[m]), m.text(m.Copying), m.text(m.Independent))
 	}
-	t.Align = "lrrrr"
+	t.Align = "lrrrrr"
 	t.Note = "Shuffled: the bytes of each packet behind its link header in random order. No receiver would take one of them."
 	a.Tables = append(a.Tables, t)
 	a.Verdict = Verdict{Unjudged, "shown, not judged"}

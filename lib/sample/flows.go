@@ -65,11 +65,11 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 		r.bar = display.Progress("Sampling", o.Flows, display.ProgressOptions{Unit: "flows"})
 		defer r.bar.Done()
 	}
-	start := time.Now()
+	start, used := time.Now(), processorTime()
 	if err := r.loop(display.Context()); err != nil {
 		return nil, err
 	}
-	r.result.Duration = time.Since(start)
+	r.result.Duration, r.result.CPU = time.Since(start), processorTime()-used
 	for _, f := range r.done {
 		if f != nil {
 			r.result.Flows = append(r.result.Flows, f)

@@ -157,7 +157,7 @@ func TestPaperRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Duration, again.Duration = 0, 0
+	r.Duration, again.Duration, r.CPU, again.CPU = 0, 0, 0, 0
 	if !reflect.DeepEqual(r, again) {
 		t.Error("the same seed gave other flows")
 	}

@@ -28,6 +28,7 @@ type Result struct {
 	Interrupted bool
 	Reasons     map[string]int // why packets were rejected
 	Duration    time.Duration
+	CPU         time.Duration // processor time of the process meanwhile, all threads together; 0 where it is not known
 }
 
 // Save writes the flows to a capture file, merged in time order. The name
