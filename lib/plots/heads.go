@@ -25,11 +25,11 @@ const mostHeads = 24
 // it draws any matrices, such as the states of model.Stream.State.
 //
 // Panels whose names differ by numbers alone ("local 0", "local 1") are of one kind and have
-// one scale. Of a kind without negative values it is logarithmic, over three decades at
-// most; what is 0, as what a head does not see, stays blank. Of others it has a colour for
-// each sign, the stronger the further from 0. What is not finite stays blank too. In matrices
-// with more values than pixels a pixel shows the largest, in size, of its values. Of more than 24
-// heads the first 24 are drawn.
+// one scale; those without names are too. Of a kind without negative values it is
+// logarithmic, over three decades at most; what is 0, as what a head does not see, stays
+// blank. Of others it has a colour for each sign, the stronger the further from 0. What is
+// not finite stays blank too. In matrices with more values than pixels a pixel shows the
+// largest, in size, of its values. Of more than 24 heads the first 24 are drawn.
 func Heads(title string, maps [][][]float64, names []string, tokens []uint16) *Figure {
 	f := NewFigure(title, "column", "row")
 	h := headsOf(maps, names)
@@ -332,7 +332,7 @@ func headTicks(n int, side vg.Length) (out []int) {
 	if n == 0 {
 		return nil
 	}
-	for _, t := range (ticks{most: max(1, int(side/30))}).Ticks(0, float64(n-1)) {
+	for _, t := range (ticks{most: max(2, int(side/30))}).Ticks(0, float64(n-1)) {
 		if t.Value == math.Trunc(t.Value) {
 			out = append(out, int(t.Value))
 		}
