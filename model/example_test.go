@@ -139,3 +139,37 @@ func ExampleConfig_FlopsPerToken() {
 	// small       7 million operations
 	// paper3k   478 million operations
 }
+
+// Attention says from which tokens of a flow each head of a layer takes what. A model
+// that knows nothing spreads its weight over all that a head sees.
+func ExampleModel_Attention() {
+	m := must(model.New(small(), 1))
+	maps := must(m.Attention([]uint16{256, 69, 0, 0, 40, 257}, 0))
+	for _, head := range maps {
+		last, sum := head.Weights[5], 0.0
+		for _, w := range last {
+			sum += w
+		}
+		fmt.Printf("%s: the last takes %.2f in all of %d tokens\n", head, sum, len(last))
+	}
+	// Output:
+	// layer 0, head 0 (local), 6 tokens: the last takes 1.00 in all of 6 tokens
+	// layer 0, head 1 (linear), 6 tokens: the last takes 1.00 in all of 6 tokens
+}
+
+// What a linear head knows of a flow has one size, however long the flow is; a local head
+// keeps keys.
+func ExampleStream_State() {
+	m := must(model.New(small(), 1))
+	s := model.NewStream(m, 1)
+	for t := range uint16(100) {
+		must(s.Step([]int{0}, []uint16{t}))
+	}
+	for head, kind := range []string{"local", "linear"} {
+		state := must(s.State(0, 0, head))
+		fmt.Println(kind, len(state), "rows of", len(state[0]))
+	}
+	// Output:
+	// local 100 rows of 8
+	// linear 8 rows of 8
+}

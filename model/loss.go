@@ -232,10 +232,20 @@ func (s *Scorer) Hidden(b *Batch, layers int) (states []float32, err error) {
 	if layers < 0 || layers > s.m.cfg.Layers {
 		return nil, fmt.Errorf("failed to compute states: layer %d of a model with %d", layers, s.m.cfg.Layers)
 	}
-	p := s.w.begin(s.m, b, false, dropout{})
-	x1 := p.arena.Alloc(p.n * s.m.cfg.Width)
+	_, x1, x2 := s.through(b, layers)
+	if x2 != nil {
+		f32.Add(x1, x1, x2)
+		f32.Scale(x1, 0.5, x1)
+	}
+	return x1, nil
+}
+
+// through runs a batch through so many layers and returns the pass and the streams
+// behind them; x2 is nil unless the model is reversible.
+func (s *Scorer) through(b *Batch, layers int) (p *pass, x1, x2 []float32) {
+	p = s.w.begin(s.m, b, false, dropout{})
+	x1 = p.arena.Alloc(p.n * s.m.cfg.Width)
 	p.embed(x1)
-	var x2 []float32
 	if s.m.cfg.Reversible {
 		x2 = p.clone(x1)
 	}
@@ -245,9 +255,5 @@ func (s *Scorer) Hidden(b *Batch, layers int) (states []float32, err error) {
 		p.layerForward(i, x1, x2, x1, x2, &saved)
 		p.arena.Release(mark)
 	}
-	if x2 != nil {
-		f32.Add(x1, x1, x2)
-		f32.Scale(x1, 0.5, x1)
-	}
-	return x1, nil
+	return p, x1, x2
 }

@@ -17,8 +17,9 @@
 // a packed batch through the layers in training form, stream.go runs many
 // flows token by token in recurrent form. scan.go, window.go and rwkv.go hold the
 // mixers' chunked and recurrent forms side by side; naive_test.go holds the slow
-// truth, in float64, that all of them are tested against. packets.go is what a
-// model may be told of packets beyond the paper, checkpoint.go the file format.
+// truth, in float64, that all of them are tested against. heads.go shows what heads
+// attend to and keep. packets.go is what a model may be told of packets beyond the
+// paper, checkpoint.go the file format.
 //
 // Words:
 //

@@ -236,3 +236,40 @@ func ExampleFigure_Dark() {
 	// Output:
 	// true
 }
+
+// Heads shows what heads attend to; a cell has maps and names from model.Attention:
+//
+//	for _, h := range must(m.Attention(tokens, 0)) {
+//		maps, names = append(maps, h.Weights), append(names, fmt.Sprintf("%s %d", h.Kind, h.Head))
+//	}
+//
+// With nil for the tokens it shows states, those of model.Stream.State.
+func ExampleHeads() {
+	tokens := tokenizer.Encode(dataset.Lab().Only("ntp").Flows[0])[:12]
+	even := make([][]float64, len(tokens)) // each token attends evenly to all up to itself
+	for i := range even {
+		even[i] = make([]float64, len(tokens))
+		for j := range i + 1 {
+			even[i][j] = 1 / float64(i+1)
+		}
+	}
+	f := plots.Heads("Attention", [][][]float64{even}, []string{"linear 0"}, tokens)
+	fmt.Println(f)
+	// Output:
+	// Attention
+	// 1 head · 12 tokens · 1 packet
+	// linear 0
+	// █
+	// ▓▓
+	// ▒▒▒
+	// ▒▒▒▒
+	// ░░░░░
+	// ░░░░░░
+	// ░░░░░░░
+	// ········
+	// ·········
+	// ··········
+	// ···········
+	// ············
+	// linear from 0.0833 [·] to 1 (log) [█]
+}

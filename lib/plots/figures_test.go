@@ -68,6 +68,15 @@ func TestDegenerateFiguresAreDrawn(t *testing.T) {
 		"a wide embedding":         Embedding([][]float64{{1, 2, 3, 4, 5}, {5, 4, 3, 2, 1}}, nil),
 		"a huge embedding":         Embedding([][]float64{{1e99, 2}, {-1e99, 1}, {1e300, 1}}, nil),
 		"no floors":                Floors("t", "y", nil, nil, nil, nil, nil, nil, nil),
+		"no heads":                 Heads("t", nil, nil, nil),
+		"heads of nothing":         Heads("t", [][][]float64{nil, {}, {nil}}, []string{"a"}, []uint16{256}),
+		"heads of NaN":             Heads("t", [][][]float64{{{nan, inf}}}, nil, nil),
+		"heads of zeros":           Heads("t", [][][]float64{{{0, 0}}, {{0}}}, []string{"linear 0", " "}, nil),
+		"a head of one":            Heads("t", [][][]float64{{{1}}}, nil, []uint16{256}),
+		"a head with gaps":         Heads("t", [][][]float64{{{1, nan}, nil, {-inf, 2, 5e-324}}}, []string{"7"}, []uint16{256, 1, 2, 256}),
+		"a huge head":              Heads("t", [][][]float64{{{1e308, -1e308}, {5e-324}}}, []string{"a head with such a long name that it has no room"}, nil),
+		"many heads":               Heads("t", make([][][]float64, 40), nil, nil),
+		"more heads than drawn":    Heads("t", slices.Repeat([][][]float64{{{.5, .5}, {.1, .9}}}, 40), nil, []uint16{256, 256}),
 		"floors of NaN":            Floors("t", "y", []string{"a", "b"}, []float64{nan}, []float64{inf}, []float64{nan, 1}, []float64{nan, .1}, nil, []float64{}),
 	} {
 		t.Run(name, func(t *testing.T) {

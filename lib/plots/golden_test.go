@@ -1,17 +1,15 @@
 package plots
 
 import (
-	"bytes"
 	"fmt"
-	"image"
-	"image/color"
-	"image/png"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"gonum.org/v1/plot/cmpimg"
 
 	"trafficgpt/lib/dataset"
 	"trafficgpt/lib/metrics"
@@ -149,6 +147,53 @@ func floors() *Figure {
 		[]float64{.06, .05, .04, .02, .04}, []float64{.07, .05, .05, .025, .05}, []float64{.06, .06, .31, .45, .22})
 }
 
+// attended is what six heads of three kinds might attend to in a flow of three packets.
+func attended() *Figure {
+	tokens := tokenizer.Encode(dataset.Lab().Only("ntp").Flows[0])[:60]
+	tokens[21], tokens[42] = tokenizer.Start, tokenizer.Start // short packets
+	r := rand.New(rand.NewPCG(6, 6))
+	names := []string{"local 0", "local 1", "linear 2", "linear 3", "retention 4", "retention 5"}
+	maps := make([][][]float64, len(names))
+	for h := range maps {
+		maps[h] = make([][]float64, len(tokens))
+		for i := range maps[h] {
+			row, sum := make([]float64, len(tokens)), 0.
+			for j := range i + 1 {
+				switch {
+				case h >= 4:
+					row[j] = 3 * math.Exp(float64(j-i)/12) * math.Sin(float64(i*(h-3)+j)/9)
+				case h >= 2:
+					row[j] = .2 + float64(j*h%7)
+				case i-j < 16:
+					row[j] = math.Exp(4 * r.NormFloat64())
+				}
+				sum += row[j]
+			}
+			for j := range row {
+				if h < 4 {
+					row[j] /= sum
+				}
+			}
+			maps[h][i] = row
+		}
+	}
+	return Heads("What layer 0 attends to", maps, names, tokens)
+}
+
+// kept are states of three shapes, one of them of nothing.
+func kept() *Figure {
+	waves := func(rows, columns int, high float64) [][]float64 {
+		out := make([][]float64, rows)
+		for i := range out {
+			for j := range columns {
+				out[i] = append(out[i], high*math.Cos(float64(i*j)/3))
+			}
+		}
+		return out
+	}
+	return Heads("States", [][][]float64{waves(24, 8, 2), waves(8, 8, 300), waves(8, 8, 100), {}}, []string{"local 0", "linear 1", "linear 2", "softmax 3"}, nil)
+}
+
 // pictures are one figure of each kind.
 func pictures() map[string]*Figure {
 	lab := dataset.Lab()
@@ -194,11 +239,18 @@ func pictures() map[string]*Figure {
 		"surprise":    Surprise(tokens, bits).Size(480, 280),
 		"embedding":   Embedding(vectors, labels),
 		"floors":      floors(),
+		"heads":       attended(),
+		"states":      kept(),
 	}
 }
 
 // inTheDark are the pictures that are compared on a dark card too.
-var inTheDark = []string{"curves", "confusion", "floors"}
+var inTheDark = []string{"curves", "confusion", "floors", "heads"}
+
+// nearly is how far a pixel may be from the one that was looked at, as a share of the way
+// from black to white: two of the PNG's shades of grey, and up to six of blue, which eyes see
+// least. Processors that round a sum of products once draw edges a shade lighter or darker.
+const nearly = 1. / 16
 
 // TestGolden compares figures with pictures that a person has looked at. After a
 // change that is meant, TRAFFICGPT_UPDATE=1 go test ./lib/plots -run Golden
@@ -213,8 +265,11 @@ func TestGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join("testdata", "golden", name+".png")
 			scale := 1.
-			if name == "sequence" { // half of it is letters, which make large files
+			switch name {
+			case "sequence": // half of it is letters, which make large files
 				scale = .75
+			case "heads", "heads-dark", "states": // at that of PNGs their cells are not smoothed
+				scale = 1.5
 			}
 			got := raster(f.Width, f.Height, scale, f.draw)
 			if len(got) > 40<<10 {
@@ -229,37 +284,14 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := differing(t, got, want); n > 0 {
+			same, err := cmpimg.EqualApprox("png", got, want, nearly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !same {
 				place := filepath.Join(os.TempDir(), "plots-"+name+".png")
-				t.Errorf("%d pixels differ from %s: see %s (%v)", n, path, place, os.WriteFile(place, got, 0o644))
+				t.Errorf("it is not %s: see %s (%v)", path, place, os.WriteFile(place, got, 0o644))
 			}
 		})
 	}
-}
-
-// differing counts the pixels in which two pictures differ by more than a sixteenth of
-// a channel, two steps of the PNG's shades: processors that round a sum of products
-// once draw edges a shade lighter or darker.
-func differing(t *testing.T, a, b []byte) int {
-	t.Helper()
-	x, err := png.Decode(bytes.NewReader(a))
-	if err != nil {
-		t.Fatal(err)
-	}
-	y, err := png.Decode(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if x.Bounds() != y.Bounds() {
-		t.Fatalf("the picture is %v, not %v", x.Bounds(), y.Bounds())
-	}
-	n := 0
-	for i := range x.Bounds().Dx() * x.Bounds().Dy() {
-		at := image.Pt(i%x.Bounds().Dx(), i/x.Bounds().Dx())
-		p, q := color.RGBAModel.Convert(x.At(at.X, at.Y)).(color.RGBA), color.RGBAModel.Convert(y.At(at.X, at.Y)).(color.RGBA)
-		if max(abs(int(p.R)-int(q.R)), abs(int(p.G)-int(q.G)), abs(int(p.B)-int(q.B))) > 16 {
-			n++
-		}
-	}
-	return n
 }
