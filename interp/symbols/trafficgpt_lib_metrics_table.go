@@ -37,6 +37,7 @@ var tab_trafficgpt_lib_metrics = [...]entry{
 	{"MMDResult", (*metrics.MMDResult)(nil)},
 	{"Manifold", (*metrics.Manifold)(nil)},
 	{"NGram", (*metrics.NGram)(nil)},
+	{"Nearest", metrics.Nearest},
 	{"Neighbourhoods", metrics.Neighbourhoods},
 	{"NewNGram", metrics.NewNGram},
 	{"Options", (*metrics.Options)(nil)},
@@ -55,4 +56,5 @@ var tab_trafficgpt_lib_metrics = [...]entry{
 	{"ValidityBeside", metrics.ValidityBeside},
 	{"ValidityReport", (*metrics.ValidityReport)(nil)},
 	{"Wasserstein", metrics.Wasserstein},
+	{"Wilson", metrics.Wilson},
 }

@@ -18,6 +18,7 @@ var tab_trafficgpt_lib_plots = [...]entry{
 	{"Embedding", plots.Embedding},
 	{"Figure", (*plots.Figure)(nil)},
 	{"Floors", plots.Floors},
+	{"Heads", plots.Heads},
 	{"Heatmap", plots.Heatmap},
 	{"Histogram", plots.Histogram},
 	{"Intervals", plots.Intervals},

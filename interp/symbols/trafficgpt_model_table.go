@@ -16,6 +16,7 @@ var tab_trafficgpt_model = [...]entry{
 	{"ErrStopped", &model.ErrStopped},
 	{"FeaturesELU", untyped{token.STRING, "\"elu\""}},
 	{"FeaturesExp", untyped{token.STRING, "\"exp\""}},
+	{"HeadMap", (*model.HeadMap)(nil)},
 	{"Ignore", untyped{token.INT, "-1"}},
 	{"KeepAll", untyped{token.STRING, "\"keep\""}},
 	{"KeepInputs", untyped{token.STRING, "\"recompute\""}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -327,18 +326,5 @@ func TestVerdicts(t *testing.T) {
 		if m.judge(); m.Verdict.Level != c.want {
 			t.Errorf("%s: %v, want %v", c.name, m.Verdict.Level, c.want)
 		}
-	}
-}
-
-// Wilson's interval of 8 of 10, as Wilson 1927's formula by hand: .4902 to .9433.
-func TestShare(t *testing.T) {
-	if s := share(8, 10); math.Abs(s.Value-80) > 1e-12 || math.Abs(s.Low-49.02) > .01 || math.Abs(s.High-94.33) > .01 {
-		t.Errorf("8 of 10: %+v", s)
-	}
-	if s := share(0, 10); s.Low != 0 || math.Abs(s.High-27.75) > .01 {
-		t.Errorf("0 of 10: %+v", s)
-	}
-	if share(0, 0).Known() {
-		t.Error("nothing of nothing is a number")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
+
 	"trafficgpt/display"
 	"trafficgpt/lib/dataset"
 	"trafficgpt/lib/metrics"
@@ -45,7 +47,7 @@ func (j *judgement) privacy(a *Axis) error {
 		*copies.at(k) = share(copied(known, among, flows), len(flows))
 		*same.at(k), *whole.at(k), *payloads.at(k) = share(e.flows, len(flows)), share(e.packets, e.allPackets), share(e.payloads, e.allPayloads)
 		d := nearestDistances(s.train, flows)
-		*nearest.at(k) = exactly(median(d))
+		*nearest.at(k) = exactly(quantile(d, .5))
 		if k == floor {
 			threshold = quantile(d, .05)
 		}
@@ -194,28 +196,10 @@ func (h *hashes) count(flows []*pcap.Flow) copiesFound {
 // flow, over the flow features scaled by the training flows, a feature.
 func nearestDistances(train, flows []*pcap.Flow) []float64 {
 	scaled := metrics.Standardize(vectors(train), vectors(flows))
-	return nearestTo(scaled[0], scaled[1])
-}
-
-func nearestTo(to, from [][]float64) []float64 {
-	out := make([]float64, len(from))
-	parallel(len(from), func(i int) {
-		best := math.Inf(1)
-		for _, t := range to {
-			d := 0.
-			for c, v := range t {
-				e := v - from[i][c]
-				if d += e * e; d >= best {
-					break
-				}
-			}
-			best = math.Min(best, d)
-		}
-		out[i] = math.Sqrt(best)
-		if len(from[i]) > 0 {
-			out[i] /= math.Sqrt(float64(len(from[i])))
-		}
-	})
+	out := metrics.Nearest(scaled[1], scaled[0])
+	for i := range out {
+		out[i] /= math.Sqrt(float64(len(scaled[1][i])))
+	}
 	return out
 }
 
@@ -231,7 +215,7 @@ func (j *judgement) membership(made []*pcap.Flow) (auc, tpr Value) {
 	var scores []float64
 	var positive []bool
 	for k, flows := range sides {
-		near := nearestTo(scaled[0], scaled[k+1])
+		near := metrics.Nearest(scaled[k+1], scaled[0])
 		for i, f := range flows {
 			c := seen.count([]*pcap.Flow{f})
 			score := part(c.packets, c.allPackets) + part(c.payloads, c.allPayloads) - near[i]/(1+near[i])
@@ -244,13 +228,10 @@ func (j *judgement) membership(made []*pcap.Flow) (auc, tpr Value) {
 
 func part(some, all int) float64 { return float64(some) / float64(max(all, 1)) }
 
-func median(v []float64) float64 { return quantile(v, .5) }
-
 // quantile of values in any order; NaN for none.
 func quantile(v []float64, q float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
 	}
-	v = slices.Sorted(slices.Values(v))
-	return v[min(len(v)-1, int(q*float64(len(v))))]
+	return stat.Quantile(q, stat.Empirical, slices.Sorted(slices.Values(v)), nil)
 }

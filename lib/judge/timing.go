@@ -55,16 +55,10 @@ func (s *sides) timed(k int) []*pcap.Flow {
 	return append(append([]*pcap.Flow(nil), s.train...), s.all...)
 }
 
-// share is a part of a whole in percent with Wilson's interval (Wilson 1927).
+// share is a part of a whole in percent with Wilson's interval.
 func share(part, whole int) Value {
-	if whole == 0 {
-		return unknown
-	}
-	const z = 1.959964
-	n, p := float64(whole), float64(part)/float64(whole)
-	centre := (p + z*z/2/n) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/4/n/n)
-	return Value{100 * p, 100 * math.Max(0, centre-half), 100 * math.Min(1, centre+half)}
+	i := metrics.Wilson(part, whole)
+	return Value{100 * i.Value, 100 * i.Low, 100 * i.High}
 }
 
 // copiedTimes says in words whether times were copied.

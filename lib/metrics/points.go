@@ -147,3 +147,33 @@ func figures(title, note string, header []string, values ...any) *display.Table 
 	t.Title, t.Note = title, note
 	return t.Row(values...)
 }
+
+// Nearest is the Euclidean distance of each point to the nearest of others; infinite
+// where there are none, and for points that an interrupt left out. Of points of
+// different width the missing numbers are 0. Equal points have 0.
+func Nearest(points, others [][]float64) []float64 {
+	out := make([]float64, len(points))
+	for i := range out {
+		out[i] = math.Inf(1)
+	}
+	_ = each(display.Context(), len(points), func(i int) { // interrupted, the rest stays infinite
+		best := math.Inf(1)
+		for _, o := range others {
+			d := 0.
+			for c := 0; c < max(len(o), len(points[i])) && d < best; c++ {
+				e := entry(o, c) - entry(points[i], c)
+				d += e * e
+			}
+			best = math.Min(best, d)
+		}
+		out[i] = math.Sqrt(best)
+	})
+	return out
+}
+
+func entry(row []float64, c int) float64 {
+	if c < len(row) {
+		return row[c]
+	}
+	return 0
+}

@@ -208,3 +208,26 @@ func TestResultsShowThemselvesWithoutNaN(t *testing.T) {
 		}
 	}
 }
+
+func TestNearest(t *testing.T) {
+	got := Nearest([][]float64{{0, 0}, {3, 4}, {1}}, [][]float64{{0, 0}, {3, 0}})
+	if want := []float64{0, 4, 1}; !reflect.DeepEqual(got, want) {
+		t.Errorf("nearest %v, want %v", got, want)
+	}
+	if got := Nearest([][]float64{{1}}, nil); !math.IsInf(got[0], 1) {
+		t.Errorf("with nothing to be near to: %v", got)
+	}
+}
+
+// Wilson 1927's formula by hand: 8 of 10 from .4902 to .9433, 0 of 10 to .2775.
+func TestWilson(t *testing.T) {
+	if i := Wilson(8, 10); i.Value != .8 || math.Abs(i.Low-.4902) > 1e-4 || math.Abs(i.High-.9433) > 1e-4 {
+		t.Errorf("8 of 10: %+v", i)
+	}
+	if i := Wilson(0, 10); i.Low != 0 || math.Abs(i.High-.2775) > 1e-4 {
+		t.Errorf("0 of 10: %+v", i)
+	}
+	if i := Wilson(0, 0); !math.IsNaN(i.Value) || !math.IsNaN(i.Low) {
+		t.Errorf("0 of 0: %+v", i)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"trafficgpt/display"
+	"trafficgpt/lib/metrics"
 )
 
 // Reliability draws a reliability diagram: answers are sorted into so many equal
@@ -63,12 +64,9 @@ type bin struct {
 func (b bin) mean() float64  { return b.sum / float64(b.n) }
 func (b bin) share() float64 { return float64(b.positive) / float64(b.n) }
 
-// wilson is the 95 % interval of a share (Wilson 1927).
 func (b bin) wilson() (low, high float64) {
-	const z = 1.959963984540054
-	n, p := float64(b.n), b.share()
-	middle, half := (p+z*z/(2*n))/(1+z*z/n), z/(1+z*z/n)*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return math.Max(0, middle-half), math.Min(1, middle+half)
+	i := metrics.Wilson(b.positive, b.n)
+	return i.Low, i.High
 }
 
 func reliabilityOf(probabilities []float64, positive []bool, bins int) *reliability {
