@@ -149,7 +149,7 @@ func TestIndependentFields(t *testing.T) {
 	if m := r.Measure(Privacy, "flows equal in every byte"); m.Generated.Value != 0 {
 		t.Errorf("equal flows: %+v", m)
 	}
-	if m := r.Measure(Time, "runs of intervals copied from real flows"); m.Verdict.Level > AtFloor {
+	if m := r.Measure(Time, "runs of intervals copied"); m.Verdict.Level > AtFloor {
 		t.Errorf("intervals drawn one by one: %+v", m)
 	}
 	if m := r.Measure(Discriminator, "best discriminator: AUC"); m.Floor.Value > .75 {

@@ -21,10 +21,10 @@ func (j *judgement) privacy(a *Axis) error {
 	same := measure("flows equal in every byte", "%", 2, .5, 2)
 	payloads := measure("packets whose payload was copied", "%", 2, 2, 10)
 	whole := measure("packets equal in every byte", "%", 2, .5, 2)
-	nearer := measure("flows nearer to a training flow than 1 real flow of 20", "%", 1, 5, 20)
+	nearer := measure("flows nearer to training than 1 real of 20", "%", 1, 5, 20)
 	nearest := measure("median distance to the nearest training flow", "", 3, 0, 0)
 	members := measure("membership inference: AUC", "", 3, .05, .15)
-	tpr := measure("membership inference: true positives at 1 % false ones", "%", 1, 2, 10)
+	tpr := measure("membership inference: TPR at 1 % FPR", "%", 1, 2, 10)
 	found := [3]*Measure{
 		measure("addresses of training flows", "%", 1, 5, 20),
 		measure("names of training flows", "%", 1, 5, 20),

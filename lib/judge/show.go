@@ -31,7 +31,7 @@ func (v Verdict) mark() display.Cell {
 
 // Table is the summary: a row an axis.
 func (r *Report) Table() *display.Table {
-	t := display.NewTable("axis", "verdict", "measure", "generated", "95 % interval", "real against real", "copying machine", "independent fields")
+	t := display.NewTable("axis", "verdict", "measure", "generated", "95 %", "floor", "copying", "independent")
 	t.Title = fmt.Sprintf("%s judged against %s", r.Synth.Name, r.Real.Name)
 	for _, a := range r.Axes {
 		if len(a.Measures) == 0 {
@@ -55,8 +55,8 @@ func (m *Measure) title() string {
 }
 
 func (r *Report) notes() []string {
-	out := []string{fmt.Sprintf("%s generated flows against %s real ones, all of one half of the real side; the other half (%s flows) is the floor. Seed %d.",
-		display.Count(r.Compared[1]), display.Count(r.Compared[0]), display.Count(r.Compared[2]), r.Seed)}
+	out := []string{fmt.Sprintf("%s generated flows against one half of the real ones (%s). Floor: real against real, the other half (%s). Copying: training flows handed in. "+
+		"Independent: each field drawn by itself. Seed %d.", display.Count(r.Compared[1]), display.Count(r.Compared[0]), display.Count(r.Compared[2]), r.Seed)}
 	if r.Interrupted {
 		out = append(out, "Interrupted: the axes that are missing were not judged.")
 	}
@@ -76,12 +76,12 @@ func (r *Report) notes() []string {
 
 // Table lists the measures of an axis.
 func (a *Axis) Table() *display.Table {
-	t := display.NewTable("measure", "generated", "95 % interval", "real against real", "excess", "copying machine", "independent fields", "verdict")
+	t := display.NewTable("measure", "verdict", "generated", "95 %", "floor", "excess", "copying", "independent")
 	t.Title = string(a.Name)
 	for _, m := range a.Measures {
-		t.Row(m.title(), m.text(m.Generated), m.interval(), m.text(m.Floor), m.excess(), m.text(m.Copying), m.text(m.Independent), Verdict{m.Verdict.Level, m.verdict()}.mark())
+		t.Row(m.title(), Verdict{m.Verdict.Level, m.verdict()}.mark(), m.text(m.Generated), m.interval(), m.text(m.Floor), m.excess(), m.text(m.Copying), m.text(m.Independent))
 	}
-	t.Align = "lrrrrrrl"
+	t.Align = "llrrrrrr"
 	t.Note = strings.Join(append([]string{a.Question}, a.Findings...), "\n")
 	if a.Missing != "" {
 		t.Note = "Not judged: " + a.Missing + "."

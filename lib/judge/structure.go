@@ -48,6 +48,26 @@ func (j *judgement) structure(a *Axis) error {
 	if why != "" {
 		a.Findings = append(a.Findings, "Malformed packets were not counted: "+why+".")
 	}
+	worst := Unjudged
+	for i, b := range rules[generated] {
+		m := measure("breaks: "+b.Rule, "%", 1, 5, 20)
+		for k := range competitors {
+			if i < len(rules[k]) {
+				*m.at(k) = share(rules[k][i].Broken, rules[k][i].Flows)
+			}
+		}
+		if b.Rule == midway {
+			m.far = 0
+		}
+		if m.judge(); m.Generated.Known() {
+			a.Measures = append(a.Measures, m)
+			worst = max(worst, m.Verdict.Level)
+		}
+	}
+	// Checksums that real captures lack hide in the one number what else is broken.
+	if breaking.judge(); worst > breaking.Verdict.Level && breaking.Verdict.Level != Unjudged && len(j.sides.flows[generated]) >= tooFew {
+		a.Verdict = Verdict{worst, words(Structure, &Measure{Verdict: Verdict{Level: worst}})}
+	}
 	a.Tables = []*display.Table{breachTable(rules), j.protocolTable()}
 	a.Figures = append(a.Figures, breachFigure(rules)...)
 	for i, b := range rules[generated] {
@@ -64,7 +84,7 @@ const midway = "TCP flows that begin with SYN"
 
 // breachTable lists how many flows of a thousand break each rule.
 func breachTable(rules [competitors][]metrics.Breach) *display.Table {
-	t := display.NewTable(append([]string{"rule"}, append(competitorNames[:], "flows it applies to, generated", "real")...)...)
+	t := display.NewTable(append([]string{"rule"}, append(competitorNames[:], "of flows, generated", "real")...)...)
 	t.Title = "Flows of 1,000 that break a rule at least once"
 	for i := range rules[generated] {
 		row := []any{rules[generated][i].Rule}

@@ -14,9 +14,9 @@ import (
 // the reference, and whether they were copied.
 func (j *judgement) time(a *Axis) error {
 	overall := measure("mean divergence", "bits", 3, jsdNear, jsdFar)
-	copied := measure("runs of intervals copied from real flows", "%", 2, .5, 2)
+	copied := measure("runs of intervals copied", "%", 2, .5, 2)
 	flows := measure("flows with copied intervals", "%", 1, 1, 5)
-	stamps := measure("time stamps copied from real flows", "%", 2, .5, 2)
+	stamps := measure("time stamps copied", "%", 2, .5, 2)
 	copied.copies, flows.copies, stamps.copies = true, true, true
 	a.Measures = []*Measure{overall}
 	var found [competitors]*metrics.CopiedTimes

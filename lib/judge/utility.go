@@ -23,14 +23,14 @@ func (j *judgement) utility(a *Axis) error {
 	if err != nil {
 		return err
 	}
-	onReal := measure("macro-F1, train on synthetic, test on real", "", 3, .05, .15)
-	onMade := measure("macro-F1, train on real, test on synthetic", "", 3, .05, .15)
-	accuracy := measure("accuracy, train on synthetic, test on real", "", 3, .05, .15)
+	onReal := measure("macro-F1, synthetic → real", "", 3, .05, .15)
+	onMade := measure("macro-F1, real → synthetic", "", 3, .05, .15)
+	accuracy := measure("accuracy, synthetic → real", "", 3, .05, .15)
 	shares := []float64{.01, .05, .1}
 	var gains, alone []*Measure
 	for _, s := range shares {
-		gains = append(gains, measure(fmt.Sprintf("macro-F1, synthetic and %.0f %% of the real labels", 100*s), "", 3, .05, .15))
-		alone = append(alone, measure(fmt.Sprintf("macro-F1, %.0f %% of the real labels alone", 100*s), "", 3, 0, 0))
+		gains = append(gains, measure(fmt.Sprintf("macro-F1, synthetic and %.0f %% real → real", 100*s), "", 3, .05, .15))
+		alone = append(alone, measure(fmt.Sprintf("macro-F1, %.0f %% real → real", 100*s), "", 3, 0, 0))
 	}
 	a.Measures = slices.Concat([]*Measure{onReal, accuracy, onMade}, interleave(gains, alone))
 	for _, m := range a.Measures {
