@@ -245,9 +245,9 @@ func (j *judgement) axis(name Axes) {
 	j.report.Axes = append(j.report.Axes, a)
 }
 
-// step says what is begun for a competitor; false when it is to stop.
-func (j *judgement) step(a *Axis, competitor int) bool {
-	j.Step(j.done+competitor, j.steps, fmt.Sprintf("%s: %s", a.Name, competitorNames[competitor]))
+// step says what is begun for the n-th competitor; false when it is to stop.
+func (j *judgement) step(a *Axis, n, competitor int) bool {
+	j.Step(j.done+n, j.steps, fmt.Sprintf("%s: %s", a.Name, competitorNames[competitor]))
 	return j.ctx.Err() == nil
 }
 
@@ -255,7 +255,7 @@ func (j *judgement) step(a *Axis, competitor int) bool {
 // interrupted or f fails.
 func (j *judgement) each(a *Axis, f func(k int, flows []*pcap.Flow) error) error {
 	for k := range competitors {
-		if !j.step(a, k) {
+		if !j.step(a, k, k) {
 			return context.Cause(j.ctx)
 		}
 		if len(j.sides.flows[k]) == 0 {

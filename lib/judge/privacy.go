@@ -34,8 +34,8 @@ func (j *judgement) privacy(a *Axis) error {
 	s := &j.sides
 	exact := newHashes(s.models)
 	var threshold float64
-	for _, k := range []int{floor, generated, copying, independent} {
-		if !j.step(a, k) {
+	for n, k := range []int{floor, generated, copying, independent} {
+		if !j.step(a, n, k) {
 			return j.ctx.Err()
 		}
 		flows, among, known := s.flows[k], s.models, exact
@@ -51,13 +51,13 @@ func (j *judgement) privacy(a *Axis) error {
 		if k == floor {
 			threshold = quantile(d, .05)
 		}
-		n := 0
+		under := 0
 		for _, x := range d {
 			if x < threshold || x == 0 {
-				n++
+				under++
 			}
 		}
-		*nearer.at(k) = share(n, len(d))
+		*nearer.at(k) = share(under, len(d))
 		ids, own := identifiers(flows), identifiers(s.train)
 		for i := range found {
 			*found[i].at(k) = share(ids[i].shared(own[i]), len(ids[i]))

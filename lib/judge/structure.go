@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -31,8 +32,7 @@ func (j *judgement) structure(a *Axis) error {
 		}
 		*breaking.at(k) = share(broken, len(flows))
 		rules[k] = metrics.Breaches(flows)
-		*protocols.at(k) = exactly(100 * variation(packetKinds(j.sides.reference), packetKinds(flows)))
-		*flowKinds.at(k) = exactly(100 * variation(kinds(j.sides.reference), kinds(flows)))
+		*protocols.at(k), *flowKinds.at(k) = j.variation(flows, packetKinds), j.variation(flows, kinds)
 		if tshark != "" {
 			v, err := j.malformed(tshark, flows)
 			if err != nil {
@@ -124,6 +124,26 @@ func packetKinds(flows []*pcap.Flow) map[string]float64 {
 		out[f.Protocol()] += float64(len(f.Packets))
 	}
 	return out
+}
+
+// variation is how far the protocols of flows are from the reference's, in percent,
+// with its interval by bootstrap over the flows; resampling adds a distance of its
+// own, so the interval is moved to have the value as its mean.
+func (j *judgement) variation(flows []*pcap.Flow, count func([]*pcap.Flow) map[string]float64) Value {
+	reference := count(j.sides.reference)
+	value := 100 * variation(reference, count(flows))
+	rng := rand.New(rand.NewPCG(j.Seed, 0x7661726961))
+	draws, again, centre := make([]float64, resamples), make([]*pcap.Flow, len(flows)), 0.
+	for r := range draws {
+		for i := range again {
+			again[i] = flows[rng.IntN(len(flows))]
+		}
+		draws[r] = 100 * variation(reference, count(again))
+		centre += draws[r] / resamples
+	}
+	slices.Sort(draws)
+	low, high := draws[resamples/40]+value-centre, draws[resamples-1-resamples/40]+value-centre
+	return Value{value, max(0, min(low, value)), min(100, max(high, value))}
 }
 
 // variation is the total variation distance of two histograms: the share that
