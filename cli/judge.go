@@ -130,7 +130,7 @@ func (j *judgeFlags) axes() error {
 	}
 	for name := range strings.SplitSeq(j.only, ",") {
 		name = strings.TrimSpace(name)
-		i := slices.IndexFunc(judge.AllAxes(), func(a judge.Axes) bool {
+		i := slices.IndexFunc(judge.AllAxes(), func(a judge.AxisName) bool {
 			return string(a) == name || name == "text" && a == judge.Text
 		})
 		if i < 0 {

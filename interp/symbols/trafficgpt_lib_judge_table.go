@@ -11,8 +11,8 @@ import (
 var tab_trafficgpt_lib_judge = [...]entry{
 	{"AllAxes", judge.AllAxes},
 	{"AtFloor", judge.AtFloor},
-	{"Axes", (*judge.Axes)(nil)},
 	{"Axis", (*judge.Axis)(nil)},
+	{"AxisName", (*judge.AxisName)(nil)},
 	{"Cost", judge.Cost},
 	{"Discriminator", judge.Discriminator},
 	{"Distribution", judge.Distribution},

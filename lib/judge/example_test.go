@@ -11,7 +11,7 @@ func ExampleFlows() {
 	training, real := dataset.Lab().Only("dns", "http", "tls").Split(.5, 1)
 	copies := training.Take(200) // a generator that hands in what it learned from
 	r, err := judge.Flows(real.Flows, copies.Flows, judge.Options{
-		Train: training.Flows, Only: []judge.Axes{judge.Structure, judge.Privacy}, Tshark: "-"})
+		Train: training.Flows, Only: []judge.AxisName{judge.Structure, judge.Privacy}, Tshark: "-"})
 	if err != nil {
 		fmt.Println(err)
 		return

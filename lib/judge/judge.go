@@ -44,7 +44,7 @@ type Options struct {
 	// default 2,000, negative all.
 	Most int
 	Seed uint64
-	Only []Axes // the axes to judge; default all
+	Only []AxisName // the axes to judge; default all
 	// Model, where there is one, says the perplexity and the bits a byte of all flows,
 	// beside the n-grams that need none.
 	Model *model.Model
@@ -61,24 +61,24 @@ type Options struct {
 	Step func(done, of int, what string)
 }
 
-// Axes name what is judged.
-type Axes string
+// AxisName names what is judged.
+type AxisName string
 
 // The axes, in the order of the report.
 const (
-	Structure     Axes = "structure"
-	Distribution  Axes = "distribution"
-	Time          Axes = "time"
-	Utility       Axes = "utility"
-	Discriminator Axes = "discriminator"
-	Privacy       Axes = "privacy"
-	Text          Axes = "text metrics"
-	Cost          Axes = "cost"
+	Structure     AxisName = "structure"
+	Distribution  AxisName = "distribution"
+	Time          AxisName = "time"
+	Utility       AxisName = "utility"
+	Discriminator AxisName = "discriminator"
+	Privacy       AxisName = "privacy"
+	Text          AxisName = "text metrics"
+	Cost          AxisName = "cost"
 )
 
 // AllAxes returns the axes in the order of the report.
-func AllAxes() []Axes {
-	return []Axes{Structure, Distribution, Time, Utility, Discriminator, Privacy, Text, Cost}
+func AllAxes() []AxisName {
+	return []AxisName{Structure, Distribution, Time, Utility, Discriminator, Privacy, Text, Cost}
 }
 
 // Side is one of the inputs as it was judged.
@@ -107,7 +107,7 @@ type Report struct {
 
 // Axis is one question and the measures that answer it.
 type Axis struct {
-	Name     Axes
+	Name     AxisName
 	Question string
 	// Missing says why the axis could not be judged; then it has no measures.
 	Missing  string
@@ -120,7 +120,7 @@ type Axis struct {
 }
 
 // Axis returns the axis of that name, nil when it was not judged.
-func (r *Report) Axis(name Axes) *Axis {
+func (r *Report) Axis(name AxisName) *Axis {
 	for _, a := range r.Axes {
 		if a.Name == name {
 			return a
@@ -130,7 +130,7 @@ func (r *Report) Axis(name Axes) *Axis {
 }
 
 // Measure returns the measure of that name, nil when there is none.
-func (r *Report) Measure(axis Axes, name string) *Measure {
+func (r *Report) Measure(axis AxisName, name string) *Measure {
 	a := r.Axis(axis)
 	if a == nil {
 		return nil
@@ -222,13 +222,13 @@ func (j *judgement) check(real, synth []*pcap.Flow) error {
 }
 
 // axis judges one axis; what was interrupted is left out.
-func (j *judgement) axis(name Axes) {
+func (j *judgement) axis(name AxisName) {
 	if j.ctx.Err() != nil {
 		return
 	}
 	a := &Axis{Name: name}
 	began := time.Now()
-	work := map[Axes]func(*Axis) error{
+	work := map[AxisName]func(*Axis) error{
 		Structure: j.structure, Distribution: j.distribution, Time: j.time, Utility: j.utility,
 		Discriminator: j.discriminate, Privacy: j.privacy, Text: j.text, Cost: j.cost,
 	}[name]

@@ -37,7 +37,7 @@ func lab(n int) (real, train []*pcap.Flow) {
 }
 
 // quick are the axes that train nothing.
-var quick = []Axes{Structure, Distribution, Time, Privacy, Text, Cost}
+var quick = []AxisName{Structure, Distribution, Time, Privacy, Text, Cost}
 
 func judged(t *testing.T, real, synth []*pcap.Flow, o Options) *Report {
 	t.Helper()
@@ -79,7 +79,7 @@ func whole(t *testing.T, r *Report) {
 	}
 }
 
-func level(t *testing.T, r *Report, axis Axes) Level {
+func level(t *testing.T, r *Report, axis AxisName) Level {
 	t.Helper()
 	a := r.Axis(axis)
 	if a == nil {
@@ -92,7 +92,7 @@ func level(t *testing.T, r *Report, axis Axes) Level {
 func TestCopyingMachine(t *testing.T) {
 	real, train := lab(100)
 	r := judged(t, real, train, Options{Train: train, Only: quick})
-	for _, a := range []Axes{Structure, Distribution} {
+	for _, a := range []AxisName{Structure, Distribution} {
 		if l := level(t, r, a); l > Near {
 			t.Errorf("%s: %v\n%s", a, l, r.Axis(a))
 		}
@@ -119,7 +119,7 @@ func TestCopyingMachine(t *testing.T) {
 func TestItself(t *testing.T) {
 	real, _ := lab(60)
 	r := judged(t, real, real, Options{Only: quick})
-	for _, a := range []Axes{Structure, Distribution} {
+	for _, a := range []AxisName{Structure, Distribution} {
 		if l := level(t, r, a); l != AtFloor {
 			t.Errorf("%s: %v\n%s", a, l, r.Axis(a))
 		}
@@ -136,7 +136,7 @@ func TestItself(t *testing.T) {
 func TestIndependentFields(t *testing.T) {
 	real, train := lab(100)
 	synth := independently(train, 300, 5)
-	r := judged(t, real, synth, Options{Train: train, Only: slices.Concat(quick, []Axes{Utility, Discriminator})})
+	r := judged(t, real, synth, Options{Train: train, Only: slices.Concat(quick, []AxisName{Utility, Discriminator})})
 	if l := level(t, r, Structure); l != Far {
 		t.Errorf("structure: %v", l)
 	}
@@ -181,7 +181,7 @@ func rewritten(flows []*pcap.Flow) []*pcap.Flow {
 // Copies with other addresses and times are copies.
 func TestRewrittenCopies(t *testing.T) {
 	real, train := lab(60)
-	r := judged(t, real, rewritten(train), Options{Train: train, Only: []Axes{Time, Privacy}})
+	r := judged(t, real, rewritten(train), Options{Train: train, Only: []AxisName{Time, Privacy}})
 	if m := r.Measure(Privacy, "flows equal in every byte"); m.Generated.Value > 30 {
 		t.Errorf("flows with other addresses are equal: %+v", m)
 	}
@@ -218,7 +218,7 @@ func TestBadInput(t *testing.T) {
 		{"one real flow", real[:1], real, Options{}, "two at least are needed"},
 		{"a nil flow", real, []*pcap.Flow{nil}, Options{}, "flow 0 of the synthetic side has no packets"},
 		{"an empty training flow", real, real, Options{Train: []*pcap.Flow{{}}}, "flow 0 of the training side has no packets"},
-		{"an axis that is none", real, real, Options{Only: []Axes{"beauty"}}, `"beauty", which is no axis`},
+		{"an axis that is none", real, real, Options{Only: []AxisName{"beauty"}}, `"beauty", which is no axis`},
 	} {
 		if _, err := Flows(c.real, c.synth, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
@@ -238,7 +238,7 @@ func TestPoorSides(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		real, synth []*pcap.Flow
-		axis        Axes
+		axis        AxisName
 		want        string
 	}{
 		{"one class", noise(40, one), noise(40, one), Utility, "all of one class, web"},
@@ -248,7 +248,7 @@ func TestPoorSides(t *testing.T) {
 		{"few flows", real[:6], real[:2], Discriminator, "too few to train on"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := judged(t, c.real, c.synth, Options{Only: []Axes{c.axis, Structure, Privacy}})
+			r := judged(t, c.real, c.synth, Options{Only: []AxisName{c.axis, Structure, Privacy}})
 			if a := r.Axis(c.axis); !strings.Contains(a.Missing, c.want) {
 				t.Errorf("%s: %q", c.axis, a.Missing)
 			}
@@ -263,10 +263,20 @@ func TestPoorSides(t *testing.T) {
 	}
 }
 
+// Real flows that the generator learned from are no judge of it.
+func TestRealFlowsThatWereLearnedFrom(t *testing.T) {
+	real, train := lab(20)
+	overlap := slices.Concat(real, train[:5])
+	r := judged(t, overlap, real, Options{Train: train, Only: []AxisName{Privacy}})
+	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "5 of 83 real flows stand in the training side") }) {
+		t.Errorf("%d real flows, 5 of them training flows: %q", len(overlap), r.Warnings)
+	}
+}
+
 // A thousand classes are judged like two.
 func TestThousandClasses(t *testing.T) {
 	flows := noise(1200, func(i int) string { return "class-" + string(rune('0'+i/100)) + string(rune('a'+i/10%10)) })
-	r := judged(t, flows, flows, Options{Only: []Axes{Utility}})
+	r := judged(t, flows, flows, Options{Only: []AxisName{Utility}})
 	if a := r.Axis(Utility); a.Missing != "" || r.Real.Labels < 100 {
 		t.Errorf("%d classes: %q", r.Real.Labels, a.Missing)
 	}
@@ -277,7 +287,7 @@ func TestInterrupted(t *testing.T) {
 	real, train := lab(30)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer display.Enter(ctx, quiet{})()
-	r, err := Flows(real, train, Options{Train: train, Only: []Axes{Structure, Time, Discriminator}, Tshark: "-", Step: func(done, _ int, what string) {
+	r, err := Flows(real, train, Options{Train: train, Only: []AxisName{Structure, Time, Discriminator}, Tshark: "-", Step: func(done, _ int, what string) {
 		if strings.HasPrefix(what, string(Time)) && done > competitors {
 			cancel()
 		}
@@ -294,7 +304,7 @@ func TestInterrupted(t *testing.T) {
 // The same seed gives the same report, whatever the number of threads.
 func TestSameSeedSameReport(t *testing.T) {
 	real, train := lab(30)
-	o := Options{Train: train, Only: []Axes{Structure, Distribution, Time, Utility, Discriminator, Privacy, Text}, Seed: 3}
+	o := Options{Train: train, Only: []AxisName{Structure, Distribution, Time, Utility, Discriminator, Privacy, Text}, Seed: 3}
 	values := func(r *Report) string { return r.CSV() + strings.Join(r.Warnings, "\n") }
 	first := values(judged(t, real, train, o))
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))

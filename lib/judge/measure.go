@@ -197,7 +197,7 @@ func (a *Axis) conclude(flows int) {
 	}
 }
 
-var questions = map[Axes]string{
+var questions = map[AxisName]string{
 	Structure:     "Do packets parse and do connections keep the rules, as often as real ones?",
 	Distribution:  "Are header fields, sizes and directions distributed as in real traffic?",
 	Time:          "Are intervals, bursts, rates and durations distributed as in real traffic, and not copied from it?",
@@ -209,12 +209,12 @@ var questions = map[Axes]string{
 }
 
 // words says a level in the terms of an axis.
-func words(a Axes, m *Measure) string {
+func words(a AxisName, m *Measure) string {
 	l := m.Verdict.Level
 	if l == Unjudged {
 		return "not judged"
 	}
-	by := map[Axes][4]string{
+	by := map[AxisName][4]string{
 		Structure:     {"keeps the rules as real traffic does", "breaks few more rules than real traffic", "breaks more rules than real traffic", "breaks rules that real traffic keeps"},
 		Distribution:  {"as real flows from each other", "near real traffic", "off real traffic", "far from real traffic"},
 		Time:          {"as real flows from each other", "near real timing", "off real timing", "far from real timing"},

@@ -112,14 +112,14 @@ func (j *judgement) privacyWords(a *Axis, exact *hashes) {
 		a.Findings = append(a.Findings, "Without the training flows copies are looked for among the real flows, and membership cannot be inferred.")
 	}
 	ids, own, held := identifiers(j.sides.flows[generated]), identifiers(j.sides.train), identifiers(j.sides.held)
-	t := display.NewTable("identifier", "in training flows", "of them in generated flows", "in real flows not learned from", "in the copying machine's", "in independent fields", "some that the generated flows alone share")
+	t := display.NewTable("identifier", "in training flows", "of them in generated flows", "in real flows not learned from", "in the copying machine's", "in independent fields", "some that other real flows do not have")
 	copies, drawn := identifiers(j.sides.flows[copying]), identifiers(j.sides.flows[independent])
 	t.Title = "Identifiers of the training flows that can be read in generated flows"
 	for i, name := range []string{"IP addresses", "names (DNS, TLS, HTTP)", "hardware addresses"} {
 		only := ids[i].only(own[i], held[i])
 		t.Row(name, len(own[i]), ids[i].shared(own[i]), held[i].shared(own[i]), copies[i].shared(own[i]), drawn[i].shared(own[i]), joined(only, 3))
 		if i == 1 && len(only) > 0 {
-			a.Findings = append(a.Findings, fmt.Sprintf("Names that real traffic does not give away otherwise: %s.", joined(only, 5)))
+			a.Findings = append(a.Findings, fmt.Sprintf("Names of training flows that generated flows give away and other real flows do not: %s.", joined(only, 5)))
 		}
 	}
 	a.Tables = append(a.Tables, t)

@@ -60,7 +60,7 @@ func (r *Report) JSON() string {
 		Verdict     string `json:"verdict"`
 	}
 	type jsonAxis struct {
-		Name     Axes              `json:"axis"`
+		Name     AxisName          `json:"axis"`
 		Question string            `json:"question"`
 		Missing  string            `json:"missing,omitempty"`
 		Level    Level             `json:"level"`

@@ -63,6 +63,9 @@ func (j *judgement) divide(real, synth []*pcap.Flow) {
 		s.models = real
 	}
 	j.describe(real, synth)
+	if n := newHashes(j.Train).count(real).flows; n > 0 {
+		j.warn("%d of %d real flows stand in the training side, byte for byte: they were learned from, so the floor of privacy is too high and every other number too good; give real flows that were kept back", n, len(real))
+	}
 	if n := newHashes(real).count(synth).flows; n > 0 {
 		j.warn("%d of %d generated flows stand in the real side, byte for byte: where they are better than real against real, that is copying", n, len(synth))
 	}
