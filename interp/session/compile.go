@@ -39,11 +39,11 @@ func (s *Session) compile(p *plan) (err error) {
 		}
 	}()
 	if b := p.before; b != nil {
-		rangeOverNothing(b.files, b.info)
+		mend(b.files, b.info)
 		s.addImports(b.pkg)
 		s.prog.CreatePackage(b.pkg, b.files, b.info, false).Build()
 	}
-	rangeOverNothing(p.files, p.info)
+	mend(p.files, p.info)
 	s.addImports(p.pkg)
 	if p.vars != nil {
 		s.prog.CreatePackage(p.vars, nil, nil, false)

@@ -57,7 +57,7 @@ func (d *debugger) compile(code string, vars []node, fresh *node) (sn *snippet, 
 	if len(errs) > 0 {
 		return nil, typeErrors(errs)
 	}
-	rangeOverNothing(pass.files, pass.info)
+	mend(pass.files, pass.info)
 	s.addImports(pass.pkg)
 	home := s.prog.CreatePackage(scope.home, nil, nil, false)
 	sp := s.prog.CreatePackage(pass.pkg, pass.files, pass.info, false)

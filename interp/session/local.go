@@ -255,7 +255,7 @@ func (im *importer) checkLocal(p *localPackage) error {
 		return errs
 	}
 	p.pkg = pkg
-	rangeOverNothing(p.files, p.info)
+	mend(p.files, p.info)
 	return nil
 }
 

@@ -84,7 +84,7 @@ func (s *Session) program(files map[string][]byte) (*plan, error) {
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	rangeOverNothing(p.files, p.info)
+	mend(p.files, p.info)
 	return p, nil
 }
 
