@@ -149,6 +149,10 @@ func TestIndependentFields(t *testing.T) {
 	if m := r.Measure(Privacy, "flows equal in every byte"); m.Generated.Value != 0 {
 		t.Errorf("equal flows: %+v", m)
 	}
+	// Its payloads are those of training flows, though no flow is.
+	if a := r.Axis(Privacy); a.Measures[0].Verdict.Level > Near || a.Verdict.Level != Far || a.Verdict.Words != "copies payloads of training flows" {
+		t.Errorf("privacy: %+v\n%s", a.Verdict, a)
+	}
 	if m := r.Measure(Time, "runs of intervals copied"); m.Verdict.Level > AtFloor {
 		t.Errorf("intervals drawn one by one: %+v", m)
 	}

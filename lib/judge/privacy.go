@@ -25,6 +25,7 @@ func (j *judgement) privacy(a *Axis) error {
 	nearest := measure("median distance to the nearest training flow", "", 3, 0, 0)
 	members := measure("membership inference: AUC", "", 3, .05, .15)
 	tpr := measure("membership inference: TPR at 1 % FPR", "%", 1, 2, 10)
+	members.chance, tpr.chance = .5, 1
 	found := [3]*Measure{
 		measure("addresses of training flows", "%", 1, 5, 20),
 		measure("names of training flows", "%", 1, 5, 20),
@@ -66,14 +67,41 @@ func (j *judgement) privacy(a *Axis) error {
 			*members.at(k), *tpr.at(k) = j.membership(s.flows[k])
 		}
 	}
-	// Where real flows are near-duplicates of each other by themselves, equal bytes still tell.
-	copies.judge()
-	if same.judge(); same.Verdict.Level > max(copies.Verdict.Level, Near) {
-		a.Verdict = Verdict{Far, "copies its training flows"}
-	}
+	a.Verdict = worstOfPrivacy(a.Measures)
 	j.privacyWords(a, exact)
 	a.Figures = append(a.Figures, j.distanceFigure())
 	return nil
+}
+
+// given says what a measure of privacy that is off gives away.
+var given = map[string]string{
+	"flows copied or nearly copied":              "", // the axis's own words
+	"flows equal in every byte":                  "copies its training flows",
+	"packets whose payload was copied":           "copies payloads of training flows",
+	"packets equal in every byte":                "copies packets of training flows",
+	"flows nearer to training than 1 real of 20": "flows are too near to training flows",
+	"membership inference: AUC":                  "tells training flows from others",
+	"membership inference: TPR at 1 % FPR":       "tells some training flows from others",
+	"addresses of training flows":                "gives addresses of training flows away",
+	"names of training flows":                    "gives names of training flows away",
+	"hardware addresses of training flows":       "gives hardware addresses away",
+}
+
+// worstOfPrivacy is the verdict of the worst measure where that is off and worse
+// than the first: who copies payloads behind other headers copies no flow. The
+// zero verdict leaves the axis to its first measure.
+func worstOfPrivacy(measures []*Measure) Verdict {
+	var worst Verdict
+	for i, m := range measures {
+		m.judge()
+		if words := given[m.Name]; m.Verdict.Level >= Off && m.Verdict.Level > worst.Level || i == 0 {
+			worst = Verdict{m.Verdict.Level, words}
+		}
+	}
+	if worst.Words == "" {
+		return Verdict{}
+	}
+	return worst
 }
 
 // copied counts the flows that are like a model: near-duplicates of one, or equal to
