@@ -13,6 +13,8 @@ type rowFunc func(k int, a, b *float32, pitch int, c *float32)
 type engine struct {
 	mr, nr          int
 	pack            func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int) // packB, made once
+	turn            func(p *product, m, n, ks span, c into, flags int, alpha float32)               // turned or turnedPairs
+	partK           int                                                                             // at least so much of k makes a part of a gradient
 	full, half      []tileFunc                                                                      // by number of rows: nr and nr/2 columns wide
 	row             []rowFunc                                                                       // by number of panels
 	dot             func(x, y []float32) float32
@@ -46,7 +48,7 @@ const (
 
 func (e *engine) install(p *path) {
 	p.nr = e.nr
-	e.pack = e.packB
+	e.pack, e.turn, e.partK = e.packB, e.turned, 3*blockK
 	p.gemm, p.gemmPacked, p.packB = e.gemm, e.gemmPacked, e.pack
 	p.transpose = e.transpose
 }

@@ -18,6 +18,14 @@ type path struct {
 	gemmPacked func(m int, a []float32, lda int, p *Packed, bias, c []float32, ldc int)
 	packB      func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int)
 
+	narrow  bool            // has instructions for BF16
+	peak16  func(loops int) // as peak, two multiply-adds a lane; nil without narrow
+	round   func(dst []BF16, x []float32)
+	widen   func(dst []float32, x []BF16)
+	gemm16  func(p product16, threads bool)
+	pack16  func(transB bool, k, n int, b []float32, ldb int, dst *Packed)
+	times16 func(p product16, packed *Packed, threads bool)
+
 	exp, gelu, silu, sigmoid, elu1 func(dst, x []float32)
 	geluGrad, siluGrad, elu1Grad   func(dst, x, dy []float32)
 	add, sub, mul                  func(dst, a, b []float32)
@@ -44,6 +52,7 @@ var (
 func active() *path { return current.Load() }
 
 func init() {
+	naive.withWide()
 	paths = append(paths, nativePaths()...)
 	current.Store(paths[len(paths)-1])
 	if name := os.Getenv("TRAFFICGPT_F32"); name != "" {
@@ -53,7 +62,7 @@ func init() {
 	}
 }
 
-// Path returns the name of the kernels in use: naive, avx2 or avx512.
+// Path returns the name of the kernels in use: naive, avx2, avx512 or avx512bf16.
 func Path() string { return active().name }
 
 // Paths returns the names of the kernels this processor can run, the slowest (naive) first.
@@ -65,7 +74,7 @@ func Paths() []string {
 	return names
 }
 
-// SetPath chooses the kernels by name: naive, avx2 or avx512. It fails when this processor cannot run them.
+// SetPath chooses the kernels by name: naive, avx2, avx512 or avx512bf16. It fails when this processor cannot run them.
 // It is for tests and measurements, between operations; a [Packed] made before stays usable but is slow.
 func SetPath(name string) error {
 	for _, p := range paths {

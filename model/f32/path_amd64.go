@@ -12,7 +12,11 @@ func nativePaths() []*path {
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 {
 		found = append(found, avx2Path())
 		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL {
-			found = append(found, avx512Path())
+			wide := avx512Path()
+			found = append(found, wide)
+			if hasBF16() {
+				found = append(found, bf16Path(wide))
+			}
 		}
 	}
 	return found
@@ -33,6 +37,7 @@ func avx2Path() *path {
 	p.softmaxGrad, p.variance, p.normSums, p.normGrad = softmaxGradavx2, varianceavx2, normSumsavx2, normGradavx2
 	p.normalize = shiftOrNot(normalizeavx2, normalizeOnlyavx2)
 	p.adamW, p.recur = adamWith(adamWavx2), recuravx2
+	p.withWide()
 	return &p
 }
 
@@ -53,6 +58,7 @@ func avx512Path() *path {
 	p.softmaxGrad, p.variance, p.normSums, p.normGrad = softmaxGradavx512, varianceavx512, normSumsavx512, normGradavx512
 	p.normalize = shiftOrNot(normalizeavx512, normalizeOnlyavx512)
 	p.adamW, p.recur = adamWith(adamWavx512), recuravx512
+	p.withWide()
 	return &p
 }
 
