@@ -39,6 +39,21 @@ func stored(trans bool, rows, cols int) (int, int) {
 // withWide makes the products of BF16 of p's own.
 func (p *path) withWide() {
 	p.round, p.widen = naiveRound, naiveWiden
+	p.causalRound, p.dotRows, p.rowDots, p.addRows, p.addOuter = naiveCausalRound, naiveDotRows, naiveRowDots, naiveAddRows, naiveAddOuter
+	p.scaleRound, p.scaleRows16 = naiveScaleRound, naiveScaleRows16
+	p.mulWide = naiveMulWide
+	p.geluBoth = func(act, slope []BF16, x []float32) {
+		s := takeScratch(2 * len(x))
+		defer giveScratch(s)
+		y, one := s.data[:len(x)], s.data[len(x):2*len(x)]
+		p.gelu(y, x)
+		p.round(act, y)
+		for i := range one {
+			one[i] = 1
+		}
+		p.geluGrad(y, x, one)
+		p.round(slope, y)
+	}
 	p.gemm16 = func(x product16, threads bool) {
 		ra, ca := stored(x.transA, x.m, x.k)
 		rb, cb := stored(x.transB, x.k, x.n)
@@ -75,5 +90,83 @@ func (p *path) withWide() {
 				p.add(row, row, sum.data[r*x.n:][:x.n])
 			}
 		}
+	}
+}
+
+func naiveCausalRound(out []BF16, ldo int, x []float32, ldx, rows, width, first int, add, sums []float32) {
+	for i := range rows {
+		n := min(first+i+1, width)
+		sum, plus := float32(0), float32(0)
+		if add != nil {
+			plus = add[i]
+		}
+		row := out[i*ldo:][:width]
+		for j, v := range x[i*ldx:][:n] {
+			sum += v
+			row[j] = ToBF16(v + plus)
+		}
+		clear(row[n:])
+		if sums != nil {
+			sums[i] = sum
+		}
+	}
+}
+
+func naiveDotRows(y []float32, x []BF16, ldx, cols int, z []float32) {
+	for i := range y {
+		for j, v := range x[i*ldx:][:cols] {
+			y[i] += v.Float32() * z[j]
+		}
+	}
+}
+
+func naiveRowDots(y []float32, a []BF16, lda int, b []BF16, ldb, cols int) {
+	for i := range y {
+		y[i] = 0
+		row := b[i*ldb:][:cols]
+		for j, v := range a[i*lda:][:cols] {
+			y[i] += v.Float32() * row[j].Float32()
+		}
+	}
+}
+
+func naiveAddRows(z []float32, x []BF16, ldx int, w []float32) {
+	for i, by := range w {
+		for j, v := range x[i*ldx:][:len(z)] {
+			z[j] += by * v.Float32()
+		}
+	}
+}
+
+func naiveAddOuter(c []float32, ldc int, w, z []float32) {
+	for i, by := range w {
+		row := c[i*ldc:][:len(z)]
+		for j, v := range z {
+			row[j] += by * v
+		}
+	}
+}
+
+func naiveScaleRound(out []BF16, ldo int, x []float32, ldx, cols int, by []float32) {
+	for i, f := range by {
+		row := out[i*ldo:][:cols]
+		for j, v := range x[i*ldx:][:cols] {
+			row[j] = ToBF16(v * f)
+		}
+	}
+}
+
+func naiveScaleRows16(out []BF16, ldo int, x []BF16, ldx, cols int, by []float32) {
+	for i, f := range by {
+		row := out[i*ldo:][:cols]
+		for j, v := range x[i*ldx:][:cols] {
+			row[j] = ToBF16(v.Float32() * f)
+		}
+	}
+}
+
+func naiveMulWide(dst []float32, x []BF16, y []float32) {
+	for i, v := range x {
+		dst[i] = v.Float32() * y[i]
 	}
 }

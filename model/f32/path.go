@@ -26,6 +26,17 @@ type path struct {
 	pack16  func(transB bool, k, n int, b []float32, ldb int, dst *Packed)
 	times16 func(p product16, packed *Packed, threads bool)
 
+	// rows of a block; see their exported names
+	causalRound func(out []BF16, ldo int, x []float32, ldx, rows, width, first int, add, sums []float32)
+	dotRows     func(y []float32, x []BF16, ldx, cols int, z []float32)
+	rowDots     func(y []float32, a []BF16, lda int, b []BF16, ldb, cols int)
+	addRows     func(z []float32, x []BF16, ldx int, w []float32)
+	addOuter    func(c []float32, ldc int, w, z []float32)
+	scaleRound  func(out []BF16, ldo int, x []float32, ldx, cols int, by []float32)
+	scaleRows16 func(out []BF16, ldo int, x []BF16, ldx, cols int, by []float32)
+	geluBoth    func(act, slope []BF16, x []float32)
+	mulWide     func(dst []float32, x []BF16, y []float32)
+
 	exp, gelu, silu, sigmoid, elu1 func(dst, x []float32)
 	geluGrad, siluGrad, elu1Grad   func(dst, x, dy []float32)
 	add, sub, mul                  func(dst, a, b []float32)

@@ -77,6 +77,18 @@ func Gelu(dst, x []float32) { unary("Gelu", active().gelu, dst, x) }
 // GeluGrad sets dst[i] = dy[i]·(Φ(x) + x·φ(x)), x = x[i] the input of [Gelu], φ the normal density. Elementwise.
 func GeluGrad(dst, x, dy []float32) { binary("GeluGrad", active().geluGrad, dst, x, dy) }
 
+// GeluBoth rounds [Gelu] of x to act, and to slope what [GeluGrad] multiplies by. Elementwise; one thread.
+func GeluBoth(act, slope []BF16, x []float32) {
+	same("GeluBoth", len(x), len(act), len(slope))
+	active().geluBoth(act, slope, x)
+}
+
+// MulWide sets dst[i] = x[i]·y[i]. dst may be y. Elementwise; one thread.
+func MulWide(dst []float32, x []BF16, y []float32) {
+	same("MulWide", len(dst), len(x), len(y))
+	active().mulWide(dst, x, y)
+}
+
 // Silu sets dst[i] = x[i]·sigmoid(x[i]). Elementwise.
 func Silu(dst, x []float32) { unary("Silu", active().silu, dst, x) }
 
