@@ -298,23 +298,25 @@ var forwardLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
 // activateNarrow adds the bias to a row f and rounds the activation to act, and what its gradient is to be multiplied
 // by to slope: of f = [a b] with gelu(a)·b, gelu'(a)·b and gelu(a).
 func (p *pass) activateNarrow(f, scratch, bias []float32, act, slope []f32.BF16, site uint64, i int) {
-	f32.Add(f, f, bias)
 	ff := len(act)
-	if !p.m.cfg.GLU && p.drop.rate == 0 {
-		f32.GeluBoth(act, slope, f)
+	if !p.m.cfg.GLU {
+		f32.GeluBoth(act, slope, f, bias)
+		if p.drop.rate != 0 {
+			y := scratch[:ff]
+			f32.Widen(y, act)
+			p.drop.row(y, site, i, 0)
+			f32.Round(act, y)
+		}
 		return
 	}
+	f32.Add(f, f, bias)
 	y := scratch[:ff]
 	f32.Gelu(y, f[:ff])
-	if !p.m.cfg.GLU {
-		f32.GeluBoth(act, slope, f)
-	} else {
-		g := scratch[ff : 2*ff]
-		f32.GeluGrad(g, f[:ff], f[ff:])
-		f32.Round(slope[:ff], g)
-		f32.Round(slope[ff:], y)
-		f32.Mul(y, y, f[ff:])
-	}
+	g := scratch[ff : 2*ff]
+	f32.GeluGrad(g, f[:ff], f[ff:])
+	f32.Round(slope[:ff], g)
+	f32.Round(slope[ff:], y)
+	f32.Mul(y, y, f[ff:])
 	p.drop.row(y, site, i, 0)
 	f32.Round(act, y)
 }

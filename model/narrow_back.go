@@ -83,9 +83,8 @@ var mapBackNarrowLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32
 			at := p.place[i] * half
 			p.m.turnRow(drow, p.cos[at:][:half], p.sin[at:][:half], -1)
 		}
-		f32.Add(part, part, drow)
+		f32.SumRound(a.out16[i*ld:][:ld], drow, part)
 	}
-	f32.Round(a.out16[lo*ld:hi*ld], a.dx[lo*ld:hi*ld])
 	f32.TimesBF16(false, hi-lo, a.out16[lo*ld:], ld, a.w, false, a.y[lo*c.Width:], c.Width)
 })
 
@@ -113,17 +112,15 @@ var backLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
 	c, s := &a.p.m.cfg, a.ff
 	w, ff, hidden := c.Width, c.FeedForward, c.hidden()
 	f32.Round(a.dy16[lo*w:hi*w], a.dy[lo*w:hi*w])
-	dact, df := scratch[:(hi-lo)*ff], scratch[len(scratch)-hidden:]
+	dact := scratch[:(hi-lo)*ff]
 	f32.TimesBF16(false, hi-lo, a.dy16[lo*w:], w, a.w, false, dact, ff)
 	part := a.parts[lo/blockRows*hidden:][:hidden]
 	for i := lo; i < hi; i++ {
 		row := dact[(i-lo)*ff:][:ff]
 		a.p.drop.row(row, a.site, i, 0)
 		for at := 0; at < hidden; at += ff {
-			f32.MulWide(df[at:][:ff], s.slope16[i*hidden+at:][:ff], row)
+			f32.MulRound(a.out16[i*hidden+at:][:ff], row, s.slope16[i*hidden+at:][:ff], part[at:][:ff])
 		}
-		f32.Add(part, part, df)
-		f32.Round(a.out16[i*hidden:][:hidden], df)
 	}
 	f32.TimesBF16(false, hi-lo, a.out16[lo*hidden:], hidden, a.back, false, a.y[lo*w:], w)
 })

@@ -21,9 +21,66 @@ func bf16Path(avx512 *path) *path {
 	e.turn, e.partK = e.turnedPairs, 3*blockK/2
 	p.round = func(dst []BF16, x []float32) { roundbf16(words(dst), x) }
 	p.widen = func(dst []float32, x []BF16) { widenbf16(dst, words(x)) }
+	p.blockRows16()
 	p.gemm16, p.pack16, p.times16 = e.gemm16, e.pack16, e.times16
 	return &p
 }
+
+// blockRows16 installs what is done to rows of a block.
+func (p *path) blockRows16() {
+	p.causalRound = func(out []BF16, ldo int, x []float32, ldx, rows, width, first int, add, sums []float32) {
+		if rows == 0 || width == 0 {
+			return
+		}
+		if add == nil {
+			s := takeScratch(rows)
+			defer giveScratch(s)
+			add = s.data[:rows]
+			clear(add)
+		}
+		var to *float32
+		if sums != nil {
+			to = &sums[:rows][0]
+		}
+		causalRoundbf16(rows, width, first+1, word(out), 2*ldo, &x[0], 4*ldx, &add[:rows][0], to)
+	}
+	p.dotRows = func(y []float32, x []BF16, ldx, cols int, z []float32) {
+		if len(y) > 0 && cols > 0 {
+			dotRowsbf16(len(y), cols, &y[0], word(x), 2*ldx, &z[0])
+		}
+	}
+	p.rowDots = func(y []float32, a []BF16, lda int, b []BF16, ldb, cols int) {
+		if len(y) > 0 {
+			rowDotsbf16(len(y), cols, &y[0], word(a), 2*lda, word(b), 2*ldb)
+		}
+	}
+	p.addRows = func(z []float32, x []BF16, ldx int, w []float32) {
+		if len(z) > 0 && len(w) > 0 {
+			addRowsbf16(len(w), len(z), &z[0], word(x), 2*ldx, &w[0])
+		}
+	}
+	p.addOuter = func(c []float32, ldc int, w, z []float32) {
+		if len(z) > 0 && len(w) > 0 {
+			addOuterbf16(len(w), len(z), &c[0], 4*ldc, &w[0], &z[0])
+		}
+	}
+	p.scaleRound = func(out []BF16, ldo int, x []float32, ldx, cols int, by []float32) {
+		if len(by) > 0 && cols > 0 {
+			scaleRoundbf16(len(by), cols, word(out), 2*ldo, &x[0], 4*ldx, &by[0])
+		}
+	}
+	p.scaleRows16 = func(out []BF16, ldo int, x []BF16, ldx, cols int, by []float32) {
+		if len(by) > 0 && cols > 0 {
+			scaleRowsbf16(len(by), cols, word(out), 2*ldo, word(x), 2*ldx, &by[0])
+		}
+	}
+	p.geluBoth = func(act, slope []BF16, x, bias []float32) { geluBothbf16(words(act), words(slope), x, bias) }
+	p.mulRound = func(out []BF16, x []float32, by []BF16, sum []float32) { mulRoundbf16(words(out), x, words(by), sum) }
+	p.sumRound = func(out []BF16, x, sum []float32) { sumRoundbf16(words(out), x, sum) }
+}
+
+// word is where a slice that is not empty begins.
+func word(x []BF16) *uint16 { return (*uint16)(&x[0]) }
 
 func hasBF16() bool { return cpu.X86.HasAVX512BF16 }
 

@@ -7096,3 +7096,1077 @@ singleEnd:
 done:
 	VZEROUPPER
 	RET
+
+// func geluBothbf16(act []uint16, slope []uint16, x []float32, bias []float32)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·geluBothbf16(SB), NOSPLIT, $0-96
+	MOVQ act_base+0(FP), AX
+	MOVQ slope_base+24(FP), CX
+	MOVQ x_base+48(FP), DX
+	MOVQ bias_base+72(FP), BX
+	MOVQ x_len+56(FP), SI
+	XORQ DI, DI
+	SUBQ $+16, SI
+	JL   singleEnd
+
+single:
+	VMOVUPS      (DX)(DI*4), Z0
+	VMOVUPS      (BX)(DI*4), Z1
+	VADDPS       Z1, Z0, Z0
+	VMULPS       Z0, Z0, Z1
+	VMULPS       lanes_bf000000<>+0(SB), Z1, Z1
+	VMOVUPS      lanes_42c80000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z2, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VSCALEFPS    Z2, Z3, Z3
+	VANDPS       lanes_7fffffff<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_3f800000<>+0(SB), Z2
+	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Z2, Z1
+	VDIVPS       Z1, Z2, Z1
+	VMOVUPS      lanes_bdc9bf96<>+0(SB), Z4
+	VFMADD213PS  lanes_3ec49644<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_beac1341<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3ead13fb<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_baf8884a<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3df01941<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Z1, Z4
+	VMULPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VPMOVD2M     Z0, K1
+	VMOVAPS      Z4, K1, Z2
+	VMULPS       lanes_3ecc422a<>+0(SB), Z3, Z3
+	VFMADD213PS  Z2, Z0, Z3
+	VMULPS       Z0, Z2, Z2
+	LONG $0x487ef262; WORD $0xc272 // VCVTNEPS2BF16 Z2, Y0
+	VMOVDQU16    Y0, (AX)(DI*2)
+	LONG $0x487ef262; WORD $0xc372 // VCVTNEPS2BF16 Z3, Y0
+	VMOVDQU16    Y0, (CX)(DI*2)
+	ADDQ         $+16, DI
+	SUBQ         $+16, SI
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, SI
+	TESTQ        SI, SI
+	JZ           done
+	MOVQ         $-1, R8
+	BZHIQ        SI, R8, R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (DX)(DI*4), K1, Z0
+	VMOVUPS.Z    (BX)(DI*4), K1, Z1
+	VADDPS       Z1, Z0, Z0
+	VMULPS       Z0, Z0, Z1
+	VMULPS       lanes_bf000000<>+0(SB), Z1, Z1
+	VMOVUPS      lanes_42c80000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z2, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z3
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
+	VSCALEFPS    Z2, Z3, Z3
+	VANDPS       lanes_7fffffff<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_3f800000<>+0(SB), Z2
+	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Z2, Z1
+	VDIVPS       Z1, Z2, Z1
+	VMOVUPS      lanes_bdc9bf96<>+0(SB), Z4
+	VFMADD213PS  lanes_3ec49644<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_beac1341<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3ead13fb<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_baf8884a<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3df01941<>+0(SB), Z1, Z4
+	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Z1, Z4
+	VMULPS       Z1, Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VSUBPS       Z4, Z2, Z2
+	VPMOVD2M     Z0, K2
+	VMOVAPS      Z4, K2, Z2
+	VMULPS       lanes_3ecc422a<>+0(SB), Z3, Z3
+	VFMADD213PS  Z2, Z0, Z3
+	VMULPS       Z0, Z2, Z2
+	LONG $0x487ef262; WORD $0xc272 // VCVTNEPS2BF16 Z2, Y0
+	VMOVDQU16    Y0, K1, (AX)(DI*2)
+	LONG $0x487ef262; WORD $0xc372 // VCVTNEPS2BF16 Z3, Y0
+	VMOVDQU16    Y0, K1, (CX)(DI*2)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_bf000000<>+0(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+4(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+8(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+12(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+16(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+20(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+24(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+28(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+32(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+36(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+40(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+44(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+48(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+52(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+56(SB)/4, $0xbf000000
+DATA lanes_bf000000<>+60(SB)/4, $0xbf000000
+GLOBL lanes_bf000000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_42c80000<>+0(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+4(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+8(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+12(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+16(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+20(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+24(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+28(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+32(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+36(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+40(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+44(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+48(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+52(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+56(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+60(SB)/4, $0x42c80000
+GLOBL lanes_42c80000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_c2f00000<>+0(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+4(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+8(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+12(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+16(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+20(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+24(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+28(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+32(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+36(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+40(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+44(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+48(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+52(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+56(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+60(SB)/4, $0xc2f00000
+GLOBL lanes_c2f00000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+32(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+36(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+40(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+44(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+48(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+52(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
+GLOBL lanes_3fb8aa3b<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3f318000<>+0(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+4(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+8(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+12(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+16(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+20(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+24(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+28(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+32(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+36(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+40(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+44(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+48(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+52(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+56(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+60(SB)/4, $0x3f318000
+GLOBL lanes_3f318000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_b95e8083<>+0(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+4(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+8(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+12(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+16(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+20(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+24(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+28(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+32(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+36(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+40(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+44(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+48(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+52(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+56(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+60(SB)/4, $0xb95e8083
+GLOBL lanes_b95e8083<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3ab5121a<>+0(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+4(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+8(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+12(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+16(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+20(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+24(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+28(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+32(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+36(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+40(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+44(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+48(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+52(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+56(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+60(SB)/4, $0x3ab5121a
+GLOBL lanes_3ab5121a<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3c091cf1<>+0(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+4(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+8(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+12(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+16(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+20(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+24(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+28(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+32(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+36(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+40(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+44(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+48(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+52(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+56(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+60(SB)/4, $0x3c091cf1
+GLOBL lanes_3c091cf1<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3d2aac79<>+0(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+4(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+8(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+12(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+16(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+20(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+24(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+28(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+32(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+36(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+40(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+44(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+48(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+52(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+56(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+60(SB)/4, $0x3d2aac79
+GLOBL lanes_3d2aac79<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3e2aaa49<>+0(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+4(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+8(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+12(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+16(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+20(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+24(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+28(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+32(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+36(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+40(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+44(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+48(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+52(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+56(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+60(SB)/4, $0x3e2aaa49
+GLOBL lanes_3e2aaa49<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3efffffe<>+0(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+4(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+8(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+12(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+16(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+20(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+24(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+28(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+32(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+36(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+40(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+44(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+48(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+52(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+56(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+60(SB)/4, $0x3efffffe
+GLOBL lanes_3efffffe<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3f800000<>+0(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+4(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+8(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+12(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+16(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+20(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+24(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+28(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+32(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+36(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+40(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+44(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+48(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+52(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+56(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+60(SB)/4, $0x3f800000
+GLOBL lanes_3f800000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_7fffffff<>+0(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+4(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+8(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+12(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+16(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+20(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+24(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+28(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+32(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+36(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+40(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+44(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+48(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+52(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+56(SB)/4, $0x7fffffff
+DATA lanes_7fffffff<>+60(SB)/4, $0x7fffffff
+GLOBL lanes_7fffffff<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3e7d6d54<>+0(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+4(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+8(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+12(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+16(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+20(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+24(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+28(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+32(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+36(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+40(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+44(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+48(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+52(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+56(SB)/4, $0x3e7d6d54
+DATA lanes_3e7d6d54<>+60(SB)/4, $0x3e7d6d54
+GLOBL lanes_3e7d6d54<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_bdc9bf96<>+0(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+4(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+8(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+12(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+16(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+20(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+24(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+28(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+32(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+36(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+40(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+44(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+48(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+52(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+56(SB)/4, $0xbdc9bf96
+DATA lanes_bdc9bf96<>+60(SB)/4, $0xbdc9bf96
+GLOBL lanes_bdc9bf96<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3ec49644<>+0(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+4(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+8(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+12(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+16(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+20(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+24(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+28(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+32(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+36(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+40(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+44(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+48(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+52(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+56(SB)/4, $0x3ec49644
+DATA lanes_3ec49644<>+60(SB)/4, $0x3ec49644
+GLOBL lanes_3ec49644<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_beac1341<>+0(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+4(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+8(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+12(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+16(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+20(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+24(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+28(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+32(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+36(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+40(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+44(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+48(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+52(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+56(SB)/4, $0xbeac1341
+DATA lanes_beac1341<>+60(SB)/4, $0xbeac1341
+GLOBL lanes_beac1341<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3ead13fb<>+0(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+4(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+8(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+12(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+16(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+20(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+24(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+28(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+32(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+36(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+40(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+44(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+48(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+52(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+56(SB)/4, $0x3ead13fb
+DATA lanes_3ead13fb<>+60(SB)/4, $0x3ead13fb
+GLOBL lanes_3ead13fb<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_baf8884a<>+0(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+4(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+8(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+12(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+16(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+20(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+24(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+28(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+32(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+36(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+40(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+44(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+48(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+52(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+56(SB)/4, $0xbaf8884a
+DATA lanes_baf8884a<>+60(SB)/4, $0xbaf8884a
+GLOBL lanes_baf8884a<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3df01941<>+0(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+4(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+8(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+12(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+16(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+20(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+24(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+28(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+32(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+36(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+40(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+44(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+48(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+52(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+56(SB)/4, $0x3df01941
+DATA lanes_3df01941<>+60(SB)/4, $0x3df01941
+GLOBL lanes_3df01941<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3dc72c7f<>+0(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+4(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+8(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+12(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+16(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+20(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+24(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+28(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+32(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+36(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+40(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+44(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+48(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+52(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+56(SB)/4, $0x3dc72c7f
+DATA lanes_3dc72c7f<>+60(SB)/4, $0x3dc72c7f
+GLOBL lanes_3dc72c7f<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3ecc422a<>+0(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+4(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+8(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+12(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+16(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+20(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+24(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+28(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+32(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+36(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+40(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+44(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+48(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+52(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+56(SB)/4, $0x3ecc422a
+DATA lanes_3ecc422a<>+60(SB)/4, $0x3ecc422a
+GLOBL lanes_3ecc422a<>(SB), RODATA|NOPTR, $64
+
+// func mulRoundbf16(out []uint16, x []float32, by []uint16, sum []float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·mulRoundbf16(SB), NOSPLIT, $0-96
+	MOVQ out_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ by_base+48(FP), DX
+	MOVQ sum_base+72(FP), BX
+	MOVQ x_len+32(FP), SI
+	XORQ DI, DI
+	SUBQ $+32, SI
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS   (CX)(DI*4), Z0
+	VPMOVZXWD (DX)(DI*2), Z1
+	VPSLLD    $0x10, Z1, Z1
+	VMOVUPS   (BX)(DI*4), Z2
+	VMULPS    Z1, Z0, Z0
+	VADDPS    Z0, Z2, Z2
+	VMOVUPS   Z2, (BX)(DI*4)
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, (AX)(DI*2)
+	VMOVUPS   64(CX)(DI*4), Z0
+	VPMOVZXWD 32(DX)(DI*2), Z1
+	VPSLLD    $0x10, Z1, Z1
+	VMOVUPS   64(BX)(DI*4), Z2
+	VMULPS    Z1, Z0, Z0
+	VADDPS    Z0, Z2, Z2
+	VMOVUPS   Z2, 64(BX)(DI*4)
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, 32(AX)(DI*2)
+	ADDQ      $+32, DI
+	SUBQ      $+32, SI
+	JGE       unrolled
+
+unrolledEnd:
+	ADDQ $+32, SI
+	SUBQ $+16, SI
+	JL   singleEnd
+
+single:
+	VMOVUPS   (CX)(DI*4), Z0
+	VPMOVZXWD (DX)(DI*2), Z1
+	VPSLLD    $0x10, Z1, Z1
+	VMOVUPS   (BX)(DI*4), Z2
+	VMULPS    Z1, Z0, Z0
+	VADDPS    Z0, Z2, Z2
+	VMOVUPS   Z2, (BX)(DI*4)
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, (AX)(DI*2)
+	ADDQ      $+16, DI
+	SUBQ      $+16, SI
+	JGE       single
+
+singleEnd:
+	ADDQ        $+16, SI
+	TESTQ       SI, SI
+	JZ          done
+	MOVQ        $-1, R8
+	BZHIQ       SI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (CX)(DI*4), K1, Z0
+	VPMOVZXWD.Z (DX)(DI*2), K1, Z1
+	VPSLLD      $0x10, Z1, Z1
+	VMOVUPS.Z   (BX)(DI*4), K1, Z2
+	VMULPS      Z1, Z0, Z0
+	VADDPS      Z0, Z2, Z2
+	VMOVUPS     Z2, K1, (BX)(DI*4)
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16   Y0, K1, (AX)(DI*2)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sumRoundbf16(out []uint16, x []float32, sum []float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·sumRoundbf16(SB), NOSPLIT, $0-72
+	MOVQ out_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ sum_base+48(FP), DX
+	MOVQ x_len+32(FP), BX
+	XORQ SI, SI
+	SUBQ $+32, BX
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS   (CX)(SI*4), Z0
+	VMOVUPS   (DX)(SI*4), Z1
+	VADDPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (DX)(SI*4)
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, (AX)(SI*2)
+	VMOVUPS   64(CX)(SI*4), Z0
+	VMOVUPS   64(DX)(SI*4), Z1
+	VADDPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 64(DX)(SI*4)
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, 32(AX)(SI*2)
+	ADDQ      $+32, SI
+	SUBQ      $+32, BX
+	JGE       unrolled
+
+unrolledEnd:
+	ADDQ $+32, BX
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS   (CX)(SI*4), Z0
+	VMOVUPS   (DX)(SI*4), Z1
+	VADDPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (DX)(SI*4)
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, (AX)(SI*2)
+	ADDQ      $+16, SI
+	SUBQ      $+16, BX
+	JGE       single
+
+singleEnd:
+	ADDQ      $+16, BX
+	TESTQ     BX, BX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (CX)(SI*4), K1, Z0
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VADDPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DX)(SI*4)
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, K1, (AX)(SI*2)
+
+done:
+	VZEROUPPER
+	RET
+
+// func causalRoundbf16(rows int, width int, n int, out *uint16, ldo int, x *float32, ldx int, add *float32, sums *float32)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
+TEXT ·causalRoundbf16(SB), NOSPLIT, $0-72
+	MOVQ  rows+0(FP), AX
+	MOVQ  width+8(FP), CX
+	MOVQ  n+16(FP), DX
+	MOVQ  out+24(FP), BX
+	MOVQ  ldo+32(FP), SI
+	MOVQ  x+40(FP), DI
+	MOVQ  ldx+48(FP), R8
+	MOVQ  add+56(FP), R9
+	MOVQ  sums+64(FP), R10
+	VPXOR Y0, Y0, Y0
+
+row:
+	MOVQ         DX, R11
+	CMPQ         R11, CX
+	CMOVQGT      CX, R11
+	VPXORD       Z1, Z1, Z1
+	VBROADCASTSS (R9), Z2
+	MOVQ         R11, R12
+	ANDQ         $+15, R12
+	MOVQ         $-1, R13
+	BZHIQ        R12, R13, R13
+	KMOVW        R13, K1
+	XORQ         R12, R12
+	XORQ         R13, R13
+	SUBQ         $+16, R11
+	JL           columnRest
+
+columnWhole:
+	VMOVUPS   (DI)(R13*4), Z3
+	VADDPS    Z3, Z1, Z1
+	VADDPS    Z2, Z3, Z3
+	LONG $0x487ef262; WORD $0xdb72 // VCVTNEPS2BF16 Z3, Y3
+	VMOVDQU16 Y3, (BX)(R13*2)
+	LEAQ      16(R13), R12
+	ADDQ      $+16, R13
+	SUBQ      $+16, R11
+	JGE       columnWhole
+
+columnRest:
+	ADDQ      $+16, R11
+	JZ        columnDone
+	VMOVUPS.Z (DI)(R13*4), K1, Z3
+	VADDPS    Z3, Z1, Z1
+	VADDPS.Z  Z2, Z3, K1, Z2
+	MOVQ      CX, R11
+	SUBQ      R13, R11
+	MOVQ      $+16, R12
+	CMPQ      R11, R12
+	CMOVQGT   R12, R11
+	MOVQ      $-1, R12
+	BZHIQ     R11, R12, R12
+	KMOVW     R12, K1
+	LONG $0x487ef262; WORD $0xd272 // VCVTNEPS2BF16 Z2, Y2
+	VMOVDQU16 Y2, K1, (BX)(R13*2)
+	LEAQ      16(R13), R12
+
+columnDone:
+zeros:
+	MOVQ      CX, R11
+	SUBQ      R12, R11
+	JLE       filled
+	CMPQ      R11, $+16
+	JL        few
+	VMOVDQU16 Y0, (BX)(R12*2)
+	ADDQ      $+16, R12
+	JMP       zeros
+
+few:
+	MOVQ      $-1, R13
+	BZHIQ     R11, R13, R13
+	KMOVW     R13, K1
+	VMOVDQU16 Y0, K1, (BX)(R12*2)
+
+filled:
+	TESTQ         R10, R10
+	JZ            next
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VPERMILPS     $0x4e, X1, X2
+	VADDPS        X2, X1, X1
+	VPERMILPS     $0xb1, X1, X2
+	VADDPS        X2, X1, X1
+	VMOVSS        X1, (R10)
+	ADDQ          $+4, R10
+
+next:
+	ADDQ $+4, R9
+	ADDQ SI, BX
+	ADDQ R8, DI
+	INCQ DX
+	DECQ AX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func dotRowsbf16(rows int, cols int, y *float32, x *uint16, ldx int, z *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·dotRowsbf16(SB), NOSPLIT, $0-48
+	MOVQ  rows+0(FP), AX
+	MOVQ  cols+8(FP), CX
+	MOVQ  y+16(FP), DX
+	MOVQ  x+24(FP), BX
+	MOVQ  ldx+32(FP), SI
+	MOVQ  z+40(FP), DI
+	MOVQ  CX, R8
+	ANDQ  $+15, R8
+	MOVQ  $-1, R9
+	BZHIQ R8, R9, R9
+	KMOVW R9, K1
+
+row:
+	VPXORD Z0, Z0, Z0
+	XORQ   R8, R8
+	MOVQ   CX, R9
+	SUBQ   $+16, R9
+	JL     columnRest
+
+columnWhole:
+	VPMOVZXWD   (BX)(R8*2), Z1
+	VPSLLD      $0x10, Z1, Z1
+	VMOVUPS     (DI)(R8*4), Z2
+	VFMADD231PS Z1, Z2, Z0
+	ADDQ        $+16, R8
+	SUBQ        $+16, R9
+	JGE         columnWhole
+
+columnRest:
+	ADDQ        $+16, R9
+	JZ          columnDone
+	VPMOVZXWD.Z (BX)(R8*2), K1, Z1
+	VPSLLD      $0x10, Z1, Z1
+	VMOVUPS.Z   (DI)(R8*4), K1, Z2
+	VFMADD231PS Z1, Z2, Z0
+
+columnDone:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VADDSS        (DX), X0, X0
+	VMOVSS        X0, (DX)
+	ADDQ          $+4, DX
+	ADDQ          SI, BX
+	DECQ          AX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func rowDotsbf16(rows int, cols int, y *float32, a *uint16, lda int, b *uint16, ldb int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rowDotsbf16(SB), NOSPLIT, $0-56
+	MOVQ  rows+0(FP), AX
+	MOVQ  cols+8(FP), CX
+	MOVQ  y+16(FP), DX
+	MOVQ  a+24(FP), BX
+	MOVQ  lda+32(FP), SI
+	MOVQ  b+40(FP), DI
+	MOVQ  ldb+48(FP), R8
+	MOVQ  CX, R9
+	ANDQ  $+15, R9
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
+
+row:
+	VPXORD Z0, Z0, Z0
+	XORQ   R9, R9
+	MOVQ   CX, R10
+	SUBQ   $+16, R10
+	JL     columnRest
+
+columnWhole:
+	VPMOVZXWD   (BX)(R9*2), Z1
+	VPSLLD      $0x10, Z1, Z1
+	VPMOVZXWD   (DI)(R9*2), Z2
+	VPSLLD      $0x10, Z2, Z2
+	VFMADD231PS Z1, Z2, Z0
+	ADDQ        $+16, R9
+	SUBQ        $+16, R10
+	JGE         columnWhole
+
+columnRest:
+	ADDQ        $+16, R10
+	JZ          columnDone
+	VPMOVZXWD.Z (BX)(R9*2), K1, Z1
+	VPSLLD      $0x10, Z1, Z1
+	VPMOVZXWD.Z (DI)(R9*2), K1, Z2
+	VPSLLD      $0x10, Z2, Z2
+	VFMADD231PS Z1, Z2, Z0
+
+columnDone:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, (DX)
+	ADDQ          $+4, DX
+	ADDQ          SI, BX
+	ADDQ          R8, DI
+	DECQ          AX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func addRowsbf16(rows int, cols int, z *float32, x *uint16, ldx int, w *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addRowsbf16(SB), NOSPLIT, $0-48
+	MOVQ  rows+0(FP), AX
+	MOVQ  cols+8(FP), CX
+	MOVQ  z+16(FP), DX
+	MOVQ  x+24(FP), BX
+	MOVQ  ldx+32(FP), SI
+	MOVQ  w+40(FP), DI
+	MOVQ  CX, R8
+	ANDQ  $+15, R8
+	MOVQ  $-1, R9
+	BZHIQ R8, R9, R9
+	KMOVW R9, K1
+	XORQ  R8, R8
+	SUBQ  $+16, CX
+	JL    columnRest
+
+columnWhole:
+	VMOVUPS (DX)(R8*4), Z0
+	MOVQ    AX, R9
+	LEAQ    (BX)(R8*2), R10
+	MOVQ    DI, R11
+
+row:
+	VPMOVZXWD    (R10), Z1
+	VPSLLD       $0x10, Z1, Z1
+	VBROADCASTSS (R11), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	ADDQ         SI, R10
+	ADDQ         $+4, R11
+	DECQ         R9
+	JNZ          row
+	VMOVUPS      Z0, (DX)(R8*4)
+	ADDQ         $+16, R8
+	SUBQ         $+16, CX
+	JGE          columnWhole
+
+columnRest:
+	ADDQ      $+16, CX
+	JZ        columnDone
+	VMOVUPS.Z (DX)(R8*4), K1, Z0
+	LEAQ      (BX)(R8*2), CX
+	MOVQ      DI, BX
+
+last:
+	VPMOVZXWD.Z  (CX), K1, Z1
+	VPSLLD       $0x10, Z1, Z1
+	VBROADCASTSS (BX), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	ADDQ         SI, CX
+	ADDQ         $+4, BX
+	DECQ         AX
+	JNZ          last
+	VMOVUPS      Z0, K1, (DX)(R8*4)
+
+columnDone:
+	VZEROUPPER
+	RET
+
+// func addOuterbf16(rows int, cols int, c *float32, ldc int, w *float32, z *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addOuterbf16(SB), NOSPLIT, $0-48
+	MOVQ  rows+0(FP), AX
+	MOVQ  cols+8(FP), CX
+	MOVQ  c+16(FP), DX
+	MOVQ  ldc+24(FP), BX
+	MOVQ  w+32(FP), SI
+	MOVQ  z+40(FP), DI
+	MOVQ  CX, R8
+	ANDQ  $+15, R8
+	MOVQ  $-1, R9
+	BZHIQ R8, R9, R9
+	KMOVW R9, K1
+
+row:
+	VBROADCASTSS (SI), Z0
+	XORQ         R8, R8
+	MOVQ         CX, R9
+	SUBQ         $+16, R9
+	JL           columnRest
+
+columnWhole:
+	VMOVUPS     (DX)(R8*4), Z1
+	VMOVUPS     (DI)(R8*4), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, (DX)(R8*4)
+	ADDQ        $+16, R8
+	SUBQ        $+16, R9
+	JGE         columnWhole
+
+columnRest:
+	ADDQ        $+16, R9
+	JZ          columnDone
+	VMOVUPS.Z   (DX)(R8*4), K1, Z1
+	VMOVUPS.Z   (DI)(R8*4), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (DX)(R8*4)
+
+columnDone:
+	ADDQ $+4, SI
+	ADDQ BX, DX
+	DECQ AX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func scaleRoundbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int, by *float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·scaleRoundbf16(SB), NOSPLIT, $0-56
+	MOVQ  rows+0(FP), AX
+	MOVQ  cols+8(FP), CX
+	MOVQ  out+16(FP), DX
+	MOVQ  ldo+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  by+48(FP), R8
+	MOVQ  CX, R9
+	ANDQ  $+15, R9
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
+
+row:
+	VBROADCASTSS (R8), Z0
+	XORQ         R9, R9
+	MOVQ         CX, R10
+	SUBQ         $+16, R10
+	JL           columnRest
+
+columnWhole:
+	VMOVUPS   (SI)(R9*4), Z1
+	VMULPS    Z0, Z1, Z1
+	LONG $0x487ef262; WORD $0xc972 // VCVTNEPS2BF16 Z1, Y1
+	VMOVDQU16 Y1, (DX)(R9*2)
+	ADDQ      $+16, R9
+	SUBQ      $+16, R10
+	JGE       columnWhole
+
+columnRest:
+	ADDQ      $+16, R10
+	JZ        columnDone
+	VMOVUPS.Z (SI)(R9*4), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	LONG $0x487ef262; WORD $0xc172 // VCVTNEPS2BF16 Z1, Y0
+	VMOVDQU16 Y0, K1, (DX)(R9*2)
+
+columnDone:
+	ADDQ $+4, R8
+	ADDQ BX, DX
+	ADDQ DI, SI
+	DECQ AX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func scaleRowsbf16(rows int, cols int, out *uint16, ldo int, x *uint16, ldx int, by *float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·scaleRowsbf16(SB), NOSPLIT, $0-56
+	MOVQ  rows+0(FP), AX
+	MOVQ  cols+8(FP), CX
+	MOVQ  out+16(FP), DX
+	MOVQ  ldo+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  by+48(FP), R8
+	MOVQ  CX, R9
+	ANDQ  $+15, R9
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
+
+row:
+	VBROADCASTSS (R8), Z0
+	XORQ         R9, R9
+	MOVQ         CX, R10
+	SUBQ         $+16, R10
+	JL           columnRest
+
+columnWhole:
+	VPMOVZXWD (SI)(R9*2), Z1
+	VPSLLD    $0x10, Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	LONG $0x487ef262; WORD $0xc972 // VCVTNEPS2BF16 Z1, Y1
+	VMOVDQU16 Y1, (DX)(R9*2)
+	ADDQ      $+16, R9
+	SUBQ      $+16, R10
+	JGE       columnWhole
+
+columnRest:
+	ADDQ        $+16, R10
+	JZ          columnDone
+	VPMOVZXWD.Z (SI)(R9*2), K1, Z1
+	VPSLLD      $0x10, Z1, Z1
+	VMULPS      Z0, Z1, Z1
+	LONG $0x487ef262; WORD $0xc172 // VCVTNEPS2BF16 Z1, Y0
+	VMOVDQU16   Y0, K1, (DX)(R9*2)
+
+columnDone:
+	ADDQ $+4, R8
+	ADDQ BX, DX
+	ADDQ DI, SI
+	DECQ AX
+	JNZ  row
+	VZEROUPPER
+	RET

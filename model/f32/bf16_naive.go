@@ -41,17 +41,19 @@ func (p *path) withWide() {
 	p.round, p.widen = naiveRound, naiveWiden
 	p.causalRound, p.dotRows, p.rowDots, p.addRows, p.addOuter = naiveCausalRound, naiveDotRows, naiveRowDots, naiveAddRows, naiveAddOuter
 	p.scaleRound, p.scaleRows16 = naiveScaleRound, naiveScaleRows16
-	p.mulWide = naiveMulWide
-	p.geluBoth = func(act, slope []BF16, x []float32) {
-		s := takeScratch(2 * len(x))
+	p.mulRound, p.sumRound = naiveMulRound, naiveSumRound
+	p.geluBoth = func(act, slope []BF16, x, bias []float32) {
+		n := len(x)
+		s := takeScratch(3 * n)
 		defer giveScratch(s)
-		y, one := s.data[:len(x)], s.data[len(x):2*len(x)]
-		p.gelu(y, x)
+		z, y, one := s.data[:n], s.data[n:2*n], s.data[2*n:3*n]
+		p.add(z, x, bias)
+		p.gelu(y, z)
 		p.round(act, y)
 		for i := range one {
 			one[i] = 1
 		}
-		p.geluGrad(y, x, one)
+		p.geluGrad(y, z, one)
 		p.round(slope, y)
 	}
 	p.gemm16 = func(x product16, threads bool) {
@@ -165,8 +167,17 @@ func naiveScaleRows16(out []BF16, ldo int, x []BF16, ldx, cols int, by []float32
 	}
 }
 
-func naiveMulWide(dst []float32, x []BF16, y []float32) {
+func naiveMulRound(out []BF16, x []float32, by []BF16, sum []float32) {
 	for i, v := range x {
-		dst[i] = v.Float32() * y[i]
+		v *= by[i].Float32()
+		sum[i] += v
+		out[i] = ToBF16(v)
+	}
+}
+
+func naiveSumRound(out []BF16, x, sum []float32) {
+	for i, v := range x {
+		sum[i] += v
+		out[i] = ToBF16(v)
 	}
 }

@@ -34,8 +34,9 @@ type path struct {
 	addOuter    func(c []float32, ldc int, w, z []float32)
 	scaleRound  func(out []BF16, ldo int, x []float32, ldx, cols int, by []float32)
 	scaleRows16 func(out []BF16, ldo int, x []BF16, ldx, cols int, by []float32)
-	geluBoth    func(act, slope []BF16, x []float32)
-	mulWide     func(dst []float32, x []BF16, y []float32)
+	geluBoth    func(act, slope []BF16, x, bias []float32)
+	mulRound    func(out []BF16, x []float32, by []BF16, sum []float32)
+	sumRound    func(out []BF16, x, sum []float32)
 
 	exp, gelu, silu, sigmoid, elu1 func(dst, x []float32)
 	geluGrad, siluGrad, elu1Grad   func(dst, x, dy []float32)

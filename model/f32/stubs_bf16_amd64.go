@@ -262,3 +262,53 @@ func roundbf16(dst []uint16, x []float32)
 //
 //go:noescape
 func widenbf16(dst []float32, x []uint16)
+
+// geluBothbf16 rounds y·Φ(y) to act and Φ(y)+y·φ(y) to slope, y = x+bias.
+//
+//go:noescape
+func geluBothbf16(act []uint16, slope []uint16, x []float32, bias []float32)
+
+// mulRoundbf16 rounds x·by to out and adds x·by to sum.
+//
+//go:noescape
+func mulRoundbf16(out []uint16, x []float32, by []uint16, sum []float32)
+
+// sumRoundbf16 rounds x to out and adds x to sum.
+//
+//go:noescape
+func sumRoundbf16(out []uint16, x []float32, sum []float32)
+
+// causalRoundbf16 rounds the first n, n+1, … elements of rows (at most width), with add[i] added, and puts zeros behind them; sums may be nil. ldo and ldx are bytes.
+//
+//go:noescape
+func causalRoundbf16(rows int, width int, n int, out *uint16, ldo int, x *float32, ldx int, add *float32, sums *float32)
+
+// dotRowsbf16 adds to y[i] the product of row i of x, ldx bytes apart, and z.
+//
+//go:noescape
+func dotRowsbf16(rows int, cols int, y *float32, x *uint16, ldx int, z *float32)
+
+// rowDotsbf16 sets y[i] to the product of rows i of a and b, lda and ldb bytes apart.
+//
+//go:noescape
+func rowDotsbf16(rows int, cols int, y *float32, a *uint16, lda int, b *uint16, ldb int)
+
+// addRowsbf16 adds to z the rows of x, ldx bytes apart, each times w[i].
+//
+//go:noescape
+func addRowsbf16(rows int, cols int, z *float32, x *uint16, ldx int, w *float32)
+
+// addOuterbf16 adds w[i]·z to rows i of c, ldc bytes apart.
+//
+//go:noescape
+func addOuterbf16(rows int, cols int, c *float32, ldc int, w *float32, z *float32)
+
+// scaleRoundbf16 rounds rows of x, ldx bytes apart, each times by[i], to rows of out, ldo bytes apart.
+//
+//go:noescape
+func scaleRoundbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int, by *float32)
+
+// scaleRowsbf16 rounds rows of x, ldx bytes apart, each times by[i], to rows of out, ldo bytes apart.
+//
+//go:noescape
+func scaleRowsbf16(rows int, cols int, out *uint16, ldo int, x *uint16, ldx int, by *float32)

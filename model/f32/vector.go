@@ -77,16 +77,22 @@ func Gelu(dst, x []float32) { unary("Gelu", active().gelu, dst, x) }
 // GeluGrad sets dst[i] = dy[i]·(Φ(x) + x·φ(x)), x = x[i] the input of [Gelu], φ the normal density. Elementwise.
 func GeluGrad(dst, x, dy []float32) { binary("GeluGrad", active().geluGrad, dst, x, dy) }
 
-// GeluBoth rounds [Gelu] of x to act, and to slope what [GeluGrad] multiplies by. Elementwise; one thread.
-func GeluBoth(act, slope []BF16, x []float32) {
-	same("GeluBoth", len(x), len(act), len(slope))
-	active().geluBoth(act, slope, x)
+// GeluBoth rounds [Gelu] of x + bias to act, and to slope what [GeluGrad] multiplies by. Elementwise; one thread.
+func GeluBoth(act, slope []BF16, x, bias []float32) {
+	same("GeluBoth", len(x), len(act), len(slope), len(bias))
+	active().geluBoth(act, slope, x, bias)
 }
 
-// MulWide sets dst[i] = x[i]·y[i]. dst may be y. Elementwise; one thread.
-func MulWide(dst []float32, x []BF16, y []float32) {
-	same("MulWide", len(dst), len(x), len(y))
-	active().mulWide(dst, x, y)
+// MulRound rounds x[i]·by[i] to out[i] and adds it to sum[i]. Elementwise; one thread.
+func MulRound(out []BF16, x []float32, by []BF16, sum []float32) {
+	same("MulRound", len(x), len(out), len(by), len(sum))
+	active().mulRound(out, x, by, sum)
+}
+
+// SumRound rounds x[i] to out[i] and adds it to sum[i]. Elementwise; one thread.
+func SumRound(out []BF16, x, sum []float32) {
+	same("SumRound", len(x), len(out), len(sum))
+	active().sumRound(out, x, sum)
 }
 
 // Silu sets dst[i] = x[i]·sigmoid(x[i]). Elementwise.

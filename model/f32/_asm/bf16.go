@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -13,6 +15,7 @@ func bfloat(c *build.Context) {
 	pairUp(c)
 	g := newGen(c, bf16)
 	g.narrow()
+	g.blockRows()
 }
 
 // pairUp writes the kernel that makes pairs of rows that lie below each other.
@@ -81,5 +84,37 @@ func (g *gen) narrow() {
 	g.function("widen", "dst []float32, x []uint16", "sets dst[i] to the float32 that x[i] is the upper half of.", func() {
 		dst, x := g.slice("dst"), g.slice("x")
 		g.each("x", 4, func(l lane) { l.put(l.widen16(x), dst) })
+	})
+	g.function("geluBoth", "act, slope []uint16, x, bias []float32", "rounds y·Φ(y) to act and Φ(y)+y·φ(y) to slope, y = x+bias.", func() {
+		act, slope, x, bias := g.slice("act"), g.slice("slope"), g.slice("x"), g.slice("bias")
+		g.each("x", 1, func(l lane) {
+			y, b := l.get(x), l.get(bias)
+			g.VADDPS(b, y, y)
+			cdf, e := g.normal(y)
+			g.VMULPS(g.k(1/math.Sqrt(2*math.Pi)), e, e)
+			g.VFMADD213PS(cdf, y, e)
+			g.VMULPS(y, cdf, cdf)
+			l.round16(cdf, act)
+			l.round16(e, slope)
+		})
+	})
+	g.function("mulRound", "out []uint16, x []float32, by []uint16, sum []float32", "rounds x·by to out and adds x·by to sum.", func() {
+		out, x, by, sum := g.slice("out"), g.slice("x"), g.slice("by"), g.slice("sum")
+		g.each("x", 2, func(l lane) {
+			v, f, t := l.get(x), l.widen16(by), l.get(sum)
+			g.VMULPS(f, v, v)
+			g.VADDPS(v, t, t)
+			l.put(t, sum)
+			l.round16(v, out)
+		})
+	})
+	g.function("sumRound", "out []uint16, x, sum []float32", "rounds x to out and adds x to sum.", func() {
+		out, x, sum := g.slice("out"), g.slice("x"), g.slice("sum")
+		g.each("x", 2, func(l lane) {
+			v, t := l.get(x), l.get(sum)
+			g.VADDPS(v, t, t)
+			l.put(t, sum)
+			l.round16(v, out)
+		})
 	})
 }
