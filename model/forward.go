@@ -60,9 +60,7 @@ type ffSaved struct {
 	h          []float32 // normalised and shifted input [n, width]
 	f          []float32 // before the activation [n, hidden]
 
-	// Narrow passes keep these instead of h and f: the activation [n, feed-forward], and what its gradient is
-	// multiplied by [n, hidden].
-	h16, act16, slope16 []f32.BF16
+	h16, f16 []f32.BF16 // narrow passes keep these instead
 }
 
 // prepare lays out the work of a batch.

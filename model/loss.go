@@ -57,7 +57,7 @@ func (p *pass) arenaSize() int {
 	}
 	ff := n * (2 + half(c.Width) + c.hidden())
 	if p.narrow {
-		ff = n * (2 + half(c.Width+c.FeedForward+c.hidden()))
+		ff = n * (2 + half(c.Width+c.hidden()))
 	}
 	layer := attn + ff + n*c.Width
 	size := n * (streams*c.Width + 2*c.Width + c.Vocabulary + 3) // embeddings and output side
@@ -67,7 +67,7 @@ func (p *pass) arenaSize() int {
 	back := max(n*(c.inner()+c.projected()+2*c.Width), n*(2*c.FeedForward+c.hidden()+2*c.Width))
 	if p.narrow {
 		blocks := (n-1)/blockRows + 1
-		back = max(n*(half(c.Width+c.inner()+c.projected())+c.projected()+2*c.Width)+blocks*c.projected(), n*(half(c.Width+c.hidden())+2*c.Width)+blocks*c.hidden())
+		back = max(n*(half(c.Width+c.inner()+c.projected())+c.projected()+2*c.Width)+blocks*(c.projected()+3*c.Width), n*(half(c.Width+c.hidden()+c.FeedForward)+2*c.Width)+blocks*(c.hidden()+3*c.Width))
 		if c.wide() {
 			back += n * c.inner()
 		}

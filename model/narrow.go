@@ -108,21 +108,23 @@ const blockRows = 96
 
 // blockOf are the arguments of work on blocks of rows.
 type blockOf struct {
-	p           *pass
-	layer       int
-	x, base, y  []float32
-	dx, dy      []float32
-	sign        float32
-	site        uint64
-	w, back     *f32.PackedBF16
-	attn        *attnSaved
-	ff          *ffSaved
-	dy16, out16 []f32.BF16
-	parts       []float32
-	bias        *tensor
+	p              *pass
+	layer          int
+	x, base, y     []float32
+	dx, dy         []float32
+	sign           float32
+	site           uint64
+	w, back        *f32.PackedBF16
+	attn           *attnSaved
+	ff             *ffSaved
+	dy16, out16    []f32.BF16
+	act16          []f32.BF16
+	parts, dyParts []float32
+	bias, gain     *tensor
+	mean, rstd     []float32
 }
 
-// eachBlock makes a loop of work on blocks of rows; scratch is the worker's, [blockRows, widest] and a row more.
+// eachBlock makes a loop of work on blocks of rows; scratch is the worker's; see prepareNarrow.
 func eachBlock(f func(a *blockOf, lo, hi int, scratch []float32)) *f32.Loop[blockOf] {
 	return f32.NewLoop(func(a *blockOf, lo, hi, worker int) {
 		for ; lo < hi; lo += blockRows {
@@ -137,7 +139,7 @@ func (c *Config) widest() int { return max(c.projected(), c.hidden(), c.Width, c
 // prepareNarrow makes what blocks of rows need.
 func (p *pass) prepareNarrow(longest int) {
 	c := &p.m.cfg
-	need := blockRows*(c.widest()+c.Width) + 2*c.widest()
+	need := blockRows*(c.widest()+(c.FeedForward+1)/2) + 4*c.widest()
 	p.block = eachWorker(p.block, need, need)
 	p.weights = p.m.narrowed()
 	if p.cos, p.sin = nil, nil; c.Positions == PositionsRotary {
@@ -241,6 +243,12 @@ var emitNarrowLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
 
 func (a *blockOf) emit(lo, hi int, out []float32) {
 	cols := a.p.m.cfg.Width
+	if a.sign > 0 && a.p.drop.rate == 0 {
+		for i := lo; i < hi; i++ {
+			f32.AddThree(a.y[i*cols:][:cols], a.base[i*cols:][:cols], out[(i-lo)*cols:][:cols], a.bias.w)
+		}
+		return
+	}
 	for i := lo; i < hi; i++ {
 		row := out[(i-lo)*cols:][:cols]
 		f32.Add(row, row, a.bias.w)
@@ -271,8 +279,7 @@ func (p *pass) feedForwardNarrow(layer int, x, base, y []float32, sign float32, 
 	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
 	s.mean, s.rstd = p.arena.Alloc(p.n), p.arena.Alloc(p.n)
 	s.h16 = p.arena.AllocBF16(p.n * c.Width)
-	s.act16 = p.arena.AllocBF16(p.n * c.FeedForward)
-	s.slope16 = p.arena.AllocBF16(p.n * c.hidden())
+	s.f16 = p.arena.AllocBF16(p.n * c.hidden())
 	forwardLoop.Run(p.n, blockRows, blockOf{p: p, layer: layer, x: x, base: base, y: y, sign: sign, site: site(layer, siteFeedForward),
 		ff: s, w: &w.fc2, bias: &l.fc2Bias})
 }
@@ -281,42 +288,35 @@ func (p *pass) feedForwardNarrow(layer int, x, base, y []float32, sign float32, 
 var forwardLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
 	p, c, l, s := a.p, &a.p.m.cfg, &a.p.m.params.layers[a.layer], a.ff
 	w, ff, hidden := c.Width, c.FeedForward, c.hidden()
-	f, row := scratch[:(hi-lo)*hidden], scratch[len(scratch)-2*hidden:]
+	f, act := scratch[:(hi-lo)*hidden], f32.Narrow(scratch[len(scratch)-(hi-lo)*((ff+1)/2):])
 	p.normBlock(lo, hi, a.x, &l.norm2Gain, &l.norm2Bias, s.mean, s.rstd, s.h16, scratch)
 	f32.TimesBF16(false, hi-lo, s.h16[lo*w:], w, &p.weights.layers[a.layer].fc1, false, f, hidden)
 	for i := lo; i < hi; i++ {
-		p.activateNarrow(f[(i-lo)*hidden:][:hidden], row, l.fc1Bias.w, s.act16[i*ff:][:ff], s.slope16[i*hidden:][:hidden], site(a.layer, siteActivation), i)
+		p.activateNarrow(f[(i-lo)*hidden:][:hidden], l.fc1Bias.w, act[(i-lo)*ff:][:ff], s.f16[i*hidden:][:hidden], site(a.layer, siteActivation), i)
 	}
 	if a.y == nil {
 		return
 	}
 	out := scratch[:(hi-lo)*w]
-	f32.TimesBF16(false, hi-lo, s.act16[lo*ff:], ff, a.w, false, out, w)
+	f32.TimesBF16(false, hi-lo, act, ff, a.w, false, out, w)
 	a.emit(lo, hi, out)
 })
 
-// activateNarrow adds the bias to a row f and rounds the activation to act, and what its gradient is to be multiplied
-// by to slope: of f = [a b] with gelu(a)·b, gelu'(a)·b and gelu(a).
-func (p *pass) activateNarrow(f, scratch, bias []float32, act, slope []f32.BF16, site uint64, i int) {
-	ff := len(act)
-	if !p.m.cfg.GLU {
-		f32.GeluBoth(act, slope, f, bias)
-		if p.drop.rate != 0 {
-			y := scratch[:ff]
-			f32.Widen(y, act)
-			p.drop.row(y, site, i, 0)
-			f32.Round(act, y)
-		}
+// activateNarrow adds the bias to a row f of [a b], which is overwritten, rounds the sum to f16 and of that gelu(a), or
+// gelu(a)·b, to act.
+func (p *pass) activateNarrow(f, bias []float32, act, f16 []f32.BF16, site uint64, i int) {
+	if !p.m.cfg.GLU && p.drop.rate == 0 {
+		f32.GeluRound(act, f16, f, bias)
 		return
 	}
 	f32.Add(f, f, bias)
-	y := scratch[:ff]
-	f32.Gelu(y, f[:ff])
-	g := scratch[ff : 2*ff]
-	f32.GeluGrad(g, f[:ff], f[ff:])
-	f32.Round(slope[:ff], g)
-	f32.Round(slope[ff:], y)
-	f32.Mul(y, y, f[ff:])
-	p.drop.row(y, site, i, 0)
-	f32.Round(act, y)
+	f32.Round(f16, f)
+	f32.Widen(f, f16)
+	ff := len(act)
+	f32.Gelu(f[:ff], f[:ff])
+	if p.m.cfg.GLU {
+		f32.Mul(f[:ff], f[:ff], f[ff:])
+	}
+	p.drop.row(f[:ff], site, i, 0)
+	f32.Round(act, f[:ff])
 }

@@ -27,12 +27,12 @@ func (p *pass) attentionBackNarrow(layer int, x []float32, s *attnSaved, dy, dx 
 	dy = p.dropped(dy, site(layer, siteProjection))
 	dy16, do16 := p.arena.AllocBF16(p.n*c.Width), p.arena.AllocBF16(p.n*c.inner())
 	dqkv := p.arena.Alloc(p.n * c.projected())
-	a := blockOf{p: p, layer: layer, attn: s, dy: dy, dy16: dy16, out16: do16, dx: dqkv, w: &w.projBack}
+	a := blockOf{p: p, layer: layer, attn: s, dy: dy, dy16: dy16, out16: do16, dx: dqkv, w: &w.projBack, parts: p.parts(c.Width)}
 	if c.wide() {
 		a.y = p.arena.Alloc(p.n * c.inner())
 	}
-	f32.SumRows(l.projBias.g, dy, p.n, c.Width)
 	projectBackLoop.Run(p.n, blockRows, a)
+	p.sumParts(a.parts, l.projBias.g)
 	p.gradNarrow(dy16, s.o16, &l.proj)
 	headBackNarrowLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s, y: a.y, dx: dqkv, y16: do16})
 	dqkv16, dh := p.arena.AllocBF16(p.n*c.projected()), p.arena.Alloc(p.n*c.Width)
@@ -40,16 +40,44 @@ func (p *pass) attentionBackNarrow(layer int, x []float32, s *attnSaved, dy, dx 
 	mapBackNarrowLoop.Run(p.n, blockRows, blockOf{p: p, attn: s, dx: dqkv, out16: dqkv16, parts: parts, w: &w.qkvBack, y: dh})
 	p.sumParts(parts, l.qkvBias.g)
 	p.gradNarrow(dqkv16, s.h16, &l.qkv)
-	p.unshift(dh)
-	f32.LayerNormGrad(dh, l.norm1Gain.g, l.norm1Bias.g, dh, x, l.norm1Gain.w, s.mean, s.rstd, p.n, c.Width)
-	f32.Add(dx, dx, dh)
+	p.normBack(dx, dh, x, &l.norm1Gain, &l.norm1Bias, s.mean, s.rstd)
 }
+
+// normBack adds to dx the gradient of the normalised and shifted rows of x, given as dh.
+func (p *pass) normBack(dx, dh, x []float32, gain, bias *tensor, mean, rstd []float32) {
+	w := p.m.cfg.Width
+	parts := p.parts(2 * w)
+	normBackLoop.Run(p.n, blockRows, blockOf{p: p, x: x, dx: dx, dy: dh, gain: gain, mean: mean, rstd: rstd, parts: parts})
+	for at := 0; at < len(parts); at += 2 * w {
+		f32.Add(gain.g, gain.g, parts[at:][:w])
+		f32.Add(bias.g, bias.g, parts[at+w:][:w])
+	}
+}
+
+var normBackLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+	w, shift := a.p.m.cfg.Width, a.p.m.cfg.TokenShift
+	part, half := a.parts[lo/blockRows*2*w:][:2*w], w/2
+	for i := lo; i < hi; i++ {
+		dy := a.dy[i*w:][:w]
+		if shift { // the first half went to the row below
+			row := scratch[:w]
+			copy(row[half:], dy[half:])
+			if i+1 < a.p.n && !a.p.begins[i+1] {
+				copy(row[:half], a.dy[(i+1)*w:])
+			} else {
+				clear(row[:half])
+			}
+			dy = row
+		}
+		f32.NormGradRow(a.dx[i*w:][:w], part[:w], part[w:], dy, a.x[i*w:][:w], a.gain.w, a.mean[i], a.rstd[i])
+	}
+})
 
 // projectBackLoop rounds rows of dy and computes the gradients of the heads' outputs.
 var projectBackLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
 	c, s := &a.p.m.cfg, a.attn
 	w, d, inner, ld := c.Width, c.HeadDim, c.inner(), c.projected()
-	f32.Round(a.dy16[lo*w:hi*w], a.dy[lo*w:hi*w])
+	a.roundRows(lo, hi, w, a.parts)
 	do := scratch[:(hi-lo)*inner]
 	f32.TimesBF16(false, hi-lo, a.dy16[lo*w:], w, a.w, false, do, inner)
 	for i := lo; i < hi && c.RetentionHeads > 0; i++ {
@@ -94,33 +122,58 @@ func (p *pass) feedForwardBackNarrow(layer int, x []float32, s *ffSaved, dy, dx 
 	defer p.arena.Release(mark)
 	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
 	dy = p.dropped(dy, site(layer, siteFeedForward))
-	dy16, df16 := p.arena.AllocBF16(p.n*c.Width), p.arena.AllocBF16(p.n*c.hidden())
-	dh, parts := p.arena.Alloc(p.n*c.Width), p.parts(c.hidden())
-	f32.SumRows(l.fc2Bias.g, dy, p.n, c.Width)
-	backLoop.Run(p.n, blockRows, blockOf{p: p, ff: s, dy: dy, dy16: dy16, out16: df16, parts: parts, w: &w.fc2Back, back: &w.fc1Back, y: dh,
+	dy16, df16, act16 := p.arena.AllocBF16(p.n*c.Width), p.arena.AllocBF16(p.n*c.hidden()), p.arena.AllocBF16(p.n*c.FeedForward)
+	dh, parts, dyParts := p.arena.Alloc(p.n*c.Width), p.parts(c.hidden()), p.parts(c.Width)
+	backLoop.Run(p.n, blockRows, blockOf{p: p, ff: s, dy: dy, dy16: dy16, out16: df16, act16: act16, parts: parts, dyParts: dyParts, w: &w.fc2Back, back: &w.fc1Back, y: dh,
 		site: site(layer, siteActivation)})
 	p.sumParts(parts, l.fc1Bias.g)
-	p.gradNarrow(dy16, s.act16, &l.fc2)
+	p.sumParts(dyParts, l.fc2Bias.g)
+	p.gradNarrow(dy16, act16, &l.fc2)
 	p.gradNarrow(df16, s.h16, &l.fc1)
-	p.unshift(dh)
-	f32.LayerNormGrad(dh, l.norm2Gain.g, l.norm2Bias.g, dh, x, l.norm2Gain.w, s.mean, s.rstd, p.n, c.Width)
-	f32.Add(dx, dx, dh)
+	p.normBack(dx, dh, x, &l.norm2Gain, &l.norm2Bias, s.mean, s.rstd)
+}
+
+// roundRows rounds rows of dy and adds them to the block's sum.
+func (a *blockOf) roundRows(lo, hi, w int, parts []float32) {
+	part := parts[lo/blockRows*w:][:w]
+	for i := lo; i < hi; i++ {
+		f32.SumRound(a.dy16[i*w:][:w], a.dy[i*w:][:w], part)
+	}
 }
 
 // backLoop takes rows of gradients back through the feed-forward branch.
 var backLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
-	c, s := &a.p.m.cfg, a.ff
+	c := &a.p.m.cfg
 	w, ff, hidden := c.Width, c.FeedForward, c.hidden()
-	f32.Round(a.dy16[lo*w:hi*w], a.dy[lo*w:hi*w])
+	a.roundRows(lo, hi, w, a.dyParts)
 	dact := scratch[:(hi-lo)*ff]
 	f32.TimesBF16(false, hi-lo, a.dy16[lo*w:], w, a.w, false, dact, ff)
 	part := a.parts[lo/blockRows*hidden:][:hidden]
 	for i := lo; i < hi; i++ {
-		row := dact[(i-lo)*ff:][:ff]
-		a.p.drop.row(row, a.site, i, 0)
-		for at := 0; at < hidden; at += ff {
-			f32.MulRound(a.out16[i*hidden+at:][:ff], row, s.slope16[i*hidden+at:][:ff], part[at:][:ff])
-		}
+		a.activateBack(i, dact[(i-lo)*ff:][:ff], part, scratch[len(scratch)-4*hidden:])
 	}
 	f32.TimesBF16(false, hi-lo, a.out16[lo*hidden:], hidden, a.back, false, a.y[lo*w:], w)
 })
+
+// activateBack computes row i of the activation once more, and of the gradient of what it is of, whose sum goes to part.
+func (a *blockOf) activateBack(i int, dact, part, scratch []float32) {
+	glu, ff, hidden := a.p.m.cfg.GLU, len(dact), len(part)
+	f16, act, out := a.ff.f16[i*hidden:][:hidden], a.act16[i*ff:][:ff], a.out16[i*hidden:][:hidden]
+	if !glu && a.p.drop.rate == 0 {
+		f32.GeluBack(out, act, f16, dact, part)
+		return
+	}
+	a.p.drop.row(dact, a.site, i, 0)
+	f, y, df := scratch[:hidden], scratch[hidden:][:ff], scratch[2*hidden:][:hidden]
+	f32.Widen(f, f16)
+	f32.Gelu(y, f[:ff])
+	if glu {
+		f32.Mul(df[ff:], dact, y)
+		f32.Mul(y, y, f[ff:])
+		f32.Mul(dact, dact, f[ff:])
+	}
+	a.p.drop.row(y, a.site, i, 0)
+	f32.Round(act, y)
+	f32.GeluGrad(df[:ff], f[:ff], dact)
+	f32.SumRound(out, df, part)
+}

@@ -82,7 +82,7 @@ func evenUp(n int) int { return (n + 1) &^ 1 }
 func halves(m int) [2]span {
 	h := 0
 	if m > 48 {
-		h = (m/2 + 31) &^ 31
+		h = m / 2 / 12 * 12 // whole tiles of rows
 	}
 	return [2]span{{0, h}, {h, m}}
 }

@@ -174,8 +174,9 @@ func (t *Trainer) dropout(batch int) dropout {
 // apply clips and moves the weights.
 func (t *Trainer) apply(rate, norm float64) {
 	o := t.o.Optimizer
+	clip := float32(1)
 	if o.Clip > 0 && norm > o.Clip {
-		f32.Scale(t.m.params.grads, float32(o.Clip/norm), t.m.params.grads)
+		clip = float32(o.Clip / norm)
 	}
 	t.steps++
 	t1 := 1 - math.Pow(o.Beta1, float64(t.steps))
@@ -186,7 +187,7 @@ func (t *Trainer) apply(rate, norm float64) {
 			decay = o.Decay
 		}
 		end := x.at + len(x.w)
-		f32.AdamW(x.w, x.g, t.m1[x.at:end], t.m2[x.at:end], float32(rate), float32(o.Beta1), float32(o.Beta2),
+		f32.ClippedAdamW(clip, x.w, x.g, t.m1[x.at:end], t.m2[x.at:end], float32(rate), float32(o.Beta1), float32(o.Beta2),
 			float32(o.Epsilon), float32(decay), float32(t1), float32(t2))
 	}
 	t.m.changed()

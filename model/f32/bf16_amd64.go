@@ -18,7 +18,8 @@ func bf16Path(avx512 *path) *path {
 			gemm7x32bf16, gemm8x32bf16, gemm9x32bf16, gemm10x32bf16, gemm11x32bf16, gemm12x32bf16},
 		half: []tileFunc{nil, gemm1x16bf16, gemm2x16bf16, gemm3x16bf16, gemm4x16bf16, gemm5x16bf16, gemm6x16bf16,
 			gemm7x16bf16, gemm8x16bf16, gemm9x16bf16, gemm10x16bf16, gemm11x16bf16, gemm12x16bf16}}
-	e.turn, e.partK = e.turnedPairs, 3*blockK/2
+	e.turn = e.turnedPairs
+	e.partK, e.turnM, e.turnN = 3*blockK/2, 2*turnM, 2*blockN
 	p.round = func(dst []BF16, x []float32) { roundbf16(words(dst), x) }
 	p.widen = func(dst []float32, x []BF16) { widenbf16(dst, words(x)) }
 	p.blockRows16()
@@ -74,8 +75,11 @@ func (p *path) blockRows16() {
 			scaleRowsbf16(len(by), cols, word(out), 2*ldo, word(x), 2*ldx, &by[0])
 		}
 	}
-	p.geluBoth = func(act, slope []BF16, x, bias []float32) { geluBothbf16(words(act), words(slope), x, bias) }
-	p.mulRound = func(out []BF16, x []float32, by []BF16, sum []float32) { mulRoundbf16(words(out), x, words(by), sum) }
+	p.geluRound = func(act, y []BF16, x, bias []float32) { geluRoundbf16(words(act), words(y), x, bias) }
+	p.geluBack = func(out, act, y []BF16, dact, sum []float32) {
+		geluBackbf16(words(out), words(act), words(y), dact, sum)
+	}
+	p.addThree = addThreebf16
 	p.sumRound = func(out []BF16, x, sum []float32) { sumRoundbf16(words(out), x, sum) }
 }
 
@@ -178,30 +182,61 @@ func (e *engine) turnedPairs(p *product, m, n, ks span, c into, flags int, alpha
 		for q, j := 0, n.lo; j < n.hi; q, j = q+1, j+e.nr {
 			cols := min(e.nr, n.hi-j)
 			e.pairB(p, l, k, j, cols, packed)
-			e.panel(rows, a, &packed[0], 4*e.nr, c.data[q*c.pitch:], c.ld, cols, flags, alpha, ahead{}, ahead{})
+			first, second := e.aheadPairs(p, m, n, ks, l, kb, j, q)
+			e.panel(rows, a, &packed[0], 4*e.nr, c.data[q*c.pitch:], c.ld, cols, flags, alpha, first, second)
 		}
 		flags |= addToC
 	}
 }
 
+// aheadPairs is what is fetched while panel q, at column j, is multiplied over the pairs from l on: the rows of the next panel of
+// B, two panels wide, and a strip of the next rows of A. Short products have all they need in the caches.
+func (e *engine) aheadPairs(p *product, m, n, ks span, l, kb, j, q int) (first, second ahead) {
+	if !p.transA || p.transB || ks.len() <= kb {
+		return ahead{}, ahead{}
+	}
+	of := func(x *BF16, ld int) ahead { return aheadOf(pairAt(x), 2*ld) }
+	after := l+kb < ks.hi
+	switch {
+	case j+e.nr < n.hi && q%2 != 0:
+		first = of(&p.b16[2*l*p.ldb+j+e.nr], p.ldb)
+	case j+e.nr >= n.hi && after:
+		first = of(&p.b16[2*(l+kb)*p.ldb+n.lo], p.ldb)
+	}
+	second = first
+	if after && 64*q < m.len() {
+		second = of(&p.a16[2*(l+kb)*p.lda+m.lo+64*q], p.lda)
+	}
+	if first.address == 0 {
+		first = second
+	}
+	return first, second
+}
+
 // pairA puts rows of A as stored together in pairs, in the tiles that cut names; left is how many rows there are.
 func (e *engine) pairA(k, left, m int, a []BF16, lda int, dst []float32) {
 	whole, top, last := e.cut(m)
-	tile, row := 0, 0
-	next := func(height int) {
-		e.pairUp(k, left, height, dst[tile*k*e.nr/2:], e.nr/2, a[row:], lda)
-		tile, row = tile+1, row+height
-	}
-	for tile < whole {
-		next(e.mr)
-	}
-	if top > 0 {
-		next(top)
-	}
-	if last > 0 {
-		next(last)
+	for l := 0; l < k; l += pairsAtOnce {
+		pairs, tile, row := min(pairsAtOnce, k-l), 0, 0
+		next := func(height int) {
+			e.pairUp(pairs, left-2*l, height, dst[(tile*k+l)*e.nr/2:], e.nr/2, a[2*l*lda+row:], lda)
+			tile, row = tile+1, row+height
+		}
+		for tile < whole {
+			next(e.mr)
+		}
+		if top > 0 {
+			next(top)
+		}
+		if last > 0 {
+			next(last)
+		}
 	}
 }
+
+// pairsAtOnce is how many pairs of rows are packed together: few enough that what several tiles take from one line is
+// fetched once.
+const pairsAtOnce = 16
 
 // pairB lays out cols columns of op(B) from column j and k pairs from pair l on in a panel.
 func (e *engine) pairB(p *product, l, k, j, cols int, panel []float32) {
@@ -213,12 +248,15 @@ func (e *engine) pairB(p *product, l, k, j, cols int, panel []float32) {
 		return
 	}
 	half := e.nr / 2
-	e.pairUp(k, p.rows-2*l, min(cols, half), panel, e.nr, p.b16[2*l*p.ldb+j:], p.ldb)
-	if cols > half {
-		e.pairUp(k, p.rows-2*l, cols-half, panel[half:], e.nr, p.b16[2*l*p.ldb+j+half:], p.ldb)
-	} else {
-		for i := range k {
-			clear(panel[i*e.nr+half:][:half])
+	for i := 0; i < k; i += pairsAtOnce {
+		pairs, left, from := min(pairsAtOnce, k-i), p.rows-2*(l+i), p.b16[2*(l+i)*p.ldb+j:]
+		e.pairUp(pairs, left, min(cols, half), panel[i*e.nr:], e.nr, from, p.ldb)
+		if cols > half {
+			e.pairUp(pairs, left, cols-half, panel[i*e.nr+half:], e.nr, from[half:], p.ldb)
+			continue
+		}
+		for r := range pairs {
+			clear(panel[(i+r)*e.nr+half:][:half])
 		}
 	}
 }

@@ -7097,553 +7097,71 @@ done:
 	VZEROUPPER
 	RET
 
-// func geluBothbf16(act []uint16, slope []uint16, x []float32, bias []float32)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
-TEXT ·geluBothbf16(SB), NOSPLIT, $0-96
-	MOVQ act_base+0(FP), AX
-	MOVQ slope_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ bias_base+72(FP), BX
-	MOVQ x_len+56(FP), SI
-	XORQ DI, DI
-	SUBQ $+16, SI
-	JL   singleEnd
-
-single:
-	VMOVUPS      (DX)(DI*4), Z0
-	VMOVUPS      (BX)(DI*4), Z1
-	VADDPS       Z1, Z0, Z0
-	VMULPS       Z0, Z0, Z1
-	VMULPS       lanes_bf000000<>+0(SB), Z1, Z1
-	VMOVUPS      lanes_42c80000<>+0(SB), Z2
-	VMINPS       Z1, Z2, Z1
-	VMOVUPS      lanes_c2f00000<>+0(SB), Z2
-	VMAXPS       Z1, Z2, Z1
-	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z2
-	VRNDSCALEPS  $0x08, Z2, Z2
-	VFNMADD231PS lanes_3f318000<>+0(SB), Z2, Z1
-	VFNMADD231PS lanes_b95e8083<>+0(SB), Z2, Z1
-	VMOVUPS      lanes_3ab5121a<>+0(SB), Z3
-	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z3
-	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z3
-	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z3
-	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z3
-	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
-	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
-	VSCALEFPS    Z2, Z3, Z3
-	VANDPS       lanes_7fffffff<>+0(SB), Z0, Z1
-	VMOVUPS      lanes_3f800000<>+0(SB), Z2
-	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Z2, Z1
-	VDIVPS       Z1, Z2, Z1
-	VMOVUPS      lanes_bdc9bf96<>+0(SB), Z4
-	VFMADD213PS  lanes_3ec49644<>+0(SB), Z1, Z4
-	VFMADD213PS  lanes_beac1341<>+0(SB), Z1, Z4
-	VFMADD213PS  lanes_3ead13fb<>+0(SB), Z1, Z4
-	VFMADD213PS  lanes_baf8884a<>+0(SB), Z1, Z4
-	VFMADD213PS  lanes_3df01941<>+0(SB), Z1, Z4
-	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Z1, Z4
-	VMULPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VSUBPS       Z4, Z2, Z2
-	VPMOVD2M     Z0, K1
-	VMOVAPS      Z4, K1, Z2
-	VMULPS       lanes_3ecc422a<>+0(SB), Z3, Z3
-	VFMADD213PS  Z2, Z0, Z3
-	VMULPS       Z0, Z2, Z2
-	LONG $0x487ef262; WORD $0xc272 // VCVTNEPS2BF16 Z2, Y0
-	VMOVDQU16    Y0, (AX)(DI*2)
-	LONG $0x487ef262; WORD $0xc372 // VCVTNEPS2BF16 Z3, Y0
-	VMOVDQU16    Y0, (CX)(DI*2)
-	ADDQ         $+16, DI
-	SUBQ         $+16, SI
-	JGE          single
-
-singleEnd:
-	ADDQ         $+16, SI
-	TESTQ        SI, SI
-	JZ           done
-	MOVQ         $-1, R8
-	BZHIQ        SI, R8, R8
-	KMOVW        R8, K1
-	VMOVUPS.Z    (DX)(DI*4), K1, Z0
-	VMOVUPS.Z    (BX)(DI*4), K1, Z1
-	VADDPS       Z1, Z0, Z0
-	VMULPS       Z0, Z0, Z1
-	VMULPS       lanes_bf000000<>+0(SB), Z1, Z1
-	VMOVUPS      lanes_42c80000<>+0(SB), Z2
-	VMINPS       Z1, Z2, Z1
-	VMOVUPS      lanes_c2f00000<>+0(SB), Z2
-	VMAXPS       Z1, Z2, Z1
-	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z2
-	VRNDSCALEPS  $0x08, Z2, Z2
-	VFNMADD231PS lanes_3f318000<>+0(SB), Z2, Z1
-	VFNMADD231PS lanes_b95e8083<>+0(SB), Z2, Z1
-	VMOVUPS      lanes_3ab5121a<>+0(SB), Z3
-	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z3
-	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z3
-	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z3
-	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z3
-	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
-	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z3
-	VSCALEFPS    Z2, Z3, Z3
-	VANDPS       lanes_7fffffff<>+0(SB), Z0, Z1
-	VMOVUPS      lanes_3f800000<>+0(SB), Z2
-	VFMADD132PS  lanes_3e7d6d54<>+0(SB), Z2, Z1
-	VDIVPS       Z1, Z2, Z1
-	VMOVUPS      lanes_bdc9bf96<>+0(SB), Z4
-	VFMADD213PS  lanes_3ec49644<>+0(SB), Z1, Z4
-	VFMADD213PS  lanes_beac1341<>+0(SB), Z1, Z4
-	VFMADD213PS  lanes_3ead13fb<>+0(SB), Z1, Z4
-	VFMADD213PS  lanes_baf8884a<>+0(SB), Z1, Z4
-	VFMADD213PS  lanes_3df01941<>+0(SB), Z1, Z4
-	VFMADD213PS  lanes_3dc72c7f<>+0(SB), Z1, Z4
-	VMULPS       Z1, Z4, Z4
-	VMULPS       Z3, Z4, Z4
-	VSUBPS       Z4, Z2, Z2
-	VPMOVD2M     Z0, K2
-	VMOVAPS      Z4, K2, Z2
-	VMULPS       lanes_3ecc422a<>+0(SB), Z3, Z3
-	VFMADD213PS  Z2, Z0, Z3
-	VMULPS       Z0, Z2, Z2
-	LONG $0x487ef262; WORD $0xc272 // VCVTNEPS2BF16 Z2, Y0
-	VMOVDQU16    Y0, K1, (AX)(DI*2)
-	LONG $0x487ef262; WORD $0xc372 // VCVTNEPS2BF16 Z3, Y0
-	VMOVDQU16    Y0, K1, (CX)(DI*2)
-
-done:
-	VZEROUPPER
-	RET
-
-DATA lanes_bf000000<>+0(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+4(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+8(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+12(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+16(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+20(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+24(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+28(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+32(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+36(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+40(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+44(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+48(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+52(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+56(SB)/4, $0xbf000000
-DATA lanes_bf000000<>+60(SB)/4, $0xbf000000
-GLOBL lanes_bf000000<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_42c80000<>+0(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+4(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+8(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+12(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+16(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+20(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+24(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+28(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+32(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+36(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+40(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+44(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+48(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+52(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+56(SB)/4, $0x42c80000
-DATA lanes_42c80000<>+60(SB)/4, $0x42c80000
-GLOBL lanes_42c80000<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_c2f00000<>+0(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+4(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+8(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+12(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+16(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+20(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+24(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+28(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+32(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+36(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+40(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+44(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+48(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+52(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+56(SB)/4, $0xc2f00000
-DATA lanes_c2f00000<>+60(SB)/4, $0xc2f00000
-GLOBL lanes_c2f00000<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+32(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+36(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+40(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+44(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+48(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+52(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
-DATA lanes_3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
-GLOBL lanes_3fb8aa3b<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3f318000<>+0(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+4(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+8(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+12(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+16(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+20(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+24(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+28(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+32(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+36(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+40(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+44(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+48(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+52(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+56(SB)/4, $0x3f318000
-DATA lanes_3f318000<>+60(SB)/4, $0x3f318000
-GLOBL lanes_3f318000<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_b95e8083<>+0(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+4(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+8(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+12(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+16(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+20(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+24(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+28(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+32(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+36(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+40(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+44(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+48(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+52(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+56(SB)/4, $0xb95e8083
-DATA lanes_b95e8083<>+60(SB)/4, $0xb95e8083
-GLOBL lanes_b95e8083<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3ab5121a<>+0(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+4(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+8(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+12(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+16(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+20(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+24(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+28(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+32(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+36(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+40(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+44(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+48(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+52(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+56(SB)/4, $0x3ab5121a
-DATA lanes_3ab5121a<>+60(SB)/4, $0x3ab5121a
-GLOBL lanes_3ab5121a<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3c091cf1<>+0(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+4(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+8(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+12(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+16(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+20(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+24(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+28(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+32(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+36(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+40(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+44(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+48(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+52(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+56(SB)/4, $0x3c091cf1
-DATA lanes_3c091cf1<>+60(SB)/4, $0x3c091cf1
-GLOBL lanes_3c091cf1<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3d2aac79<>+0(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+4(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+8(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+12(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+16(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+20(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+24(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+28(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+32(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+36(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+40(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+44(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+48(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+52(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+56(SB)/4, $0x3d2aac79
-DATA lanes_3d2aac79<>+60(SB)/4, $0x3d2aac79
-GLOBL lanes_3d2aac79<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3e2aaa49<>+0(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+4(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+8(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+12(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+16(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+20(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+24(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+28(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+32(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+36(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+40(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+44(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+48(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+52(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+56(SB)/4, $0x3e2aaa49
-DATA lanes_3e2aaa49<>+60(SB)/4, $0x3e2aaa49
-GLOBL lanes_3e2aaa49<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3efffffe<>+0(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+4(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+8(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+12(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+16(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+20(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+24(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+28(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+32(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+36(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+40(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+44(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+48(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+52(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+56(SB)/4, $0x3efffffe
-DATA lanes_3efffffe<>+60(SB)/4, $0x3efffffe
-GLOBL lanes_3efffffe<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3f800000<>+0(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+4(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+8(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+12(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+16(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+20(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+24(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+28(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+32(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+36(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+40(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+44(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+48(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+52(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+56(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+60(SB)/4, $0x3f800000
-GLOBL lanes_3f800000<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_7fffffff<>+0(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+4(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+8(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+12(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+16(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+20(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+24(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+28(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+32(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+36(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+40(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+44(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+48(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+52(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+56(SB)/4, $0x7fffffff
-DATA lanes_7fffffff<>+60(SB)/4, $0x7fffffff
-GLOBL lanes_7fffffff<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3e7d6d54<>+0(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+4(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+8(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+12(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+16(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+20(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+24(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+28(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+32(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+36(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+40(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+44(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+48(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+52(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+56(SB)/4, $0x3e7d6d54
-DATA lanes_3e7d6d54<>+60(SB)/4, $0x3e7d6d54
-GLOBL lanes_3e7d6d54<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_bdc9bf96<>+0(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+4(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+8(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+12(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+16(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+20(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+24(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+28(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+32(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+36(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+40(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+44(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+48(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+52(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+56(SB)/4, $0xbdc9bf96
-DATA lanes_bdc9bf96<>+60(SB)/4, $0xbdc9bf96
-GLOBL lanes_bdc9bf96<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3ec49644<>+0(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+4(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+8(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+12(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+16(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+20(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+24(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+28(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+32(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+36(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+40(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+44(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+48(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+52(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+56(SB)/4, $0x3ec49644
-DATA lanes_3ec49644<>+60(SB)/4, $0x3ec49644
-GLOBL lanes_3ec49644<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_beac1341<>+0(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+4(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+8(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+12(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+16(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+20(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+24(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+28(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+32(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+36(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+40(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+44(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+48(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+52(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+56(SB)/4, $0xbeac1341
-DATA lanes_beac1341<>+60(SB)/4, $0xbeac1341
-GLOBL lanes_beac1341<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3ead13fb<>+0(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+4(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+8(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+12(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+16(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+20(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+24(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+28(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+32(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+36(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+40(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+44(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+48(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+52(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+56(SB)/4, $0x3ead13fb
-DATA lanes_3ead13fb<>+60(SB)/4, $0x3ead13fb
-GLOBL lanes_3ead13fb<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_baf8884a<>+0(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+4(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+8(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+12(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+16(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+20(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+24(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+28(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+32(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+36(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+40(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+44(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+48(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+52(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+56(SB)/4, $0xbaf8884a
-DATA lanes_baf8884a<>+60(SB)/4, $0xbaf8884a
-GLOBL lanes_baf8884a<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3df01941<>+0(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+4(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+8(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+12(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+16(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+20(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+24(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+28(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+32(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+36(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+40(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+44(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+48(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+52(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+56(SB)/4, $0x3df01941
-DATA lanes_3df01941<>+60(SB)/4, $0x3df01941
-GLOBL lanes_3df01941<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3dc72c7f<>+0(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+4(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+8(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+12(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+16(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+20(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+24(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+28(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+32(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+36(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+40(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+44(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+48(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+52(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+56(SB)/4, $0x3dc72c7f
-DATA lanes_3dc72c7f<>+60(SB)/4, $0x3dc72c7f
-GLOBL lanes_3dc72c7f<>(SB), RODATA|NOPTR, $64
-
-DATA lanes_3ecc422a<>+0(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+4(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+8(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+12(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+16(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+20(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+24(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+28(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+32(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+36(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+40(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+44(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+48(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+52(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+56(SB)/4, $0x3ecc422a
-DATA lanes_3ecc422a<>+60(SB)/4, $0x3ecc422a
-GLOBL lanes_3ecc422a<>(SB), RODATA|NOPTR, $64
-
-// func mulRoundbf16(out []uint16, x []float32, by []uint16, sum []float32)
+// func geluRoundbf16(act []uint16, y []uint16, x []float32, bias []float32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
-TEXT ·mulRoundbf16(SB), NOSPLIT, $0-96
-	MOVQ out_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ by_base+48(FP), DX
-	MOVQ sum_base+72(FP), BX
-	MOVQ x_len+32(FP), SI
-	XORQ DI, DI
-	SUBQ $+32, SI
-	JL   unrolledEnd
+TEXT ·geluRoundbf16(SB), NOSPLIT, $0-96
+	MOVQ    act_base+0(FP), AX
+	MOVQ    y_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    bias_base+72(FP), BX
+	VMOVUPS lanes_c0880000<>+0(SB), Z0
+	VMOVUPS lanes_40880000<>+0(SB), Z1
+	VMOVUPS lanes_3f000000<>+0(SB), Z2
+	MOVQ    x_len+56(FP), SI
+	XORQ    DI, DI
+	SUBQ    $+32, SI
+	JL      unrolledEnd
 
 unrolled:
-	VMOVUPS   (CX)(DI*4), Z0
-	VPMOVZXWD (DX)(DI*2), Z1
-	VPSLLD    $0x10, Z1, Z1
-	VMOVUPS   (BX)(DI*4), Z2
-	VMULPS    Z1, Z0, Z0
-	VADDPS    Z0, Z2, Z2
-	VMOVUPS   Z2, (BX)(DI*4)
-	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
-	VMOVDQU16 Y0, (AX)(DI*2)
-	VMOVUPS   64(CX)(DI*4), Z0
-	VPMOVZXWD 32(DX)(DI*2), Z1
-	VPSLLD    $0x10, Z1, Z1
-	VMOVUPS   64(BX)(DI*4), Z2
-	VMULPS    Z1, Z0, Z0
-	VADDPS    Z0, Z2, Z2
-	VMOVUPS   Z2, 64(BX)(DI*4)
-	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
-	VMOVDQU16 Y0, 32(AX)(DI*2)
-	ADDQ      $+32, DI
-	SUBQ      $+32, SI
-	JGE       unrolled
+	VMOVUPS     (DX)(DI*4), Z3
+	VMOVUPS     (BX)(DI*4), Z4
+	VADDPS      Z4, Z3, Z3
+	LONG $0x487ef262; WORD $0xdb72 // VCVTNEPS2BF16 Z3, Y3
+	VMOVDQU16   Y3, (CX)(DI*2)
+	VPMOVZXWD   Y3, Z3
+	VPSLLD      $0x10, Z3, Z3
+	VMINPS      Z1, Z3, Z4
+	VMAXPS      Z0, Z4, Z4
+	VMULPS      Z4, Z4, Z5
+	VMOVUPS     lanes_2e700285<>+0(SB), Z6
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
+	VFMADD213PS Z2, Z4, Z6
+	VMULPS      Z3, Z6, Z6
+	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
+	VMOVDQU16   Y3, (AX)(DI*2)
+	VMOVUPS     64(DX)(DI*4), Z3
+	VMOVUPS     64(BX)(DI*4), Z4
+	VADDPS      Z4, Z3, Z3
+	LONG $0x487ef262; WORD $0xdb72 // VCVTNEPS2BF16 Z3, Y3
+	VMOVDQU16   Y3, 32(CX)(DI*2)
+	VPMOVZXWD   Y3, Z3
+	VPSLLD      $0x10, Z3, Z3
+	VMINPS      Z1, Z3, Z4
+	VMAXPS      Z0, Z4, Z4
+	VMULPS      Z4, Z4, Z5
+	VMOVUPS     lanes_2e700285<>+0(SB), Z6
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
+	VFMADD213PS Z2, Z4, Z6
+	VMULPS      Z3, Z6, Z6
+	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
+	VMOVDQU16   Y3, 32(AX)(DI*2)
+	ADDQ        $+32, DI
+	SUBQ        $+32, SI
+	JGE         unrolled
 
 unrolledEnd:
 	ADDQ $+32, SI
@@ -7651,18 +7169,32 @@ unrolledEnd:
 	JL   singleEnd
 
 single:
-	VMOVUPS   (CX)(DI*4), Z0
-	VPMOVZXWD (DX)(DI*2), Z1
-	VPSLLD    $0x10, Z1, Z1
-	VMOVUPS   (BX)(DI*4), Z2
-	VMULPS    Z1, Z0, Z0
-	VADDPS    Z0, Z2, Z2
-	VMOVUPS   Z2, (BX)(DI*4)
-	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
-	VMOVDQU16 Y0, (AX)(DI*2)
-	ADDQ      $+16, DI
-	SUBQ      $+16, SI
-	JGE       single
+	VMOVUPS     (DX)(DI*4), Z3
+	VMOVUPS     (BX)(DI*4), Z4
+	VADDPS      Z4, Z3, Z3
+	LONG $0x487ef262; WORD $0xdb72 // VCVTNEPS2BF16 Z3, Y3
+	VMOVDQU16   Y3, (CX)(DI*2)
+	VPMOVZXWD   Y3, Z3
+	VPSLLD      $0x10, Z3, Z3
+	VMINPS      Z1, Z3, Z4
+	VMAXPS      Z0, Z4, Z4
+	VMULPS      Z4, Z4, Z5
+	VMOVUPS     lanes_2e700285<>+0(SB), Z6
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
+	VFMADD213PS Z2, Z4, Z6
+	VMULPS      Z3, Z6, Z6
+	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
+	VMOVDQU16   Y3, (AX)(DI*2)
+	ADDQ        $+16, DI
+	SUBQ        $+16, SI
+	JGE         single
 
 singleEnd:
 	ADDQ        $+16, SI
@@ -7671,15 +7203,653 @@ singleEnd:
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
-	VMOVUPS.Z   (CX)(DI*4), K1, Z0
-	VPMOVZXWD.Z (DX)(DI*2), K1, Z1
-	VPSLLD      $0x10, Z1, Z1
-	VMOVUPS.Z   (BX)(DI*4), K1, Z2
-	VMULPS      Z1, Z0, Z0
-	VADDPS      Z0, Z2, Z2
-	VMOVUPS     Z2, K1, (BX)(DI*4)
-	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVUPS.Z   (DX)(DI*4), K1, Z3
+	VMOVUPS.Z   (BX)(DI*4), K1, Z4
+	VADDPS      Z4, Z3, Z3
+	LONG $0x487ef262; WORD $0xdb72 // VCVTNEPS2BF16 Z3, Y3
+	VMOVDQU16   Y3, K1, (CX)(DI*2)
+	VPMOVZXWD   Y3, Z3
+	VPSLLD      $0x10, Z3, Z3
+	VMINPS      Z1, Z3, Z1
+	VMAXPS      Z0, Z1, Z1
+	VMULPS      Z1, Z1, Z0
+	VMOVUPS     lanes_2e700285<>+0(SB), Z4
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z0, Z4
+	VFMADD213PS Z2, Z1, Z4
+	VMULPS      Z3, Z4, Z4
+	LONG $0x487ef262; WORD $0xc472 // VCVTNEPS2BF16 Z4, Y0
 	VMOVDQU16   Y0, K1, (AX)(DI*2)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_c0880000<>+0(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+4(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+8(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+12(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+16(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+20(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+24(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+28(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+32(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+36(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+40(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+44(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+48(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+52(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+56(SB)/4, $0xc0880000
+DATA lanes_c0880000<>+60(SB)/4, $0xc0880000
+GLOBL lanes_c0880000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_40880000<>+0(SB)/4, $0x40880000
+DATA lanes_40880000<>+4(SB)/4, $0x40880000
+DATA lanes_40880000<>+8(SB)/4, $0x40880000
+DATA lanes_40880000<>+12(SB)/4, $0x40880000
+DATA lanes_40880000<>+16(SB)/4, $0x40880000
+DATA lanes_40880000<>+20(SB)/4, $0x40880000
+DATA lanes_40880000<>+24(SB)/4, $0x40880000
+DATA lanes_40880000<>+28(SB)/4, $0x40880000
+DATA lanes_40880000<>+32(SB)/4, $0x40880000
+DATA lanes_40880000<>+36(SB)/4, $0x40880000
+DATA lanes_40880000<>+40(SB)/4, $0x40880000
+DATA lanes_40880000<>+44(SB)/4, $0x40880000
+DATA lanes_40880000<>+48(SB)/4, $0x40880000
+DATA lanes_40880000<>+52(SB)/4, $0x40880000
+DATA lanes_40880000<>+56(SB)/4, $0x40880000
+DATA lanes_40880000<>+60(SB)/4, $0x40880000
+GLOBL lanes_40880000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3f000000<>+0(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+4(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+8(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+12(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+16(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+20(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+24(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+28(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+32(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+36(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+40(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+44(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+48(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+52(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+56(SB)/4, $0x3f000000
+DATA lanes_3f000000<>+60(SB)/4, $0x3f000000
+GLOBL lanes_3f000000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_2e700285<>+0(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+4(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+8(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+12(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+16(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+20(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+24(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+28(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+32(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+36(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+40(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+44(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+48(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+52(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+56(SB)/4, $0x2e700285
+DATA lanes_2e700285<>+60(SB)/4, $0x2e700285
+GLOBL lanes_2e700285<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_b1b426cb<>+0(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+4(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+8(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+12(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+16(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+20(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+24(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+28(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+32(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+36(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+40(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+44(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+48(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+52(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+56(SB)/4, $0xb1b426cb
+DATA lanes_b1b426cb<>+60(SB)/4, $0xb1b426cb
+GLOBL lanes_b1b426cb<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_346f3c24<>+0(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+4(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+8(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+12(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+16(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+20(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+24(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+28(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+32(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+36(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+40(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+44(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+48(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+52(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+56(SB)/4, $0x346f3c24
+DATA lanes_346f3c24<>+60(SB)/4, $0x346f3c24
+GLOBL lanes_346f3c24<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_b6bb378c<>+0(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+4(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+8(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+12(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+16(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+20(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+24(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+28(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+32(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+36(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+40(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+44(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+48(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+52(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+56(SB)/4, $0xb6bb378c
+DATA lanes_b6bb378c<>+60(SB)/4, $0xb6bb378c
+GLOBL lanes_b6bb378c<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_38c2f42e<>+0(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+4(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+8(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+12(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+16(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+20(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+24(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+28(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+32(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+36(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+40(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+44(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+48(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+52(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+56(SB)/4, $0x38c2f42e
+DATA lanes_38c2f42e<>+60(SB)/4, $0x38c2f42e
+GLOBL lanes_38c2f42e<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_ba90f85f<>+0(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+4(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+8(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+12(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+16(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+20(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+24(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+28(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+32(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+36(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+40(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+44(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+48(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+52(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+56(SB)/4, $0xba90f85f
+DATA lanes_ba90f85f<>+60(SB)/4, $0xba90f85f
+GLOBL lanes_ba90f85f<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3c20b433<>+0(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+4(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+8(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+12(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+16(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+20(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+24(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+28(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+32(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+36(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+40(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+44(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+48(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+52(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+56(SB)/4, $0x3c20b433
+DATA lanes_3c20b433<>+60(SB)/4, $0x3c20b433
+GLOBL lanes_3c20b433<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_bd87da8e<>+0(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+4(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+8(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+12(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+16(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+20(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+24(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+28(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+32(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+36(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+40(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+44(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+48(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+52(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+56(SB)/4, $0xbd87da8e
+DATA lanes_bd87da8e<>+60(SB)/4, $0xbd87da8e
+GLOBL lanes_bd87da8e<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3ecc3c72<>+0(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+4(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+8(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+12(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+16(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+20(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+24(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+28(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+32(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+36(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+40(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+44(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+48(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+52(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+56(SB)/4, $0x3ecc3c72
+DATA lanes_3ecc3c72<>+60(SB)/4, $0x3ecc3c72
+GLOBL lanes_3ecc3c72<>(SB), RODATA|NOPTR, $64
+
+// func geluBackbf16(out []uint16, act []uint16, y []uint16, dact []float32, sum []float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·geluBackbf16(SB), NOSPLIT, $0-120
+	MOVQ    out_base+0(FP), AX
+	MOVQ    act_base+24(FP), CX
+	MOVQ    y_base+48(FP), DX
+	MOVQ    dact_base+72(FP), BX
+	MOVQ    sum_base+96(FP), SI
+	VMOVUPS lanes_c0880000<>+0(SB), Z0
+	VMOVUPS lanes_40880000<>+0(SB), Z1
+	VMOVUPS lanes_3f000000<>+0(SB), Z2
+	MOVQ    y_len+56(FP), DI
+	XORQ    R8, R8
+	SUBQ    $+32, DI
+	JL      unrolledEnd
+
+unrolled:
+	VPMOVZXWD   (DX)(R8*2), Z3
+	VPSLLD      $0x10, Z3, Z3
+	VMINPS      Z1, Z3, Z4
+	VMAXPS      Z0, Z4, Z4
+	VMULPS      Z4, Z4, Z5
+	VMOVUPS     lanes_3007717b<>+0(SB), Z6
+	VFMADD213PS lanes_b350de4f<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_360b83fb<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_b854eb2a<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3a4e574e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_bc056a58<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3d698d8e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_be86c63d<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z5, Z6
+	VFMADD213PS Z2, Z4, Z6
+	VMOVUPS     (BX)(R8*4), Z7
+	VMULPS      Z7, Z6, Z6
+	VMOVUPS     (SI)(R8*4), Z7
+	VADDPS      Z6, Z7, Z7
+	VMOVUPS     Z7, (SI)(R8*4)
+	LONG $0x487ef262; WORD $0xf672 // VCVTNEPS2BF16 Z6, Y6
+	VMOVDQU16   Y6, (AX)(R8*2)
+	VMOVUPS     lanes_2e700285<>+0(SB), Z6
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
+	VFMADD213PS Z2, Z4, Z6
+	VMULPS      Z3, Z6, Z6
+	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
+	VMOVDQU16   Y3, (CX)(R8*2)
+	VPMOVZXWD   32(DX)(R8*2), Z3
+	VPSLLD      $0x10, Z3, Z3
+	VMINPS      Z1, Z3, Z4
+	VMAXPS      Z0, Z4, Z4
+	VMULPS      Z4, Z4, Z5
+	VMOVUPS     lanes_3007717b<>+0(SB), Z6
+	VFMADD213PS lanes_b350de4f<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_360b83fb<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_b854eb2a<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3a4e574e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_bc056a58<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3d698d8e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_be86c63d<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z5, Z6
+	VFMADD213PS Z2, Z4, Z6
+	VMOVUPS     64(BX)(R8*4), Z7
+	VMULPS      Z7, Z6, Z6
+	VMOVUPS     64(SI)(R8*4), Z7
+	VADDPS      Z6, Z7, Z7
+	VMOVUPS     Z7, 64(SI)(R8*4)
+	LONG $0x487ef262; WORD $0xf672 // VCVTNEPS2BF16 Z6, Y6
+	VMOVDQU16   Y6, 32(AX)(R8*2)
+	VMOVUPS     lanes_2e700285<>+0(SB), Z6
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
+	VFMADD213PS Z2, Z4, Z6
+	VMULPS      Z3, Z6, Z6
+	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
+	VMOVDQU16   Y3, 32(CX)(R8*2)
+	ADDQ        $+32, R8
+	SUBQ        $+32, DI
+	JGE         unrolled
+
+unrolledEnd:
+	ADDQ $+32, DI
+	SUBQ $+16, DI
+	JL   singleEnd
+
+single:
+	VPMOVZXWD   (DX)(R8*2), Z3
+	VPSLLD      $0x10, Z3, Z3
+	VMINPS      Z1, Z3, Z4
+	VMAXPS      Z0, Z4, Z4
+	VMULPS      Z4, Z4, Z5
+	VMOVUPS     lanes_3007717b<>+0(SB), Z6
+	VFMADD213PS lanes_b350de4f<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_360b83fb<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_b854eb2a<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3a4e574e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_bc056a58<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3d698d8e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_be86c63d<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z5, Z6
+	VFMADD213PS Z2, Z4, Z6
+	VMOVUPS     (BX)(R8*4), Z7
+	VMULPS      Z7, Z6, Z6
+	VMOVUPS     (SI)(R8*4), Z7
+	VADDPS      Z6, Z7, Z7
+	VMOVUPS     Z7, (SI)(R8*4)
+	LONG $0x487ef262; WORD $0xf672 // VCVTNEPS2BF16 Z6, Y6
+	VMOVDQU16   Y6, (AX)(R8*2)
+	VMOVUPS     lanes_2e700285<>+0(SB), Z6
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
+	VFMADD213PS Z2, Z4, Z6
+	VMULPS      Z3, Z6, Z6
+	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
+	VMOVDQU16   Y3, (CX)(R8*2)
+	ADDQ        $+16, R8
+	SUBQ        $+16, DI
+	JGE         single
+
+singleEnd:
+	ADDQ        $+16, DI
+	TESTQ       DI, DI
+	JZ          done
+	MOVQ        $-1, R9
+	BZHIQ       DI, R9, R9
+	KMOVW       R9, K1
+	VPMOVZXWD.Z (DX)(R8*2), K1, Z3
+	VPSLLD      $0x10, Z3, Z3
+	VMINPS      Z1, Z3, Z1
+	VMAXPS      Z0, Z1, Z1
+	VMULPS      Z1, Z1, Z0
+	VMOVUPS     lanes_3007717b<>+0(SB), Z4
+	VFMADD213PS lanes_b350de4f<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_360b83fb<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_b854eb2a<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_3a4e574e<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_bc056a58<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_3d698d8e<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_be86c63d<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z0, Z4
+	VFMADD213PS Z2, Z1, Z4
+	VMOVUPS.Z   (BX)(R8*4), K1, Z5
+	VMULPS      Z5, Z4, Z4
+	VMOVUPS.Z   (SI)(R8*4), K1, Z5
+	VADDPS      Z4, Z5, Z5
+	VMOVUPS     Z5, K1, (SI)(R8*4)
+	LONG $0x487ef262; WORD $0xe472 // VCVTNEPS2BF16 Z4, Y4
+	VMOVDQU16   Y4, K1, (AX)(R8*2)
+	VMOVUPS     lanes_2e700285<>+0(SB), Z4
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z0, Z4
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z0, Z4
+	VFMADD213PS Z2, Z1, Z4
+	VMULPS      Z3, Z4, Z4
+	LONG $0x487ef262; WORD $0xc472 // VCVTNEPS2BF16 Z4, Y0
+	VMOVDQU16   Y0, K1, (CX)(R8*2)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_3007717b<>+0(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+4(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+8(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+12(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+16(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+20(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+24(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+28(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+32(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+36(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+40(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+44(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+48(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+52(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+56(SB)/4, $0x3007717b
+DATA lanes_3007717b<>+60(SB)/4, $0x3007717b
+GLOBL lanes_3007717b<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_b350de4f<>+0(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+4(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+8(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+12(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+16(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+20(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+24(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+28(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+32(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+36(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+40(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+44(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+48(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+52(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+56(SB)/4, $0xb350de4f
+DATA lanes_b350de4f<>+60(SB)/4, $0xb350de4f
+GLOBL lanes_b350de4f<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_360b83fb<>+0(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+4(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+8(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+12(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+16(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+20(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+24(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+28(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+32(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+36(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+40(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+44(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+48(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+52(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+56(SB)/4, $0x360b83fb
+DATA lanes_360b83fb<>+60(SB)/4, $0x360b83fb
+GLOBL lanes_360b83fb<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_b854eb2a<>+0(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+4(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+8(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+12(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+16(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+20(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+24(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+28(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+32(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+36(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+40(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+44(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+48(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+52(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+56(SB)/4, $0xb854eb2a
+DATA lanes_b854eb2a<>+60(SB)/4, $0xb854eb2a
+GLOBL lanes_b854eb2a<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3a4e574e<>+0(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+4(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+8(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+12(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+16(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+20(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+24(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+28(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+32(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+36(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+40(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+44(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+48(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+52(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+56(SB)/4, $0x3a4e574e
+DATA lanes_3a4e574e<>+60(SB)/4, $0x3a4e574e
+GLOBL lanes_3a4e574e<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_bc056a58<>+0(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+4(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+8(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+12(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+16(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+20(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+24(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+28(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+32(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+36(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+40(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+44(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+48(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+52(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+56(SB)/4, $0xbc056a58
+DATA lanes_bc056a58<>+60(SB)/4, $0xbc056a58
+GLOBL lanes_bc056a58<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3d698d8e<>+0(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+4(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+8(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+12(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+16(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+20(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+24(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+28(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+32(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+36(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+40(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+44(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+48(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+52(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+56(SB)/4, $0x3d698d8e
+DATA lanes_3d698d8e<>+60(SB)/4, $0x3d698d8e
+GLOBL lanes_3d698d8e<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_be86c63d<>+0(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+4(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+8(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+12(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+16(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+20(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+24(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+28(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+32(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+36(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+40(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+44(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+48(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+52(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+56(SB)/4, $0xbe86c63d
+DATA lanes_be86c63d<>+60(SB)/4, $0xbe86c63d
+GLOBL lanes_be86c63d<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3f4c0eda<>+0(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+4(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+8(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+12(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+16(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+20(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+24(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+28(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+32(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+36(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+40(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+44(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+48(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+52(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+56(SB)/4, $0x3f4c0eda
+DATA lanes_3f4c0eda<>+60(SB)/4, $0x3f4c0eda
+GLOBL lanes_3f4c0eda<>(SB), RODATA|NOPTR, $64
+
+// func addThreebf16(dst []float32, a []float32, b []float32, c []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·addThreebf16(SB), NOSPLIT, $0-96
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ c_base+72(FP), BX
+	MOVQ dst_len+8(FP), SI
+	XORQ DI, DI
+	SUBQ $+32, SI
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS (CX)(DI*4), Z0
+	VMOVUPS (DX)(DI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (BX)(DI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(DI*4)
+	VMOVUPS 64(CX)(DI*4), Z0
+	VMOVUPS 64(DX)(DI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS 64(BX)(DI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(DI*4)
+	ADDQ    $+32, DI
+	SUBQ    $+32, SI
+	JGE     unrolled
+
+unrolledEnd:
+	ADDQ $+32, SI
+	SUBQ $+16, SI
+	JL   singleEnd
+
+single:
+	VMOVUPS (CX)(DI*4), Z0
+	VMOVUPS (DX)(DI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (BX)(DI*4), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(DI*4)
+	ADDQ    $+16, DI
+	SUBQ    $+16, SI
+	JGE     single
+
+singleEnd:
+	ADDQ      $+16, SI
+	TESTQ     SI, SI
+	JZ        done
+	MOVQ      $-1, R8
+	BZHIQ     SI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (CX)(DI*4), K1, Z0
+	VMOVUPS.Z (DX)(DI*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS.Z (BX)(DI*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(DI*4)
 
 done:
 	VZEROUPPER

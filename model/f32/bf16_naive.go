@@ -41,20 +41,33 @@ func (p *path) withWide() {
 	p.round, p.widen = naiveRound, naiveWiden
 	p.causalRound, p.dotRows, p.rowDots, p.addRows, p.addOuter = naiveCausalRound, naiveDotRows, naiveRowDots, naiveAddRows, naiveAddOuter
 	p.scaleRound, p.scaleRows16 = naiveScaleRound, naiveScaleRows16
-	p.mulRound, p.sumRound = naiveMulRound, naiveSumRound
-	p.geluBoth = func(act, slope []BF16, x, bias []float32) {
+	p.sumRound = naiveSumRound
+	p.geluRound = func(act, y []BF16, x, bias []float32) {
 		n := len(x)
-		s := takeScratch(3 * n)
+		s := takeScratch(n)
 		defer giveScratch(s)
-		z, y, one := s.data[:n], s.data[n:2*n], s.data[2*n:3*n]
+		z := s.data[:n]
 		p.add(z, x, bias)
-		p.gelu(y, z)
-		p.round(act, y)
-		for i := range one {
-			one[i] = 1
+		p.round(y, z)
+		p.widen(z, y)
+		p.gelu(z, z)
+		p.round(act, z)
+	}
+	p.geluBack = func(out, act, y []BF16, dact, sum []float32) {
+		n := len(y)
+		s := takeScratch(2 * n)
+		defer giveScratch(s)
+		z, g := s.data[:n], s.data[n:2*n]
+		p.widen(z, y)
+		p.geluGrad(g, z, dact)
+		p.sumRound(out, g, sum)
+		p.gelu(z, z)
+		p.round(act, z)
+	}
+	p.addThree = func(dst, a, b, c []float32) {
+		for i, v := range a {
+			dst[i] = v + b[i] + c[i]
 		}
-		p.geluGrad(y, z, one)
-		p.round(slope, y)
 	}
 	p.gemm16 = func(x product16, threads bool) {
 		ra, ca := stored(x.transA, x.m, x.k)
@@ -164,14 +177,6 @@ func naiveScaleRows16(out []BF16, ldo int, x []BF16, ldx, cols int, by []float32
 		for j, v := range x[i*ldx:][:cols] {
 			row[j] = ToBF16(v.Float32() * f)
 		}
-	}
-}
-
-func naiveMulRound(out []BF16, x []float32, by []BF16, sum []float32) {
-	for i, v := range x {
-		v *= by[i].Float32()
-		sum[i] += v
-		out[i] = ToBF16(v)
 	}
 }
 

@@ -16,7 +16,7 @@ type into struct {
 // apart would evict each other from the caches. When C has few blocks, k is cut too, by the shape alone, and
 // the parts are added in order.
 func (e *engine) gemmTurned(p *product, threads bool) {
-	t := turnArgs{e: e, p: *p, mb: even(p.m, turnM, e.mr), nb: even(p.n, blockN, e.nr)}
+	t := turnArgs{e: e, p: *p, mb: even(p.m, e.turnM, e.mr), nb: even(p.n, e.turnN, e.nr)}
 	down := (p.m-1)/t.mb + 1
 	t.across = (p.n-1)/t.nb + 1
 	t.blocks = down * t.across

@@ -34,8 +34,9 @@ type path struct {
 	addOuter    func(c []float32, ldc int, w, z []float32)
 	scaleRound  func(out []BF16, ldo int, x []float32, ldx, cols int, by []float32)
 	scaleRows16 func(out []BF16, ldo int, x []BF16, ldx, cols int, by []float32)
-	geluBoth    func(act, slope []BF16, x, bias []float32)
-	mulRound    func(out []BF16, x []float32, by []BF16, sum []float32)
+	geluRound   func(act, y []BF16, x, bias []float32)
+	geluBack    func(out, act, y []BF16, dact, sum []float32)
+	addThree    func(dst, a, b, c []float32)
 	sumRound    func(out []BF16, x, sum []float32)
 
 	exp, gelu, silu, sigmoid, elu1 func(dst, x []float32)
@@ -50,6 +51,7 @@ type path struct {
 	variance                       func(x []float32, mean float32) float32
 	normalize                      func(dst, x, gamma, beta []float32, mean, rstd float32)
 	normSums                       func(dy, x, gamma []float32, mean, rstd float32) (s1, s2 float32)
+	normGradAdd                    func(dx, dy, x, gamma, dgamma, dbeta []float32, mean, rstd, m1, m2 float32)
 	normGrad                       func(dx, dy, x, gamma, dgamma, dbeta []float32, mean, rstd, m1, m2 float32)
 	adamW                          func(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32)
 	recur                          func(o, q, k, v, s []float32, gamma float32)

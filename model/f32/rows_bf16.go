@@ -12,6 +12,15 @@ func NormRow(dst, x, gamma, beta []float32, eps float32) (mean, rstd float32) {
 	return mean, rstd
 }
 
+// NormGradRow is [LayerNormGrad] of one row, but adds to dx, which must not be dy. One thread.
+func NormGradRow(dx, dgamma, dbeta, dy, x, gamma []float32, mean, rstd float32) {
+	same("NormGradRow", len(x), len(dx), len(dgamma), len(dbeta), len(dy), len(gamma))
+	p := active()
+	s1, s2 := p.normSums(dy, x, gamma, mean, rstd)
+	n := float32(len(x))
+	p.normGradAdd(dx, dy, x, gamma, dgamma, dbeta, mean, rstd, s1/n, s2/n)
+}
+
 // What follows is done to the rows of one block of an attention head, on the caller's goroutine.
 
 // CausalRound rounds the rows of a causal square: of row i of x, rows×width with row length ldx, the first first+i+1

@@ -263,15 +263,20 @@ func roundbf16(dst []uint16, x []float32)
 //go:noescape
 func widenbf16(dst []float32, x []uint16)
 
-// geluBothbf16 rounds y·Φ(y) to act and Φ(y)+y·φ(y) to slope, y = x+bias.
+// geluRoundbf16 rounds x+bias to y, and y·Φ(y) to act.
 //
 //go:noescape
-func geluBothbf16(act []uint16, slope []uint16, x []float32, bias []float32)
+func geluRoundbf16(act []uint16, y []uint16, x []float32, bias []float32)
 
-// mulRoundbf16 rounds x·by to out and adds x·by to sum.
+// geluBackbf16 rounds y·Φ(y) to act and dact·(Φ(y)+y·φ(y)) to out, and adds that to sum.
 //
 //go:noescape
-func mulRoundbf16(out []uint16, x []float32, by []uint16, sum []float32)
+func geluBackbf16(out []uint16, act []uint16, y []uint16, dact []float32, sum []float32)
+
+// addThreebf16 sets dst = a+b+c.
+//
+//go:noescape
+func addThreebf16(dst []float32, a []float32, b []float32, c []float32)
 
 // sumRoundbf16 rounds x to out and adds x to sum.
 //
