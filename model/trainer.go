@@ -152,7 +152,7 @@ func (t *Trainer) Step(rate float64, batches ...*Batch) (info StepInfo, err erro
 	if counted == 0 {
 		return info, fmt.Errorf("failed to take step %d: no row has a target", info.Step)
 	}
-	clear(t.m.params.grads)
+	f32.Clear(t.m.params.grads)
 	sum := 0.0
 	for i, b := range batches {
 		sum += t.w.gradients(t.m, b, float32(1/float64(counted)), t.dropout(i))

@@ -67,6 +67,13 @@ func scaling(op string, f func(dst []float32, alpha float32, x []float32), dst [
 	piecesLoop.Run(len(dst), forkGrain, pieces{scaled: f, dst: dst, x: x, alpha: alpha})
 }
 
+// Clear sets x to zero, on all threads where it is long.
+func Clear(x []float32) {
+	clearLoop.run(len(x), 1<<18, len(x) >= 1<<19, pieces{dst: x})
+}
+
+var clearLoop = NewLoop(func(a *pieces, lo, hi, _ int) { clear(a.dst[lo:hi]) })
+
 // Exp sets dst[i] = e^x[i]. Elementwise; all lengths must be equal, here and below.
 func Exp(dst, x []float32) { unary("Exp", active().exp, dst, x) }
 
