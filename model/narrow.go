@@ -15,29 +15,21 @@ const (
 	PrecisionBF16 = "bf16" // products of bfloat16 with float32 sums
 )
 
-// precisionOf fills in the default: the environment variable TRAFFICGPT_PRECISION, else bf16 where the processor has
-// instructions for it.
-func precisionOf(name string) string {
+// PrecisionOf returns the precision of that name. Without one it is what the environment variable TRAFFICGPT_PRECISION
+// says or, failing that, bf16 where the processor has instructions for it and fp32 elsewhere.
+func PrecisionOf(name string) (string, error) {
 	if name == "" {
 		name = os.Getenv("TRAFFICGPT_PRECISION")
 	}
-	if name == "" && f32.HasBF16() {
-		return PrecisionBF16
+	switch {
+	case name == "" && f32.HasBF16():
+		return PrecisionBF16, nil
+	case name == "":
+		return PrecisionFP32, nil
+	case name != PrecisionFP32 && name != PrecisionBF16:
+		return "", fmt.Errorf("precision %q is not known: it must be %q or %q", name, PrecisionFP32, PrecisionBF16)
 	}
-	if name == "" {
-		return PrecisionFP32
-	}
-	return name
-}
-
-// CheckPrecision reports whether name, which may be empty for the default, names a precision.
-func CheckPrecision(name string) error {
-	switch p := precisionOf(name); p {
-	case PrecisionFP32, PrecisionBF16:
-		return nil
-	default:
-		return fmt.Errorf("precision %q is not known: it must be %q or %q", p, PrecisionFP32, PrecisionBF16)
-	}
+	return name, nil
 }
 
 // narrowWeights are the matrices of a step in bfloat16, and their transposes.
