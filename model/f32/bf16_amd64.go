@@ -75,6 +75,16 @@ func (p *path) blockRows16() {
 			scaleRowsbf16(len(by), cols, word(out), 2*ldo, word(x), 2*ldx, &by[0])
 		}
 	}
+	p.sumRoundRows = func(out []BF16, ldo int, x []float32, ldx, rows int, sum []float32) {
+		if rows > 0 && len(sum) > 0 {
+			sumRoundRowsbf16(rows, len(sum), word(out), 2*ldo, &x[0], 4*ldx, &sum[0])
+		}
+	}
+	p.eluRoundRows = func(out []BF16, ldo int, x []float32, ldx int, y []BF16, ldy, rows int, sum []float32) {
+		if rows > 0 && len(sum) > 0 {
+			eluRoundRowsbf16(rows, len(sum), word(out), 2*ldo, &x[0], 4*ldx, &sum[0], word(y), 2*ldy)
+		}
+	}
 	p.geluRound = func(act, y []BF16, x, bias []float32) { geluRoundbf16(words(act), words(y), x, bias) }
 	p.geluBack = func(out, act, y []BF16, dact, sum []float32) {
 		geluBackbf16(words(out), words(act), words(y), dact, sum)

@@ -8340,3 +8340,158 @@ columnDone:
 	JNZ  row
 	VZEROUPPER
 	RET
+
+// func sumRoundRowsbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int, sum *float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·sumRoundRowsbf16(SB), NOSPLIT, $0-56
+	MOVQ  rows+0(FP), AX
+	MOVQ  cols+8(FP), CX
+	MOVQ  out+16(FP), DX
+	MOVQ  ldo+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  sum+48(FP), R8
+	MOVQ  CX, R9
+	ANDQ  $+15, R9
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
+	XORQ  R9, R9
+	SUBQ  $+16, CX
+	JL    columnRest
+
+columnWhole:
+	VMOVUPS (R8)(R9*4), Z0
+	MOVQ    AX, R10
+	LEAQ    (SI)(R9*4), R11
+	LEAQ    (DX)(R9*2), R12
+
+row:
+	VMOVUPS   (R11), Z1
+	VADDPS    Z1, Z0, Z0
+	LONG $0x487ef262; WORD $0xc972 // VCVTNEPS2BF16 Z1, Y1
+	VMOVDQU16 Y1, (R12)
+	ADDQ      DI, R11
+	ADDQ      BX, R12
+	DECQ      R10
+	JNZ       row
+	VMOVUPS   Z0, (R8)(R9*4)
+	ADDQ      $+16, R9
+	SUBQ      $+16, CX
+	JGE       columnWhole
+
+columnRest:
+	ADDQ      $+16, CX
+	JZ        columnDone
+	VMOVUPS.Z (R8)(R9*4), K1, Z0
+	LEAQ      (SI)(R9*4), CX
+	LEAQ      (DX)(R9*2), DX
+
+last:
+	VMOVUPS.Z (CX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	LONG $0x487ef262; WORD $0xc972 // VCVTNEPS2BF16 Z1, Y1
+	VMOVDQU16 Y1, K1, (DX)
+	ADDQ      DI, CX
+	ADDQ      BX, DX
+	DECQ      AX
+	JNZ       last
+	VMOVUPS   Z0, K1, (R8)(R9*4)
+
+columnDone:
+	VZEROUPPER
+	RET
+
+// func eluRoundRowsbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int, sum *float32, y *uint16, ldy int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·eluRoundRowsbf16(SB), NOSPLIT, $0-72
+	MOVQ    rows+0(FP), AX
+	MOVQ    cols+8(FP), CX
+	MOVQ    out+16(FP), DX
+	MOVQ    ldo+24(FP), BX
+	MOVQ    x+32(FP), SI
+	MOVQ    ldx+40(FP), DI
+	MOVQ    sum+48(FP), R8
+	MOVQ    y+56(FP), R9
+	MOVQ    ldy+64(FP), R10
+	VMOVUPS lanes_3f800000<>+0(SB), Z0
+	MOVQ    CX, R11
+	ANDQ    $+15, R11
+	MOVQ    $-1, R12
+	BZHIQ   R11, R12, R12
+	KMOVW   R12, K1
+	XORQ    R11, R11
+	SUBQ    $+16, CX
+	JL      columnRest
+
+columnWhole:
+	VMOVUPS (R8)(R11*4), Z1
+	MOVQ    AX, R12
+	LEAQ    (SI)(R11*4), R13
+	LEAQ    (DX)(R11*2), R14
+	LEAQ    (R9)(R11*2), R15
+
+row:
+	VMOVUPS   (R13), Z2
+	VPMOVZXWD (R15), Z3
+	VPSLLD    $0x10, Z3, Z3
+	VMINPS    Z0, Z3, Z3
+	VMULPS    Z3, Z2, Z2
+	ADDQ      R10, R15
+	VADDPS    Z2, Z1, Z1
+	LONG $0x487ef262; WORD $0xd272 // VCVTNEPS2BF16 Z2, Y2
+	VMOVDQU16 Y2, (R14)
+	ADDQ      DI, R13
+	ADDQ      BX, R14
+	DECQ      R12
+	JNZ       row
+	VMOVUPS   Z1, (R8)(R11*4)
+	ADDQ      $+16, R11
+	SUBQ      $+16, CX
+	JGE       columnWhole
+
+columnRest:
+	ADDQ      $+16, CX
+	JZ        columnDone
+	VMOVUPS.Z (R8)(R11*4), K1, Z1
+	LEAQ      (SI)(R11*4), CX
+	LEAQ      (DX)(R11*2), DX
+	LEAQ      (R9)(R11*2), SI
+
+last:
+	VMOVUPS.Z   (CX), K1, Z2
+	VPMOVZXWD.Z (SI), K1, Z3
+	VPSLLD      $0x10, Z3, Z3
+	VMINPS      Z0, Z3, Z3
+	VMULPS      Z3, Z2, Z2
+	ADDQ        R10, SI
+	VADDPS      Z2, Z1, Z1
+	LONG $0x487ef262; WORD $0xd272 // VCVTNEPS2BF16 Z2, Y2
+	VMOVDQU16   Y2, K1, (DX)
+	ADDQ        DI, CX
+	ADDQ        BX, DX
+	DECQ        AX
+	JNZ         last
+	VMOVUPS     Z1, K1, (R8)(R11*4)
+
+columnDone:
+	VZEROUPPER
+	RET
+
+DATA lanes_3f800000<>+0(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+4(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+8(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+12(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+16(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+20(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+24(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+28(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+32(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+36(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+40(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+44(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+48(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+52(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+56(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+60(SB)/4, $0x3f800000
+GLOBL lanes_3f800000<>(SB), RODATA|NOPTR, $64

@@ -14,6 +14,8 @@ func (g *gen) blockRows() {
 	g.addOuter()
 	g.scaleRows("scaleRound", "x *float32", 4)
 	g.scaleRows("scaleRows", "x *uint16", 2)
+	g.sumRoundRows("sumRoundRows", false)
+	g.sumRoundRows("eluRoundRows", true)
 }
 
 // arg loads a parameter into a general register.
@@ -267,5 +269,53 @@ func (g *gen) scaleRows(name, source string, size uint8) {
 		g.ADDQ(ldx, x)
 		g.DECQ(rows)
 		g.JNZ(LabelRef("row"))
+	})
+}
+
+// sumRoundRows walks columns outside, so that their sums stay in registers.
+func (g *gen) sumRoundRows(name string, elu bool) {
+	args, doc := "", "rounds rows of x to rows of out and adds them to sum; ldo and ldx are bytes."
+	if elu {
+		args, doc = ", y *uint16, ldy int", "rounds rows of x times min(1, y) to rows of out and adds them to sum; ldo, ldx and ldy are bytes."
+	}
+	g.function(name, "rows, cols int, out *uint16, ldo int, x *float32, ldx int, sum *float32"+args, doc, func() {
+		rows, cols, out, ldo, x, ldx, sum := g.arg("rows"), g.arg("cols"), g.arg("out"), g.arg("ldo"), g.arg("x"), g.arg("ldx"), g.arg("sum")
+		var y, ldy reg.GPVirtual
+		var one reg.VecVirtual
+		if elu {
+			y, ldy = g.arg("y"), g.arg("ldy")
+			one = g.load(g.k(1))
+		}
+		k := g.tailMask(cols)
+		g.across("column", cols, k, func(i reg.GPVirtual, tail bool) {
+			name := "row"
+			if tail {
+				name = "last"
+			}
+			total, left, from, to := g.get32(at(sum, i, 4), k, tail), g.GP64(), g.GP64(), g.GP64()
+			g.MOVQ(rows, left)
+			g.LEAQ(at(x, i, 4), from)
+			g.LEAQ(at(out, i, 2), to)
+			var by reg.GPVirtual
+			if elu {
+				by = g.GP64()
+				g.LEAQ(at(y, i, 2), by)
+			}
+			g.Label(name)
+			v := g.get32(Mem{Base: from}, k, tail)
+			if elu {
+				f := g.get16(Mem{Base: by}, k, tail)
+				g.VMINPS(one, f, f)
+				g.VMULPS(f, v, v)
+				g.ADDQ(ldy, by)
+			}
+			g.VADDPS(v, total, total)
+			g.put16(v, Mem{Base: to}, k, tail)
+			g.ADDQ(ldx, from)
+			g.ADDQ(ldo, to)
+			g.DECQ(left)
+			g.JNZ(LabelRef(name))
+			g.put32(total, at(sum, i, 4), k, tail)
+		})
 	})
 }
