@@ -8259,6 +8259,7 @@ TEXT ·scaleRoundbf16(SB), NOSPLIT, $0-56
 
 row:
 	VBROADCASTSS (R8), Z0
+	ADDQ         $+4, R8
 	XORQ         R9, R9
 	MOVQ         CX, R10
 	SUBQ         $+16, R10
@@ -8282,7 +8283,6 @@ columnRest:
 	VMOVDQU16 Y0, K1, (DX)(R9*2)
 
 columnDone:
-	ADDQ $+4, R8
 	ADDQ BX, DX
 	ADDQ DI, SI
 	DECQ AX
@@ -8308,6 +8308,7 @@ TEXT ·scaleRowsbf16(SB), NOSPLIT, $0-56
 
 row:
 	VBROADCASTSS (R8), Z0
+	ADDQ         $+4, R8
 	XORQ         R9, R9
 	MOVQ         CX, R10
 	SUBQ         $+16, R10
@@ -8333,7 +8334,50 @@ columnRest:
 	VMOVDQU16   Y0, K1, (DX)(R9*2)
 
 columnDone:
-	ADDQ $+4, R8
+	ADDQ BX, DX
+	ADDQ DI, SI
+	DECQ AX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func roundRowsbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·roundRowsbf16(SB), NOSPLIT, $0-48
+	MOVQ  rows+0(FP), AX
+	MOVQ  cols+8(FP), CX
+	MOVQ  out+16(FP), DX
+	MOVQ  ldo+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  CX, R8
+	ANDQ  $+15, R8
+	MOVQ  $-1, R9
+	BZHIQ R8, R9, R9
+	KMOVW R9, K1
+
+row:
+	XORQ R8, R8
+	MOVQ CX, R9
+	SUBQ $+16, R9
+	JL   columnRest
+
+columnWhole:
+	VMOVUPS   (SI)(R8*4), Z0
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, (DX)(R8*2)
+	ADDQ      $+16, R8
+	SUBQ      $+16, R9
+	JGE       columnWhole
+
+columnRest:
+	ADDQ      $+16, R9
+	JZ        columnDone
+	VMOVUPS.Z (SI)(R8*4), K1, Z0
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, K1, (DX)(R8*2)
+
+columnDone:
 	ADDQ BX, DX
 	ADDQ DI, SI
 	DECQ AX

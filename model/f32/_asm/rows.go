@@ -12,8 +12,9 @@ func (g *gen) blockRows() {
 	g.rowDots()
 	g.addRows()
 	g.addOuter()
-	g.scaleRows("scaleRound", "x *float32", 4)
-	g.scaleRows("scaleRows", "x *uint16", 2)
+	g.scaleRows("scaleRound", "x *float32", 4, true)
+	g.scaleRows("scaleRows", "x *uint16", 2, true)
+	g.scaleRows("roundRows", "x *float32", 4, false)
 	g.sumRoundRows("sumRoundRows", false)
 	g.sumRoundRows("eluRoundRows", true)
 }
@@ -249,22 +250,35 @@ func (g *gen) addOuter() {
 	})
 }
 
-func (g *gen) scaleRows(name, source string, size uint8) {
-	g.function(name, "rows, cols int, out *uint16, ldo int, "+source+", ldx int, by *float32", "rounds rows of x, ldx bytes apart, each times by[i], to rows of out, ldo bytes apart.", func() {
-		rows, cols, out, ldo, x, ldx, by := g.arg("rows"), g.arg("cols"), g.arg("out"), g.arg("ldo"), g.arg("x"), g.arg("ldx"), g.arg("by")
+func (g *gen) scaleRows(name, source string, size uint8, scaled bool) {
+	args, doc := "", "rounds rows of x, ldx bytes apart, to rows of out, ldo bytes apart."
+	if scaled {
+		args, doc = ", by *float32", "rounds rows of x, ldx bytes apart, each times by[i], to rows of out, ldo bytes apart."
+	}
+	g.function(name, "rows, cols int, out *uint16, ldo int, "+source+", ldx int"+args, doc, func() {
+		rows, cols, out, ldo, x, ldx := g.arg("rows"), g.arg("cols"), g.arg("out"), g.arg("ldo"), g.arg("x"), g.arg("ldx")
+		var by reg.GPVirtual
+		if scaled {
+			by = g.arg("by")
+		}
 		k := g.tailMask(cols)
 		g.Label("row")
-		f := g.everyLane(Mem{Base: by})
+		var f reg.VecVirtual
+		if scaled {
+			f = g.everyLane(Mem{Base: by})
+			g.ADDQ(I8(4), by)
+		}
 		g.across("column", cols, k, func(i reg.GPVirtual, tail bool) {
 			get := g.get32
 			if size == 2 {
 				get = g.get16
 			}
 			v := get(at(x, i, size), k, tail)
-			g.VMULPS(f, v, v)
+			if scaled {
+				g.VMULPS(f, v, v)
+			}
 			g.put16(v, at(out, i, 2), k, tail)
 		})
-		g.ADDQ(I8(4), by)
 		g.ADDQ(ldo, out)
 		g.ADDQ(ldx, x)
 		g.DECQ(rows)
