@@ -118,7 +118,10 @@ func (m *Model) Parameters() int {
 }
 
 // changed must be called after every change of the weights.
-func (m *Model) changed() { m.packed, m.narrow.fresh = [3]*packedWeights{}, false }
+func (m *Model) changed() {
+	m.packed = [3]*packedWeights{}
+	m.narrow.stale()
+}
 
 // rotary returns tables of cos and sin with at least n positions, HeadDim/2
 // values each: angle of pair i at position t is t·10000^(-2i/d).

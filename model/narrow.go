@@ -32,46 +32,80 @@ func PrecisionOf(name string) (string, error) {
 	return name, nil
 }
 
-// narrowWeights are the matrices of a step in bfloat16, and their transposes.
+// narrowWeights are the matrices of a step in bfloat16, and their transposes. Each is packed when it is first wanted.
 type narrowWeights struct {
-	layers         []narrowLayer
+	layers         []narrowLayer // one a layer, or one for all of them in turn
 	head, headBack f32.PackedBF16
-	fresh          bool
+	fresh          bool // head and headBack
 }
 
 type narrowLayer struct {
 	qkv, proj, fc1, fc2                 f32.PackedBF16
 	qkvBack, projBack, fc1Back, fc2Back f32.PackedBF16
+	owner                               int  // the layer they are of
+	there, back                         bool // which of them are as the weights are
 }
 
-// narrow packs the weights unless they are as they were.
-func (m *Model) narrowed() *narrowWeights {
+// keptNarrow is how many weights are kept packed from one pass to the next; with more, layers share their memory.
+const keptNarrow = 1 << 24
+
+// stale says that the weights have changed.
+func (w *narrowWeights) stale() {
+	w.fresh = false
+	for i := range w.layers {
+		w.layers[i].there, w.layers[i].back = false, false
+	}
+}
+
+// narrowHead packs the output matrix unless it is as it was.
+func (m *Model) narrowHead() *narrowWeights {
 	w := &m.narrow
+	if w.layers == nil {
+		n := m.cfg.Layers
+		if len(m.params.weights) > keptNarrow {
+			n = 1
+		}
+		w.layers = make([]narrowLayer, n)
+	}
 	if w.fresh {
 		return w
 	}
-	if w.layers == nil {
-		w.layers = make([]narrowLayer, m.cfg.Layers)
-	}
-	lay := func(t *tensor, there, back *f32.PackedBF16) {
-		f32.PackBF16(false, t.rows, t.cols, t.w, t.cols, there)
-		f32.PackBF16(true, t.cols, t.rows, t.w, t.cols, back)
-	}
-	for i := range w.layers {
-		l, q := &m.params.layers[i], &w.layers[i]
-		lay(&l.qkv, &q.qkv, &q.qkvBack)
-		lay(&l.proj, &q.proj, &q.projBack)
-		lay(&l.fc1, &q.fc1, &q.fc1Back)
-		lay(&l.fc2, &q.fc2, &q.fc2Back)
-	}
-	if m.cfg.Tied {
-		lay(&m.params.embed, &w.headBack, &w.head)
-	} else {
-		lay(&m.params.head, &w.head, &w.headBack)
-	}
 	w.fresh = true
+	if m.cfg.Tied {
+		pack(&m.params.embed, &w.headBack)
+		packBack(&m.params.embed, &w.head)
+	} else {
+		pack(&m.params.head, &w.head)
+		packBack(&m.params.head, &w.headBack)
+	}
 	return w
 }
+
+// narrowLayer packs the matrices of a layer unless they are as they were, and their transposes if back is set.
+func (m *Model) narrowLayer(i int, back bool) *narrowLayer {
+	l, w := &m.params.layers[i], &m.narrow.layers[i%len(m.narrow.layers)]
+	if w.owner != i {
+		w.owner, w.there, w.back = i, false, false
+	}
+	if !w.there {
+		w.there = true
+		pack(&l.qkv, &w.qkv)
+		pack(&l.proj, &w.proj)
+		pack(&l.fc1, &w.fc1)
+		pack(&l.fc2, &w.fc2)
+	}
+	if back && !w.back {
+		w.back = true
+		packBack(&l.qkv, &w.qkvBack)
+		packBack(&l.proj, &w.projBack)
+		packBack(&l.fc1, &w.fc1Back)
+		packBack(&l.fc2, &w.fc2Back)
+	}
+	return w
+}
+
+func pack(t *tensor, dst *f32.PackedBF16)     { f32.PackBF16(false, t.rows, t.cols, t.w, t.cols, dst) }
+func packBack(t *tensor, dst *f32.PackedBF16) { f32.PackBF16(true, t.cols, t.rows, t.w, t.cols, dst) }
 
 // bytes is the memory of the packed weights.
 func (w *narrowWeights) bytes() int {
@@ -101,7 +135,7 @@ type blockOf struct {
 	dx, dy         []float32
 	sign           float32
 	site           uint64
-	w, back        *f32.PackedBF16
+	first, w, back *f32.PackedBF16
 	attn           *attnSaved
 	ff             *ffSaved
 	dy16, out16    []f32.BF16
@@ -128,7 +162,7 @@ func (p *pass) prepareNarrow(longest int) {
 	c := &p.m.cfg
 	need := blockRows*(c.widest()+(c.FeedForward+1)/2) + 4*c.widest()
 	p.block = eachWorker(p.block, need, need)
-	p.weights = p.m.narrowed()
+	p.weights = p.m.narrowHead()
 	if p.cos, p.sin = nil, nil; c.Positions == PositionsRotary {
 		p.cos, p.sin = p.m.rotary(longest)
 	}
@@ -170,7 +204,7 @@ func (p *pass) normBlock(lo, hi int, x []float32, gain, bias *tensor, mean, rstd
 
 // attentionNarrow is attention with products of bfloat16.
 func (p *pass) attentionNarrow(layer int, x, base, y []float32, sign float32, s *attnSaved) {
-	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
+	c, l, w := &p.m.cfg, &p.m.params.layers[layer], p.m.narrowLayer(layer, false)
 	p.allocAttentionNarrow(s)
 	projectLoop.Run(p.n, blockRows, blockOf{p: p, layer: layer, x: x, attn: s, w: &w.qkv})
 	if c.wide() {
@@ -251,12 +285,12 @@ func (p *pass) allocAttentionNarrow(s *attnSaved) {
 
 // feedForwardNarrow is feedForward with products of bfloat16.
 func (p *pass) feedForwardNarrow(layer int, x, base, y []float32, sign float32, s *ffSaved) {
-	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
+	c, l, w := &p.m.cfg, &p.m.params.layers[layer], p.m.narrowLayer(layer, false)
 	s.mean, s.rstd = p.arena.Alloc(p.n), p.arena.Alloc(p.n)
 	s.h16 = p.arena.AllocBF16(p.n * c.Width)
 	s.f16 = p.arena.AllocBF16(p.n * c.hidden())
 	forwardLoop.Run(p.n, blockRows, blockOf{p: p, layer: layer, x: x, base: base, y: y, sign: sign, site: site(layer, siteFeedForward),
-		ff: s, w: &w.fc2, bias: &l.fc2Bias})
+		ff: s, first: &w.fc1, w: &w.fc2, bias: &l.fc2Bias})
 }
 
 // forwardLoop runs rows through the feed-forward branch.
@@ -265,7 +299,7 @@ var forwardLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
 	w, ff, hidden := c.Width, c.FeedForward, c.hidden()
 	f, act := scratch[:(hi-lo)*hidden], f32.Narrow(scratch[len(scratch)-(hi-lo)*((ff+1)/2):])
 	p.normBlock(lo, hi, a.x, &l.norm2Gain, &l.norm2Bias, s.mean, s.rstd, s.h16, scratch)
-	f32.TimesBF16(false, hi-lo, s.h16[lo*w:], w, &p.weights.layers[a.layer].fc1, false, f, hidden)
+	f32.TimesBF16(false, hi-lo, s.h16[lo*w:], w, a.first, false, f, hidden)
 	for i := lo; i < hi; i++ {
 		p.activateNarrow(f[(i-lo)*hidden:][:hidden], l.fc1Bias.w, act[(i-lo)*ff:][:ff], s.f16[i*hidden:][:hidden], site(a.layer, siteActivation), i)
 	}

@@ -23,7 +23,7 @@ func (p *pass) parts(cols int) []float32 {
 func (p *pass) attentionBackNarrow(layer int, x []float32, s *attnSaved, dy, dx []float32) {
 	mark := p.arena.Mark()
 	defer p.arena.Release(mark)
-	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
+	c, l, w := &p.m.cfg, &p.m.params.layers[layer], p.m.narrowLayer(layer, true)
 	dy = p.dropped(dy, site(layer, siteProjection))
 	dy16, do16 := p.arena.AllocBF16(p.n*c.Width), p.arena.AllocBF16(p.n*c.inner())
 	dqkv16, dh := p.arena.AllocBF16(p.n*c.projected()), p.arena.Alloc(p.n*c.Width)
@@ -109,7 +109,7 @@ var roundBackLoop = eachBlock(func(a *blockOf, lo, hi int, _ []float32) {
 func (p *pass) feedForwardBackNarrow(layer int, x []float32, s *ffSaved, dy, dx []float32) {
 	mark := p.arena.Mark()
 	defer p.arena.Release(mark)
-	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
+	c, l, w := &p.m.cfg, &p.m.params.layers[layer], p.m.narrowLayer(layer, true)
 	dy = p.dropped(dy, site(layer, siteFeedForward))
 	dy16, df16, act16 := p.arena.AllocBF16(p.n*c.Width), p.arena.AllocBF16(p.n*c.hidden()), p.arena.AllocBF16(p.n*c.FeedForward)
 	dh, parts, dyParts := p.arena.Alloc(p.n*c.Width), p.parts(c.hidden()), p.parts(c.Width)
