@@ -21,8 +21,14 @@ type pass struct {
 	weights  *narrowWeights // of a narrow pass
 	block    [][]float32    // scratch for blocks of rows, one a worker
 	begins   []bool         // one a row: the first of its segment
-	place    []int          // one a row: how many rows of its segment lie before it
-	cos, sin []float32      // rotations, or nil
+	grads    []f32.GradBF16
+	pieces   []piece   // of the heads of a narrow pass,
+	chunks   []piece   // those of linear heads,
+	wholes   []piece   // the others' items,
+	begin    []piece   // linear heads' first chunks,
+	backs    []piece   // and what the backward pass takes together
+	place    []int     // one a row: how many rows of its segment lie before it
+	cos, sin []float32 // rotations, or nil
 
 	items     []item // heads times segments, what runs side by side
 	told      []hint // one a row, or none
@@ -156,6 +162,7 @@ type rowsOf struct {
 	x, dx, y   []float32
 	base, bias []float32
 	do16       []f32.BF16
+	pieces     []piece
 	dqkv16     []f32.BF16
 	cos, sin   []float32
 	attn       *attnSaved

@@ -67,7 +67,7 @@ func (p *pass) arenaSize() int {
 	back := max(n*(c.inner()+c.projected()+2*c.Width), n*(2*c.FeedForward+c.hidden()+2*c.Width))
 	if p.narrow {
 		blocks := (n-1)/blockRows + 1
-		back = max(n*(half(c.Width+c.inner()+c.projected())+c.Width)+blocks*3*c.Width+len(p.items)*3*c.HeadDim,
+		back = max(n*(half(c.Width+c.inner()+c.projected())+c.Width)+blocks*3*c.Width+len(p.items)*3*c.HeadDim+c.LinearHeads*p.firstRow[segments]*c.HeadDim*(c.HeadDim+4),
 			n*(half(c.Width+c.hidden()+c.FeedForward)+c.Width)+blocks*(c.hidden()+3*c.Width))
 		if c.wide() {
 			back += n*(c.inner()+c.projected()) + blocks*c.projected()
@@ -179,9 +179,9 @@ func (w *workspace) gradients(m *Model, b *Batch, scale float32, drop dropout) f
 		f32.RoundRows(dlogits, c.Vocabulary, f.logits, c.Vocabulary, p.n, c.Vocabulary)
 		f32.TimesBF16(true, p.n, dlogits, c.Vocabulary, &p.weights.headBack, false, dh, c.Width)
 		if c.Tied {
-			p.gradNarrow(f.h16, dlogits, &params.embed)
+			p.addGradsNarrow(p.gradNarrow(f.h16, dlogits, &params.embed))
 		} else {
-			p.gradNarrow(dlogits, f.h16, &params.head)
+			p.addGradsNarrow(p.gradNarrow(dlogits, f.h16, &params.head))
 		}
 	case c.Tied:
 		f32.Gemm(true, false, c.Vocabulary, c.Width, p.n, 1, f.logits, c.Vocabulary, f.h, c.Width, 1, params.embed.g, c.Width)

@@ -166,6 +166,7 @@ func (p *pass) prepareNarrow(longest int) {
 	if p.cos, p.sin = nil, nil; c.Positions == PositionsRotary {
 		p.cos, p.sin = p.m.rotary(longest)
 	}
+	p.cutHeads()
 	p.begins, p.place = p.begins[:0], p.place[:0]
 	for _, s := range p.b.Segments {
 		for i := range s.End - s.Start {
@@ -212,7 +213,7 @@ func (p *pass) attentionNarrow(layer int, x, base, y []float32, sign float32, s 
 		p.gate(s)
 		f32.RoundRows(s.o16, c.inner(), s.o, c.inner(), p.n, c.inner())
 	} else {
-		headNarrowLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s})
+		p.headsNarrow(layer, s)
 	}
 	if y != nil {
 		emitNarrowLoop.Run(p.n, blockRows, blockOf{p: p, out16: s.o16, w: &w.proj, bias: &l.projBias, base: base, y: y, sign: sign, site: site(layer, siteProjection)})

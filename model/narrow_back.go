@@ -2,9 +2,14 @@ package model
 
 import "trafficgpt/model/f32"
 
-// gradNarrow adds to the gradient of w in y = x·w.
-func (p *pass) gradNarrow(dy, x []f32.BF16, w *tensor) {
-	f32.GemmBF16(true, false, w.rows, w.cols, p.n, 1, x, w.rows, dy, w.cols, 1, w.g, w.cols)
+// gradNarrow is the gradient of w in y = x·w.
+func (p *pass) gradNarrow(dy, x []f32.BF16, w *tensor) f32.GradBF16 {
+	return f32.GradBF16{M: w.rows, N: w.cols, K: p.n, A: x, B: dy, C: w.g}
+}
+
+func (p *pass) addGradsNarrow(grads ...f32.GradBF16) {
+	p.grads = append(p.grads[:0], grads...) // in memory that is there already
+	f32.AddGradsBF16(p.grads...)
 }
 
 // sumParts adds the blocks' sums of rows to g, in order.
@@ -33,7 +38,6 @@ func (p *pass) attentionBackNarrow(layer int, x []float32, s *attnSaved, dy, dx 
 	}
 	projectBackLoop.Run(p.n, blockRows, a)
 	p.sumParts(a.parts, l.projBias.g)
-	p.gradNarrow(dy16, s.o16, &l.proj)
 	if c.wide() {
 		headBackLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s, y: a.y, dx: a.dx})
 		p.mapRowsBack(s.qkv, a.dx)
@@ -44,7 +48,7 @@ func (p *pass) attentionBackNarrow(layer int, x []float32, s *attnSaved, dy, dx 
 		p.headsBackNarrow(layer, s, do16, dqkv16)
 	}
 	f32.TimesBF16(true, p.n, dqkv16, c.projected(), &w.qkvBack, false, dh, c.Width)
-	p.gradNarrow(dqkv16, s.h16, &l.qkv)
+	p.addGradsNarrow(p.gradNarrow(dy16, s.o16, &l.proj), p.gradNarrow(dqkv16, s.h16, &l.qkv))
 	p.normBack(dx, dh, x, &l.norm1Gain, &l.norm1Bias, s.mean, s.rstd)
 }
 
@@ -117,8 +121,7 @@ func (p *pass) feedForwardBackNarrow(layer int, x []float32, s *ffSaved, dy, dx 
 		site: site(layer, siteActivation)})
 	p.sumParts(parts, l.fc1Bias.g)
 	p.sumParts(dyParts, l.fc2Bias.g)
-	p.gradNarrow(dy16, act16, &l.fc2)
-	p.gradNarrow(df16, s.h16, &l.fc1)
+	p.addGradsNarrow(p.gradNarrow(dy16, act16, &l.fc2), p.gradNarrow(df16, s.h16, &l.fc1))
 	p.normBack(dx, dh, x, &l.norm2Gain, &l.norm2Bias, s.mean, s.rstd)
 }
 

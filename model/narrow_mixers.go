@@ -4,73 +4,178 @@ import "trafficgpt/model/f32"
 
 // A pass with products of bfloat16 has forms of its own for causal windows and linear attention; see Config.wide.
 
-var (
-	headNarrowLoop = f32.NewLoop(func(a *rowsOf, lo, hi, worker int) {
-		for _, it := range a.p.items[lo:hi] {
-			a.p.headNarrow(a.layer, it, a.attn, a.p.scratch[worker])
+// piece is a chunk of an item of a linear head, or a block of one of a window; -1 is the whole.
+type piece struct{ item, chunk int }
+
+// cutHeads lists the pieces of all heads: of a linear head everything but the running sum of the states is done chunk by
+// chunk, of a window the forward pass block by block, so that one long flow has work for many threads.
+func (p *pass) cutHeads() {
+	c := &p.m.cfg
+	p.pieces, p.chunks, p.wholes = p.pieces[:0], p.chunks[:0], p.wholes[:0]
+	for i, it := range p.items {
+		if it.segment < 0 {
+			continue
+		}
+		g := p.b.Segments[it.segment]
+		linear := c.kind(it.head) == linearHead
+		for j := range (g.End - g.Start + c.Chunk - 1) / c.Chunk {
+			p.pieces = append(p.pieces, piece{i, j})
+			if linear {
+				p.chunks = append(p.chunks, piece{i, j})
+			}
+		}
+		if !linear {
+			p.wholes = append(p.wholes, piece{i, -1})
+		}
+	}
+}
+
+// headPart is what the forms for bfloat16 see of one head of one segment.
+type headPart struct {
+	n, ld, ldo int
+	q, k, v    []f32.BF16
+	o, do      []f32.BF16
+	row        []float32 // a divisor or a log-sum a row
+	states     []float32
+	dstates    []float32 // [chunks+1] gradients of the states, before each chunk and behind the last
+	site       uint64
+}
+
+func (p *pass) headPart(layer int, it item, s *attnSaved, do16 []f32.BF16, dstates []float32) headPart {
+	c := &p.m.cfg
+	d, inner := c.HeadDim, c.inner()
+	g := p.b.Segments[it.segment]
+	h := headPart{n: g.End - g.Start, ld: c.projected(), ldo: inner, site: p.headSite(layer, it)}
+	h.q = s.qkv16[g.Start*h.ld+it.head*d:]
+	h.k, h.v = h.q[inner:], h.q[2*inner:]
+	at := g.Start*inner + it.head*d
+	h.o = s.o16[at:]
+	if do16 != nil {
+		h.do = do16[at:]
+	}
+	h.row = s.row[it.head*p.n+g.Start:][:h.n]
+	if c.kind(it.head) == linearHead {
+		sc := p.m.scans[it.head]
+		h.states = s.states[it.head][p.firstRow[it.segment]*sc.stateSize():]
+		if dstates != nil {
+			linear := it.head - c.LocalHeads
+			h.dstates = dstates[(linear*p.firstRow[len(p.b.Segments)]+p.firstRow[it.segment])*sc.stateSize():]
+		}
+	}
+	return h
+}
+
+// eachPiece makes a loop of work on pieces of heads.
+func eachPiece(f func(a *rowsOf, pc piece, h *headPart, scratch []float32)) *f32.Loop[rowsOf] {
+	return f32.NewLoop(func(a *rowsOf, lo, hi, worker int) {
+		for _, pc := range a.pieces[lo:hi] {
+			h := a.p.headPart(a.layer, a.p.items[pc.item], a.attn, a.do16, a.base)
+			f(a, pc, &h, a.p.scratch[worker])
 		}
 	})
-	headBackNarrowLoop = f32.NewLoop(func(a *rowsOf, lo, hi, worker int) {
-		d := 3 * a.p.m.cfg.HeadDim
-		for i := lo; i < hi; i++ {
-			a.p.headBackNarrow(a.layer, a.p.items[i], a.attn, a.do16, a.dqkv16, a.y[i*d:][:d], a.p.scratch[worker])
+}
+
+var (
+	stateLoop = eachPiece(func(a *rowsOf, pc piece, h *headPart, _ []float32) {
+		a.p.m.scans[a.p.items[pc.item].head].addState(h, pc.chunk)
+	})
+	runningLoop = eachPiece(func(a *rowsOf, pc piece, h *headPart, _ []float32) {
+		a.p.m.scans[a.p.items[pc.item].head].runStates(h)
+	})
+	outputLoop = eachPiece(func(a *rowsOf, pc piece, h *headPart, scratch []float32) {
+		head := a.p.items[pc.item].head
+		if a.p.m.cfg.kind(head) == linearHead {
+			a.p.m.scans[head].outputNarrow(h, pc.chunk, scratch)
+			return
 		}
+		w := a.p.window(head)
+		w.forwardNarrow(h, pc.chunk, scratch)
+	})
+	dstateLoop = eachPiece(func(a *rowsOf, pc piece, h *headPart, scratch []float32) {
+		a.p.m.scans[a.p.items[pc.item].head].addStateBack(h, pc.chunk, scratch)
+	})
+	runningBackLoop = eachPiece(func(a *rowsOf, pc piece, h *headPart, _ []float32) {
+		a.p.m.scans[a.p.items[pc.item].head].runStatesBack(h)
+	})
+	headBackNarrowLoop = eachPiece(func(a *rowsOf, pc piece, h *headPart, scratch []float32) {
+		p, it := a.p, a.p.items[pc.item]
+		c := &p.m.cfg
+		d, inner := c.HeadDim, c.inner()
+		at := p.b.Segments[it.segment].Start*h.ld + it.head*d
+		out := headGrads{d: d, ld: h.ld, q: a.dqkv16[at:], k: a.dqkv16[at+inner:], v: a.dqkv16[at+2*inner:]}
+		if c.kind(it.head) == linearHead {
+			out.exp = c.Features == FeaturesExp
+			out.sums = a.y[p.sumsOf(pc)*3*d:][:3*d]
+			p.m.scans[it.head].backwardNarrow(h, pc.chunk, &out, scratch)
+			return
+		}
+		out.sums = a.y[p.sumsOf(pc)*3*d:][:3*d]
+		out.cos, out.sin = p.cos, p.sin
+		w := p.window(it.head)
+		w.backwardNarrow(h, &out, scratch)
 	})
 )
 
-// headNarrow runs one head of one segment.
-func (p *pass) headNarrow(layer int, it item, s *attnSaved, scratch []float32) {
-	c := &p.m.cfg
-	d, ld, inner := c.HeadDim, c.projected(), c.inner()
-	g := p.b.Segments[it.segment]
-	n := g.End - g.Start
-	q := s.qkv16[g.Start*ld+it.head*d:]
-	k, v := q[inner:], q[2*inner:]
-	o := s.o16[g.Start*inner+it.head*d:]
-	row := s.row[it.head*p.n+g.Start:][:n]
-	if c.kind(it.head) == linearHead {
-		sc := p.m.scans[it.head]
-		sc.forwardNarrow(n, q, k, v, ld, o, inner, row, s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], scratch)
-		return
+// headsNarrow runs all heads.
+func (p *pass) headsNarrow(layer int, s *attnSaved) {
+	a := rowsOf{p: p, layer: layer, attn: s}
+	if len(p.chunks) > 0 {
+		a.pieces = p.chunks
+		stateLoop.Run(len(a.pieces), 1, a)
+		a.pieces = p.firsts()
+		runningLoop.Run(len(a.pieces), 1, a)
 	}
-	w := p.window(it.head)
-	w.forwardNarrow(n, q, k, v, ld, o, inner, row, scratch, p.headSite(layer, it))
+	a.pieces = p.pieces
+	outputLoop.Run(len(a.pieces), 1, a)
+}
+
+// firsts are the first chunks of all items of linear heads.
+func (p *pass) firsts() []piece {
+	p.begin = p.begin[:0]
+	for _, pc := range p.chunks {
+		if pc.chunk == 0 {
+			p.begin = append(p.begin, pc)
+		}
+	}
+	return p.begin
+}
+
+// sumsOf is the place of a piece's sums: whole items come first.
+func (p *pass) sumsOf(pc piece) int {
+	if pc.chunk < 0 {
+		return pc.item
+	}
+	it := p.items[pc.item]
+	return len(p.items) + (it.head-p.m.cfg.LocalHeads)*p.firstRow[len(p.b.Segments)] + p.firstRow[it.segment] + pc.chunk
 }
 
 // headsBackNarrow computes the gradients of all projections from those of the heads' outputs.
 func (p *pass) headsBackNarrow(layer int, s *attnSaved, do16, dqkv16 []f32.BF16) {
-	d, inner := p.m.cfg.HeadDim, p.m.cfg.inner()
-	sums := p.arena.AllocZero(len(p.items) * 3 * d)
-	headBackNarrowLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s, do16: do16, dqkv16: dqkv16, y: sums})
+	c := &p.m.cfg
+	d, inner, places := c.HeadDim, c.inner(), len(p.items)+c.LinearHeads*p.firstRow[len(p.b.Segments)]
+	a := rowsOf{p: p, layer: layer, attn: s, do16: do16, dqkv16: dqkv16, y: p.arena.AllocZero(places * 3 * d)}
+	if len(p.chunks) > 0 {
+		a.base = p.arena.Alloc(c.LinearHeads * p.firstRow[len(p.b.Segments)] * (d*d + d))
+		a.pieces = p.chunks
+		dstateLoop.Run(len(a.pieces), 1, a)
+		a.pieces = p.firsts()
+		runningBackLoop.Run(len(a.pieces), 1, a)
+	}
 	bias := p.m.params.layers[layer].qkvBias.g
-	for i, it := range p.items {
+	add := func(pc piece) {
+		it := p.items[pc.item]
 		for part := range 3 {
 			g := bias[part*inner+it.head*d:][:d]
-			f32.Add(g, g, sums[(3*i+part)*d:][:d])
+			f32.Add(g, g, a.y[(3*p.sumsOf(pc)+part)*d:][:d])
 		}
 	}
-}
-
-// headBackNarrow is the gradient of headNarrow; sums [3·d] receives the sums over the rows.
-func (p *pass) headBackNarrow(layer int, it item, s *attnSaved, do16, dqkv16 []f32.BF16, sums, scratch []float32) {
-	c := &p.m.cfg
-	d, ld, inner := c.HeadDim, c.projected(), c.inner()
-	g := p.b.Segments[it.segment]
-	n := g.End - g.Start
-	at := g.Start*ld + it.head*d
-	q, k, v := s.qkv16[at:], s.qkv16[at+inner:], s.qkv16[at+2*inner:]
-	out := headGrads{d: d, ld: ld, q: dqkv16[at:], k: dqkv16[at+inner:], v: dqkv16[at+2*inner:], sums: sums}
-	o, dout := s.o16[g.Start*inner+it.head*d:], do16[g.Start*inner+it.head*d:]
-	row := s.row[it.head*p.n+g.Start:][:n]
-	if c.kind(it.head) == linearHead {
-		out.exp = c.Features == FeaturesExp
-		sc := p.m.scans[it.head]
-		sc.backwardNarrow(n, q, k, v, ld, o, dout, inner, row, s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], &out, scratch)
-		return
+	// The windows' first: they are the longest pieces.
+	p.backs = append(append(p.backs[:0], p.wholes...), p.chunks...)
+	a.pieces = p.backs
+	headBackNarrowLoop.Run(len(a.pieces), 1, a)
+	for _, pc := range p.backs {
+		add(pc)
 	}
-	out.cos, out.sin = p.cos, p.sin
-	w := p.window(it.head)
-	w.backwardNarrow(n, q, k, v, ld, dout, inner, row, &out, scratch, p.headSite(layer, it))
 }
 
 // headGrads is where the gradients of a head's queries, keys and values go: rounded, ld apart, back through what happened
@@ -183,89 +288,129 @@ func roundSquare(m int, out []f32.BF16, x []float32, ld int, add, sums []float32
 	}
 }
 
-// forwardNarrow is forward of linear attention (γ = 1, with the division) that nothing is carried into.
-func (s *scan) forwardNarrow(n int, q, k, v []f32.BF16, ld int, o []f32.BF16, ldo int, den, states, scratch []float32) {
-	d, size, lds := s.d, s.stateSize(), evenUp(s.chunk)
+// chunkOf is the part of a head that one chunk is.
+func (s *scan) chunkOf(h *headPart, c int) (at, m int) {
+	at = c * s.chunk
+	return at, min(s.chunk, h.n-at)
+}
+
+// addState computes what a chunk adds to the state, in the place of the state behind it.
+func (s *scan) addState(h *headPart, c int) {
+	d, size := s.d, s.stateSize()
+	at, m := s.chunkOf(h, c)
+	next := h.states[(c+1)*size:][:size]
+	k, v := h.k[at*h.ld:], h.v[at*h.ld:]
+	f32.GemmSerialBF16(true, false, d, d, m, 1, k, h.ld, v, h.ld, 0, next, d)
+	clear(next[d*d:])
+	f32.AddRows(next[d*d:][:d], k, h.ld, s.ones[:m])
+}
+
+// runStates adds up the states.
+func (s *scan) runStates(h *headPart) {
+	size := s.stateSize()
+	clear(h.states[:size])
+	for c := 1; c < s.chunks(h.n); c++ { // the first chunk adds to nothing
+		to := h.states[(c+1)*size:][:size]
+		f32.Add(to, to, h.states[c*size:][:size])
+	}
+}
+
+// outputNarrow computes the outputs of a chunk of linear attention (γ = 1, with the division).
+func (s *scan) outputNarrow(h *headPart, c int, scratch []float32) {
+	d, size, lds, ld := s.d, s.stateSize(), evenUp(s.chunk), h.ld
 	b := bump{scratch}
 	att, att16 := b.take(s.chunk*lds), b.take16(s.chunk*lds)
 	sum, state16 := b.take(s.chunk*d), b.take16(d*d)
 	inv := b.take(s.chunk)
-	clear(states[:size])
-	for c, at := 0, 0; at < n; c, at = c+1, at+s.chunk {
-		m := min(s.chunk, n-at)
-		q, k, v, o, den := q[at*ld:], k[at*ld:], v[at*ld:], o[at*ldo:], den[at:][:m]
-		state, next := states[c*size:][:size], states[(c+1)*size:][:size]
-		s.square(m, q, ld, k, ld, att, lds)
-		roundSquare(m, att16, att, lds, nil, den)
-		for _, r := range halves(m) {
-			f32.GemmSerialBF16(false, false, r.len(), d, r.hi, 1, att16[r.lo*lds:], lds, v, ld, 0, sum[r.lo*d:], d)
-		}
-		if c > 0 {
-			f32.Round(state16[:d*d], state[:d*d])
-			f32.GemmSerialBF16(false, false, m, d, d, 1, q, ld, state16, d, 1, sum, d)
-			f32.DotRows(den, q, ld, m, d, state[d*d:])
-		}
-		for i := range den {
-			den[i] += scanEpsilon
-			inv[i] = 1 / den[i]
-		}
-		f32.ScaleRound(o, ldo, sum, d, d, inv[:m])
-		copy(next, state)
-		f32.GemmSerialBF16(true, false, d, d, m, 1, k, ld, v, ld, 1, next, d)
-		f32.AddRows(next[d*d:][:d], k, ld, s.ones[:m])
+	at, m := s.chunkOf(h, c)
+	q, k, v, den := h.q[at*ld:], h.k[at*ld:], h.v[at*ld:], h.row[at:][:m]
+	s.square(m, q, ld, k, ld, att, lds)
+	roundSquare(m, att16, att, lds, nil, den)
+	for _, r := range halves(m) {
+		f32.GemmSerialBF16(false, false, r.len(), d, r.hi, 1, att16[r.lo*lds:], lds, v, ld, 0, sum[r.lo*d:], d)
+	}
+	if c > 0 {
+		state := h.states[c*size:][:size]
+		f32.Round(state16[:d*d], state[:d*d])
+		f32.GemmSerialBF16(false, false, m, d, d, 1, q, ld, state16, d, 1, sum, d)
+		f32.DotRows(den, q, ld, m, d, state[d*d:])
+	}
+	for i := range den {
+		den[i] += scanEpsilon
+		inv[i] = 1 / den[i]
+	}
+	f32.ScaleRound(h.o[at*h.ldo:], h.ldo, sum, d, d, inv[:m])
+}
+
+// backDivisionNarrow computes the gradients of a chunk's numerators, rounded, and of its divisors.
+func (s *scan) backDivisionNarrow(h *headPart, at, m int, dos []f32.BF16, dden, inv []float32) {
+	f32.RowDots(dden, h.do[at*h.ldo:], h.ldo, h.o[at*h.ldo:], h.ldo, m, s.d)
+	for i := range inv {
+		inv[i] = 1 / h.row[at+i]
+		dden[i] *= -inv[i]
+	}
+	f32.ScaleRows(dos, s.d, h.do[at*h.ldo:], h.ldo, s.d, inv)
+}
+
+// addStateBack computes what a chunk adds to the gradient of the state before it.
+func (s *scan) addStateBack(h *headPart, c int, scratch []float32) {
+	d, size := s.d, s.stateSize()
+	b := bump{scratch}
+	at, m := s.chunkOf(h, c)
+	dos, inv, dden := b.take16(s.chunk*d), b.take(m), b.take(m)
+	s.backDivisionNarrow(h, at, m, dos, dden, inv)
+	to, q := h.dstates[c*size:][:size], h.q[at*h.ld:]
+	f32.GemmSerialBF16(true, false, d, d, m, 1, q, h.ld, dos, d, 0, to, d)
+	clear(to[d*d:])
+	f32.AddRows(to[d*d:][:d], q, h.ld, dden)
+}
+
+// runStatesBack adds up the gradients of the states, from the end.
+func (s *scan) runStatesBack(h *headPart) {
+	size := s.stateSize()
+	for c := s.chunks(h.n) - 2; c >= 0; c-- {
+		to := h.dstates[c*size:][:size]
+		f32.Add(to, to, h.dstates[(c+1)*size:][:size])
 	}
 }
 
-// backwardNarrow is backward of the same.
-func (s *scan) backwardNarrow(n int, q, k, v []f32.BF16, ld int, o, do []f32.BF16, ldo int, den, states []float32, out *headGrads, scratch []float32) {
-	d, size, lds := s.d, s.stateSize(), evenUp(s.chunk)
+// backwardNarrow computes the gradients of a chunk.
+func (s *scan) backwardNarrow(h *headPart, c int, out *headGrads, scratch []float32) {
+	d, size, lds, ld := s.d, s.stateSize(), evenUp(s.chunk), h.ld
 	b := bump{scratch}
 	att, att16, datt16 := b.take(s.chunk*lds), b.take16(s.chunk*lds), b.take16(s.chunk*lds)
 	dos, state16 := b.take16(s.chunk*d), b.take16(d*d)
-	dstate, inv, dden, row := b.take(size), b.take(s.chunk), b.take(s.chunk), b.take(d)
+	at, m := s.chunkOf(h, c)
+	inv, dden, row := b.take(m), b.take(m), b.take(d)
 	dq, dk, dv := b.take(s.chunk*d), b.take(s.chunk*d), b.take(s.chunk*d)
-	allQ, allK := q, k
-	clear(dstate)
-	last := s.chunks(n) - 1
-	for c := last; c >= 0; c-- {
-		at := c * s.chunk
-		m := min(s.chunk, n-at)
-		q, k, v := q[at*ld:], k[at*ld:], v[at*ld:]
-		state := states[c*size:][:size]
-		inv, dden := inv[:m], dden[:m]
-		f32.RowDots(dden, do[at*ldo:], ldo, o[at*ldo:], ldo, m, d)
-		for i := range inv {
-			inv[i] = 1 / den[at+i]
-			dden[i] *= -inv[i]
-		}
-		f32.ScaleRows(dos, d, do[at*ldo:], ldo, d, inv)
-		s.square(m, q, ld, k, ld, att, lds)
-		roundSquare(m, att16, att, lds, nil, nil)
-		s.square(m, dos, d, v, ld, att, lds)
-		roundSquare(m, datt16, att, lds, dden, nil)
-		for _, r := range halves(m) {
-			f32.GemmSerialBF16(false, false, r.len(), d, r.hi, 1, datt16[r.lo*lds:], lds, k, ld, 0, dq[r.lo*d:], d)
-			// keys [lo, hi) are seen by rows from lo on
-			f32.GemmSerialBF16(true, false, r.len(), d, m-r.lo, 1, datt16[r.lo*lds+r.lo:], lds, q[r.lo*ld:], ld, 0, dk[r.lo*d:], d)
-			f32.GemmSerialBF16(true, false, r.len(), d, m-r.lo, 1, att16[r.lo*lds+r.lo:], lds, dos[r.lo*d:], d, 0, dv[r.lo*d:], d)
-		}
-		if c > 0 {
-			f32.Round(state16[:d*d], state[:d*d])
-			f32.GemmSerialBF16(false, true, m, d, d, 1, dos, d, state16, d, 1, dq, d)
-			f32.AddOuter(dq, d, dden, state[d*d:][:d])
-		}
-		if c < last {
-			f32.Round(state16[:d*d], dstate[:d*d])
-			f32.GemmSerialBF16(false, true, m, d, d, 1, v, ld, state16, d, 1, dk, d)
-			f32.GemmSerialBF16(false, false, m, d, d, 1, k, ld, state16, d, 1, dv, d)
-			f32.AddOuter(dk, d, s.ones[:m], dstate[d*d:][:d])
-		}
-		out.features(true, at, m, dq, allQ, row)
-		out.features(false, at, m, dk, allK, row)
-		out.values(at, m, dv)
-		f32.AddRows(dstate[d*d:][:d], q, ld, dden)
-		f32.GemmSerialBF16(true, false, d, d, m, 1, q, ld, dos, d, 1, dstate, d)
+	q, k, v := h.q[at*ld:], h.k[at*ld:], h.v[at*ld:]
+	s.backDivisionNarrow(h, at, m, dos, dden, inv)
+	s.square(m, q, ld, k, ld, att, lds)
+	roundSquare(m, att16, att, lds, nil, nil)
+	s.square(m, dos, d, v, ld, att, lds)
+	roundSquare(m, datt16, att, lds, dden, nil)
+	for _, r := range halves(m) {
+		f32.GemmSerialBF16(false, false, r.len(), d, r.hi, 1, datt16[r.lo*lds:], lds, k, ld, 0, dq[r.lo*d:], d)
+		// keys [lo, hi) are seen by rows from lo on
+		f32.GemmSerialBF16(true, false, r.len(), d, m-r.lo, 1, datt16[r.lo*lds+r.lo:], lds, q[r.lo*ld:], ld, 0, dk[r.lo*d:], d)
+		f32.GemmSerialBF16(true, false, r.len(), d, m-r.lo, 1, att16[r.lo*lds+r.lo:], lds, dos[r.lo*d:], d, 0, dv[r.lo*d:], d)
 	}
+	if c > 0 {
+		state := h.states[c*size:][:size]
+		f32.Round(state16[:d*d], state[:d*d])
+		f32.GemmSerialBF16(false, true, m, d, d, 1, dos, d, state16, d, 1, dq, d)
+		f32.AddOuter(dq, d, dden, state[d*d:][:d])
+	}
+	if c+1 < s.chunks(h.n) {
+		dstate := h.dstates[(c+1)*size:][:size]
+		f32.Round(state16[:d*d], dstate[:d*d])
+		f32.GemmSerialBF16(false, true, m, d, d, 1, v, ld, state16, d, 1, dk, d)
+		f32.GemmSerialBF16(false, false, m, d, d, 1, k, ld, state16, d, 1, dv, d)
+		f32.AddOuter(dk, d, s.ones[:m], dstate[d*d:][:d])
+	}
+	out.features(true, at, m, dq, h.q, row)
+	out.features(false, at, m, dk, h.k, row)
+	out.values(at, m, dv)
 }
 
 // narrowScratch is what the forms for bfloat16 need for flows of at most n rows.
@@ -273,29 +418,27 @@ func (w *window) narrowScratch(n int) int {
 	return 3*w.block*evenUp(w.keys(n)) + w.block*w.d + 2*w.keys(n)*w.d + 256
 }
 
-// forwardNarrow is forward of causal windows from the first row on.
-func (w *window) forwardNarrow(n int, q, k, v []f32.BF16, ld int, o []f32.BF16, ldo int, lse, scratch []float32, site uint64) {
+// forwardNarrow computes a block of a causal window.
+func (w *window) forwardNarrow(h *headPart, block int, scratch []float32) {
 	b := bump{scratch}
+	n, ld := h.n, h.ld
 	most := w.block * evenUp(w.keys(n))
 	p, p16, out := b.take(most), b.take16(most), b.take(w.block*w.d)
-	for i0 := 0; i0 < n; i0 += w.block {
-		i1 := min(i0+w.block, n)
-		j0 := w.first(i0)
-		m, keys := i1-i0, w.end(i1-1, n)-j0
-		ldp := evenUp(keys)
-		f32.GemmSerialBF16(false, true, m, keys, w.d, w.scaleBy(), q[i0*ld:], ld, k[j0*ld:], ld, 0, p, ldp)
-		for i := i0; i < i1; i++ {
-			row, row16 := p[(i-i0)*ldp:][:keys], p16[(i-i0)*ldp:][:keys]
-			lo, hi := w.first(i)-j0, w.end(i, n)-j0
-			lse[i] = softmaxRow(row[lo:hi])
-			w.dropout.row(row[lo:hi], site, i, lo+j0)
-			putRow(row16, row, lo, hi)
-		}
-		f32.GemmSerialBF16(false, false, m, w.d, keys, 1, p16, ldp, v[j0*ld:], ld, 0, out, w.d)
-		for i := range m {
-			f32.Round(o[(i0+i)*ldo:][:w.d], out[i*w.d:][:w.d])
-		}
+	i0 := block * w.block
+	i1 := min(i0+w.block, n)
+	j0 := w.first(i0)
+	m, keys := i1-i0, w.end(i1-1, n)-j0
+	ldp := evenUp(keys)
+	f32.GemmSerialBF16(false, true, m, keys, w.d, w.scaleBy(), h.q[i0*ld:], ld, h.k[j0*ld:], ld, 0, p, ldp)
+	for i := i0; i < i1; i++ {
+		row, row16 := p[(i-i0)*ldp:][:keys], p16[(i-i0)*ldp:][:keys]
+		lo, hi := w.first(i)-j0, w.end(i, n)-j0
+		h.row[i] = softmaxRow(row[lo:hi])
+		w.dropout.row(row[lo:hi], h.site, i, lo+j0)
+		putRow(row16, row, lo, hi)
 	}
+	f32.GemmSerialBF16(false, false, m, w.d, keys, 1, p16, ldp, h.v[j0*ld:], ld, 0, out, w.d)
+	f32.RoundBlock(h.o[i0*h.ldo:], h.ldo, out, w.d, m, w.d)
 }
 
 // putRow rounds elements [lo, hi) of a row and clears the others.
@@ -305,9 +448,9 @@ func putRow(to []f32.BF16, row []float32, lo, hi int) {
 	clear(to[hi:])
 }
 
-// backwardNarrow is backward of the same.
-func (w *window) backwardNarrow(n int, q, k, v []f32.BF16, ld int, do []f32.BF16, ldo int, lse []float32, out *headGrads, scratch []float32, site uint64) {
-	scale, d := w.scaleBy(), w.d
+// backwardNarrow computes the gradients of a causal window.
+func (w *window) backwardNarrow(h *headPart, out *headGrads, scratch []float32) {
+	scale, d, n, ld, ldo, lse, site := w.scaleBy(), w.d, h.n, h.ld, h.ldo, h.row, h.site
 	b := bump{scratch}
 	most := w.block * evenUp(w.keys(n))
 	p, dp, p16, dp16 := b.take(most), b.take(most), b.take16(most), b.take16(most)
@@ -323,7 +466,7 @@ func (w *window) backwardNarrow(n int, q, k, v []f32.BF16, ld int, do []f32.BF16
 		clear(dk[filled*d : keys*d])
 		clear(dv[filled*d : keys*d])
 		ldp := evenUp(keys)
-		q, do, k, v := q[i0*ld:], do[i0*ldo:], k[j0*ld:], v[j0*ld:]
+		q, do, k, v := h.q[i0*ld:], h.do[i0*ldo:], h.k[j0*ld:], h.v[j0*ld:]
 		f32.GemmSerialBF16(false, true, m, keys, d, scale, q, ld, k, ld, 0, p, ldp)
 		f32.GemmSerialBF16(false, true, m, keys, d, 1, do, ldo, v, ld, 0, dp, ldp)
 		for i := i0; i < i1; i++ {

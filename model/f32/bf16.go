@@ -37,6 +37,16 @@ func RoundRows(dst []BF16, ldd int, x []float32, ldx, rows, cols int) {
 	roundLoop.run(rows, rowGrain(cols), rows*cols >= forkAbove, narrowArgs{active(), dst, x, ldd, ldx, cols})
 }
 
+// RoundBlock is RoundRows on the caller's goroutine.
+func RoundBlock(dst []BF16, ldd int, x []float32, ldx, rows, cols int) {
+	checkMatrix("RoundBlock", "dst", false, rows, cols, len(dst), ldd)
+	checkMatrix("RoundBlock", "x", false, rows, cols, len(x), ldx)
+	p := active()
+	for r := range rows {
+		p.round(dst[r*ldd:][:cols], x[r*ldx:][:cols])
+	}
+}
+
 type narrowArgs struct {
 	p             *path
 	b             []BF16
@@ -146,4 +156,26 @@ func TimesBF16(threads bool, m int, a []BF16, lda int, p *PackedBF16, add bool, 
 		beta = 1
 	}
 	path.times16(product16{m: m, n: p.N, k: p.K, alpha: 1, a: a, lda: lda, beta: beta, c: c, ldc: ldc}, &p.p, threads)
+}
+
+// GradBF16 is the gradient of a matrix of weights: C, M×N, receives the product of the transpose of A, K×M, and B, K×N, all
+// without gaps.
+type GradBF16 struct {
+	M, N, K int
+	A, B    []BF16
+	C       []float32
+}
+
+// maxGroup is how many gradients are added together.
+const maxGroup = 4
+
+// AddGradsBF16 adds at most four gradients to their C, on all threads.
+func AddGradsBF16(grads ...GradBF16) {
+	if len(grads) > maxGroup {
+		panic(fmt.Sprintf("f32.AddGradsBF16: %d gradients, more than %d", len(grads), maxGroup))
+	}
+	for _, g := range grads {
+		checkGemm("AddGradsBF16", true, false, g.M, g.N, g.K, len(g.A), g.M, len(g.B), g.N, len(g.C), g.N)
+	}
+	active().grads16(grads)
 }

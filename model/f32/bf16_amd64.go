@@ -19,7 +19,7 @@ func bf16Path(avx512 *path) *path {
 		half: []tileFunc{nil, gemm1x16bf16, gemm2x16bf16, gemm3x16bf16, gemm4x16bf16, gemm5x16bf16, gemm6x16bf16,
 			gemm7x16bf16, gemm8x16bf16, gemm9x16bf16, gemm10x16bf16, gemm11x16bf16, gemm12x16bf16}}
 	e.turn = e.turnedPairs
-	e.partK, e.turnM, e.turnN = 3*blockK/2, 2*turnM, 2*blockN
+	p.grads16 = e.grads16
 	p.round = func(dst []BF16, x []float32) { roundbf16(words(dst), x) }
 	p.widen = func(dst []float32, x []BF16) { widenbf16(dst, words(x)) }
 	p.blockRows16()
@@ -139,6 +139,81 @@ func (e *engine) gemm16(x product16, threads bool) {
 	}
 	mb, nb := e.pieces(p.m, p.n, p.k, blockM)
 	blockPairsLoop.Run(((p.m-1)/mb+1)*((p.n-1)/nb+1), 1, blockArgs{e, p, flags, mb, nb})
+}
+
+// groupItems is in how many pieces a group of gradients is cut at least, where they are long enough.
+const groupItems = 16
+
+// groupArgs are gradients that are computed together: the pieces of the first come first.
+type groupArgs struct {
+	n int
+	t [maxGroup]turnArgs
+}
+
+// find returns the gradient that a piece is of, and its number within that, where each has so many.
+func (g *groupArgs) find(item int, pieces func(t *turnArgs) int) (*turnArgs, int) {
+	for i := range g.n {
+		n := pieces(&g.t[i])
+		if item < n {
+			return &g.t[i], item
+		}
+		item -= n
+	}
+	panic("f32: a piece of no gradient")
+}
+
+func (t *turnArgs) items() int { return t.blocks * t.parts }
+
+var (
+	groupLoop = NewLoop(func(g *groupArgs, lo, hi, _ int) {
+		for item := lo; item < hi; item++ {
+			t, i := g.find(item, (*turnArgs).items)
+			t.sum(i)
+		}
+	})
+	groupPutLoop = NewLoop(func(g *groupArgs, lo, hi, _ int) {
+		for item := lo; item < hi; item++ {
+			if t, i := g.find(item, (*turnArgs).strips); t.parts > 1 {
+				t.put(i)
+			}
+		}
+	})
+)
+
+// grads16 adds long gradients together, so that there are pieces for many threads and few waits.
+func (e *engine) grads16(grads []GradBF16) {
+	var g groupArgs
+	blocks, need := 0, 0
+	for _, x := range grads {
+		p := product{transA: true, m: x.M, n: x.N, k: pairsOf(x.K), alpha: 1, beta: 1, c: x.C, ldc: x.N, a16: x.A, lda: x.M, b16: x.B, ldb: x.N, rows: x.K}
+		if p.k < longK/2 || p.m <= e.mr || p.n <= e.nr {
+			GemmBF16(true, false, x.M, x.N, x.K, 1, x.A, x.M, x.B, x.N, 1, x.C, x.N)
+			continue
+		}
+		g.t[g.n] = e.cutTurned(&p, blockN)
+		blocks += g.t[g.n].blocks
+		g.n++
+	}
+	if g.n == 0 {
+		return
+	}
+	items, strips := 0, 0
+	for i := range g.n {
+		t := &g.t[i]
+		t.inParts(max(1, min((groupItems+blocks-1)/blocks, t.p.k/(3*blockK/2))))
+		items, strips = items+t.items(), strips+t.strips()
+		need += t.items() * t.size()
+	}
+	buf := takeScratch(need)
+	defer giveScratch(buf)
+	at := 0
+	for i := range g.n {
+		t := &g.t[i]
+		t.sums = buf.data[at:][:t.items()*t.size()]
+		at += len(t.sums)
+	}
+	groupLoop.Run(items, 1, g)
+	groupPutLoop.Run(strips, 1, g)
 }
 
 var blockPairsLoop = NewLoop(func(a *blockArgs, lo, hi, _ int) {

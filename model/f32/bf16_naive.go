@@ -78,6 +78,11 @@ func (p *path) withWide() {
 		defer giveScratch(b)
 		p.gemm(newProduct(x.transA, x.transB, x.m, x.n, x.k, x.alpha, a.data, ca, b.data, cb, x.beta, x.c, x.ldc), threads)
 	}
+	p.grads16 = func(grads []GradBF16) {
+		for _, g := range grads {
+			GemmBF16(true, false, g.M, g.N, g.K, 1, g.A, g.M, g.B, g.N, 1, g.C, g.N)
+		}
+	}
 	p.pack16 = func(transB bool, k, n int, b []float32, ldb int, dst *Packed) {
 		rows, cols := stored(transB, k, n)
 		s := takeScratch(max(1, rows*cols))

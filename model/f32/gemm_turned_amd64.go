@@ -16,20 +16,29 @@ type into struct {
 // apart would evict each other from the caches. When C has few blocks, k is cut too, by the shape alone, and
 // the parts are added in order.
 func (e *engine) gemmTurned(p *product, threads bool) {
-	t := turnArgs{e: e, p: *p, mb: even(p.m, e.turnM, e.mr), nb: even(p.n, e.turnN, e.nr)}
-	down := (p.m-1)/t.mb + 1
-	t.across = (p.n-1)/t.nb + 1
-	t.blocks = down * t.across
-	t.parts = max(1, min((5+t.blocks)/t.blocks, p.k/e.partK))
-	t.kb = even(p.k, (p.k+t.parts-1)/t.parts, blockK)
-	t.parts = (p.k-1)/t.kb + 1
+	t := e.cutTurned(p, blockN)
+	t.inParts(max(1, min((5+t.blocks)/t.blocks, p.k/(3*blockK))))
 	buf := takeScratch(t.blocks * t.parts * t.size())
 	defer giveScratch(buf)
 	t.sums = buf.data
 	turnLoop.run(t.blocks*t.parts, 1, threads, t)
 	if t.parts > 1 {
-		finishLoop.run(t.blocks*((t.mb-1)/finishStrip+1), 1, threads, t)
+		finishLoop.run(t.strips(), 1, threads, t)
 	}
+}
+
+// cutTurned cuts C in blocks of at most turnM×nb.
+func (e *engine) cutTurned(p *product, nb int) turnArgs {
+	t := turnArgs{e: e, p: *p, mb: even(p.m, turnM, e.mr), nb: even(p.n, nb, e.nr)}
+	t.across = (p.n-1)/t.nb + 1
+	t.blocks = ((p.m-1)/t.mb + 1) * t.across
+	return t
+}
+
+// inParts cuts k in at most so many parts.
+func (t *turnArgs) inParts(parts int) {
+	t.kb = even(t.p.k, (t.p.k+parts-1)/parts, blockK)
+	t.parts = (t.p.k-1)/t.kb + 1
 }
 
 // turnArgs are a product whose C is cut in blocks of mb×nb and whose k in parts of kb.
@@ -54,25 +63,38 @@ const finishStrip = 32
 var (
 	turnLoop = NewLoop(func(t *turnArgs, lo, hi, _ int) {
 		for item := lo; item < hi; item++ {
-			block, part := item/t.parts, item%t.parts
-			m, n := t.spans(block)
-			to := t.sums[item*t.size() : (item+1)*t.size()]
-			t.e.turn(&t.p, m, n, span{part * t.kb, min((part+1)*t.kb, t.p.k)}, into{to, t.e.nr, m.len() * t.e.nr}, 0, 1)
-			if t.parts == 1 {
-				t.e.finish(&t.p, m, n, span{0, m.len()}, to, t.size(), 1)
-			}
+			t.sum(item)
 		}
 	})
 	finishLoop = NewLoop(func(t *turnArgs, lo, hi, _ int) {
 		for item := lo; item < hi; item++ {
-			block, from := item%t.blocks, item/t.blocks*finishStrip
-			m, n := t.spans(block)
-			if from < m.len() {
-				t.e.finish(&t.p, m, n, span{from, min(from+finishStrip, m.len())}, t.sums[block*t.parts*t.size():], t.size(), t.parts)
-			}
+			t.put(item)
 		}
 	})
 )
+
+// sum computes one part of one block.
+func (t *turnArgs) sum(item int) {
+	block, part := item/t.parts, item%t.parts
+	m, n := t.spans(block)
+	to := t.sums[item*t.size() : (item+1)*t.size()]
+	t.e.turn(&t.p, m, n, span{part * t.kb, min((part+1)*t.kb, t.p.k)}, into{to, t.e.nr, m.len() * t.e.nr}, 0, 1)
+	if t.parts == 1 {
+		t.e.finish(&t.p, m, n, span{0, m.len()}, to, t.size(), 1)
+	}
+}
+
+// strips is how many pieces put has.
+func (t *turnArgs) strips() int { return t.blocks * ((t.mb-1)/finishStrip + 1) }
+
+// put adds the parts of some rows of one block and puts them into C.
+func (t *turnArgs) put(item int) {
+	block, from := item%t.blocks, item/t.blocks*finishStrip
+	m, n := t.spans(block)
+	if from < m.len() {
+		t.e.finish(&t.p, m, n, span{from, min(from+finishStrip, m.len())}, t.sums[block*t.parts*t.size():], t.size(), t.parts)
+	}
+}
 
 // finish adds the parts of some rows of a block and puts the sums into C.
 func (e *engine) finish(p *product, m, n, rows span, sums []float32, size, parts int) {

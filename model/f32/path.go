@@ -23,6 +23,7 @@ type path struct {
 	round   func(dst []BF16, x []float32)
 	widen   func(dst []float32, x []BF16)
 	gemm16  func(p product16, threads bool)
+	grads16 func(grads []GradBF16)
 	pack16  func(transB bool, k, n int, b []float32, ldb int, dst *Packed)
 	times16 func(p product16, packed *Packed, threads bool)
 

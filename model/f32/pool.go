@@ -74,6 +74,9 @@ func Parallel(n, grain int, f func(lo, hi, worker int)) {
 	chunks := (n-1)/grain + 1
 	helpers := min(Threads(), chunks) - 1
 	if helpers < 1 {
+		if t := tracing.Load(); t != nil && t.run(n, grain, f) {
+			return
+		}
 		for lo := 0; lo < n; lo += grain {
 			f(lo, min(lo+grain, n), 0)
 		}

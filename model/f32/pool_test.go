@@ -2,9 +2,11 @@ package f32
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // withThreads runs f with n threads and puts the old number back.
@@ -93,4 +95,21 @@ func TestSetThreadsClamps(t *testing.T) {
 	if SetThreads(100000); Threads() != maxThreads {
 		t.Errorf("Threads() = %d, want %d", Threads(), maxThreads)
 	}
+}
+
+// TestTrace wants every chunk of the outer calls, in order, and the work to be done as without it.
+func TestTrace(t *testing.T) {
+	withThreads(1, func() {
+		var got []int
+		stop := Trace(func(chunks []time.Duration) { got = append(got, len(chunks)) })
+		sum := 0
+		work := func(lo, hi, _ int) { sum += hi - lo }
+		Parallel(10, 3, work)
+		Parallel(2, 1, func(lo, hi, _ int) { Parallel(5, 1, work) })
+		stop()
+		Parallel(10, 3, work)
+		if sum != 30 || !slices.Equal(got, []int{4, 2}) {
+			t.Errorf("the sum is %d, the calls had %v chunks", sum, got)
+		}
+	})
 }
