@@ -27,6 +27,7 @@ type Stream struct {
 	runs                                   []int // where the rows of each lane begin, and the end of all
 
 	scratch [][]float32
+	phases  phases
 }
 
 // row is one token of a step: its lane, and its place in the flow.
@@ -79,6 +80,7 @@ func NewStream(m *Model, lanes int, options ...StreamOptions) *Stream {
 		at += s.headState(h)
 	}
 	s.room(lanes)
+	s.phases.init(s)
 	for l := range c.Layers {
 		var heads []*rwkv
 		for h := range c.RWKVHeads {
@@ -233,24 +235,8 @@ func (s *Stream) step(lanes []int, tokens []uint16) ([]float32, error) {
 	}
 	s.room(n)
 	s.enter(tokens)
-	w := s.m.pack(s.bits)
-	for l := range c.Layers {
-		if c.Reversible {
-			s.attention(l, w, s.x2, s.x1)
-			s.feedForward(l, w, s.x1, s.x2)
-		} else {
-			s.attention(l, w, s.x1, s.x1)
-			s.feedForward(l, w, s.x1, s.x1)
-		}
-	}
-	x := s.x1[:n*c.Width]
-	if c.Reversible {
-		f32.Add(x, x, s.x2[:n*c.Width])
-		f32.Scale(x, 0.5, x)
-	}
-	s.norm(x, &s.m.params.normGain, &s.m.params.normBias)
-	logits := s.logits[:n*c.Vocabulary]
-	w.head.times(n, s.h, &s.m.params.headBias, logits)
+	s.needScratch()
+	logits := s.layers()
 	for i, r := range s.active {
 		if c.aware() {
 			s.m.copyLogits(logits[i*c.Vocabulary:][:c.Vocabulary], s.h[i*c.Width:][:c.Width], &s.told[i])
@@ -319,64 +305,6 @@ func (s *Stream) turns(position int, cos, sin []float32) {
 	copy(sin, n[position*half:])
 }
 
-func (s *Stream) norm(x []float32, gain, bias *tensor) {
-	n, w := len(s.active), s.m.cfg.Width
-	f32.LayerNorm(s.h[:n*w], x[:n*w], gain.w, bias.w, n, w, normEpsilon, s.mean[:n], s.rstd[:n])
-}
-
-// shift exchanges the first half of each row with the one kept from before.
-func (s *Stream) shift(at int) {
-	if !s.m.cfg.TokenShift {
-		return
-	}
-	w := s.m.cfg.Width
-	for i, r := range s.active {
-		kept, row := s.lanes[r.lane].state[at:][:w/2], s.h[i*w:][:w/2]
-		for j, x := range row {
-			row[j], kept[j] = kept[j], x
-		}
-	}
-}
-
-// attention adds the attention branch of x to y.
-func (s *Stream) attention(layer int, w *packedWeights, x, y []float32) {
-	c, n, l, q := s.m.cfg, len(s.active), &s.m.params.layers[layer], &w.layers[layer]
-	s.norm(x, &l.norm1Gain, &l.norm1Bias)
-	s.shift(layer * s.layerState())
-	q.qkv.times(n, s.h, &l.qkvBias, s.qkv)
-	ld, half := c.projected(), c.HeadDim/2
-	for i := range n {
-		row := s.qkv[i*ld:][:ld]
-		s.m.featureRow(row)
-		if c.Positions == PositionsRotary {
-			s.m.turnRow(row, s.cos[i*half:][:half], s.sin[i*half:][:half], 1)
-		}
-	}
-	s.needScratch()
-	heads := (len(s.runs) - 1) * c.Heads()
-	grain := 1
-	if n*c.Heads()*c.HeadDim*c.HeadDim < 1<<15 { // too little to share
-		grain = heads
-	}
-	streamLoop.Run(heads, grain, streamArgs{s, layer})
-	q.proj.times(n, s.o, &l.projBias, s.out)
-	f32.Add(y[:n*c.Width], y[:n*c.Width], s.out[:n*c.Width])
-}
-
-type streamArgs struct {
-	s     *Stream
-	layer int
-}
-
-var streamLoop = f32.NewLoop(func(a *streamArgs, lo, hi, worker int) {
-	heads, runs := a.s.m.cfg.Heads(), a.s.runs
-	for i := lo; i < hi; i++ {
-		for row := runs[i/heads]; row < runs[i/heads+1]; row++ {
-			a.s.head(a.layer, row, i%heads, a.s.scratch[worker])
-		}
-	}
-})
-
 // needScratch gives every worker room for the longest row of scores.
 func (s *Stream) needScratch() {
 	c := s.m.cfg
@@ -389,7 +317,18 @@ func (s *Stream) needScratch() {
 	s.scratch = eachWorker(s.scratch, need, 2*need)
 }
 
-// head runs one head of one row.
+// turn rotates a row's query and key of one head.
+func (s *Stream) turn(row int, q, k []float32) {
+	if s.m.cfg.Positions != PositionsRotary {
+		return
+	}
+	half := len(q) / 2
+	cos, sin := s.cos[row*half:][:half], s.sin[row*half:][:half]
+	turn(q, cos, sin, 1)
+	turn(k, cos, sin, 1)
+}
+
+// head runs one head of one row, from its projections on.
 func (s *Stream) head(layer, row, h int, scratch []float32) {
 	c, d := s.m.cfg, s.m.cfg.HeadDim
 	inner, position, ln := c.inner(), s.active[row].position, &s.lanes[s.active[row].lane]
@@ -399,6 +338,7 @@ func (s *Stream) head(layer, row, h int, scratch []float32) {
 	state := ln.state[layer*(len(ln.state)/c.Layers)+s.parts.from[h]:][:s.parts.size[h]]
 	switch c.kind(h) {
 	case localHead:
+		s.turn(row, q, k)
 		slot := position % c.Window
 		keys, values := state[:c.Window*d], state[c.Window*d:]
 		copy(keys[slot*d:], k)
@@ -406,38 +346,20 @@ func (s *Stream) head(layer, row, h int, scratch []float32) {
 		win := window{d: d}
 		win.step(q, keys, values, min(position+1, c.Window), o, scratch)
 	case softmaxHead:
+		s.turn(row, q, k)
 		kv := ln.kv[2*(layer*c.SoftmaxHeads+h-c.LocalHeads-c.LinearHeads):]
 		kv[0], kv[1] = append(kv[0], k...), append(kv[1], v...)
 		win := window{d: d}
 		win.step(q, kv[0], kv[1], position+1, o, scratch)
 	case linearHead:
+		s.m.featureHead(q, k)
 		s.m.scans[h].step(q, k, v, o, state)
 	case retentionHead:
+		s.turn(row, q, k)
 		raw := scratch[:d]
 		s.m.scans[h].step(q, k, v, raw, state)
 		gateRow(o, raw, qkv[3*inner+(h-c.firstRetention())*d:][:d])
 	case rwkvHead:
 		s.rwkvs[layer][h-c.firstRWKV()].step(q, k, v, o, state, scratch)
 	}
-}
-
-// feedForward adds the feed-forward branch of x to y.
-func (s *Stream) feedForward(layer int, w *packedWeights, x, y []float32) {
-	c, n, l, q := s.m.cfg, len(s.active), &s.m.params.layers[layer], &w.layers[layer]
-	s.norm(x, &l.norm2Gain, &l.norm2Bias)
-	s.shift(layer*s.layerState() + c.Width/2)
-	q.fc1.times(n, s.h, &l.fc1Bias, s.f)
-	act := s.f
-	if c.GLU {
-		act = s.act
-		for i := range n {
-			row, f := act[i*c.FeedForward:][:c.FeedForward], s.f[i*c.hidden():]
-			f32.Gelu(row, f[:c.FeedForward])
-			f32.Mul(row, row, f[c.FeedForward:][:c.FeedForward])
-		}
-	} else {
-		f32.Gelu(act[:n*c.FeedForward], act[:n*c.FeedForward])
-	}
-	q.fc2.times(n, act, &l.fc2Bias, s.out)
-	f32.Add(y[:n*c.Width], y[:n*c.Width], s.out[:n*c.Width])
 }

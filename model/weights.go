@@ -39,19 +39,23 @@ type packedLayer struct{ qkv, proj, fc1, fc2 packedMatrix }
 type packedMatrix struct {
 	full   f32.Packed
 	narrow interface {
-		Times(rows int, a []float32, lda int, c []float32, ldc int)
+		Columns(rows int, a []float32, lda int, c []float32, ldc, first, last int)
 	}
 	k, n int
 }
 
-// times computes y = x·w + bias for n rows without gaps.
-func (w *packedMatrix) times(n int, x []float32, bias *tensor, y []float32) {
+// columns computes the columns from first up to last of y = x·w + bias for n rows without gaps; both are multiples of
+// unit, or the end.
+func (w *packedMatrix) columns(n int, x []float32, bias *tensor, y []float32, first, last int) {
 	if w.narrow == nil {
-		f32.GemmPacked(n, x, w.k, &w.full, bias.w, y, w.n)
+		f32.FewColumns(n, x[:n*w.k], w.k, &w.full, bias.w, y[:n*w.n], w.n, first, last)
 		return
 	}
-	w.narrow.Times(n, x, w.k, y, w.n)
-	f32.AddRow(y[:n*w.n], bias.w, n, w.n)
+	w.narrow.Columns(n, x, w.k, y, w.n, first, last)
+	for i := range n {
+		row := y[i*w.n:][first:last]
+		f32.Add(row, row, bias.w[first:last])
+	}
 }
 
 // pack lays the weights out once; a change of the weights drops the layout.

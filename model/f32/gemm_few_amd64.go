@@ -6,6 +6,8 @@ const (
 	fewRows     = 16 // more of them do not stay in the first cache beside a panel
 	lowRows     = 4  // with fewer rows each is multiplied alone, with several panels at once
 	panelsAside = 4
+
+	fewRowsAtOnce = 48 // of a share
 )
 
 // fewArgs are a product of few rows with a packed B.
@@ -26,7 +28,40 @@ func (e *engine) timesFew(m int, a []float32, lda int, p *Packed, bias, c []floa
 	fewLoop.run(panels, grain, m*p.N*p.K >= serialBelow, fewArgs{e: e, p: *p, m: m, lda: lda, ldc: ldc, a: a, bias: bias, c: c})
 }
 
-var fewLoop = NewLoop(func(f *fewArgs, lo, hi, _ int) {
+// The kernels that products of few rows need, by instruction set.
+var (
+	fewAVX2 = &engine{mr: 6, nr: 16,
+		full: []tileFunc{nil, gemm1x16avx2, gemm2x16avx2, gemm3x16avx2, gemm4x16avx2, gemm5x16avx2, gemm6x16avx2},
+		row:  []rowFunc{nil, row1x16avx2, row2x16avx2, row3x16avx2, row4x16avx2}}
+	fewAVX512 = &engine{mr: 12, nr: 32,
+		full: []tileFunc{nil, gemm1x32avx512, gemm2x32avx512, gemm3x32avx512, gemm4x32avx512, gemm5x32avx512, gemm6x32avx512,
+			gemm7x32avx512, gemm8x32avx512, gemm9x32avx512, gemm10x32avx512, gemm11x32avx512, gemm12x32avx512},
+		row: []rowFunc{nil, row1x32avx512, row2x32avx512, row3x32avx512, row4x32avx512}}
+)
+
+// few computes a share of a product, see [FewColumns]. More rows than stay in the first cache go some at a time.
+func (p *path) few(m int, a []float32, lda int, b *Packed, bias, c []float32, ldc, first, last int) {
+	var e *engine
+	switch p.name {
+	case "avx2":
+		e = fewAVX2
+	case "avx512":
+		e = fewAVX512
+	}
+	if e == nil || b.width != e.nr || b.K == 0 {
+		p.fewNaive(m, a, lda, b, bias, c, ldc, first, last)
+		return
+	}
+	for row := 0; row < m; row += fewRowsAtOnce {
+		f := fewArgs{e: e, p: *b, m: min(fewRowsAtOnce, m-row), lda: lda, ldc: ldc, a: a[row*lda:], bias: bias, c: c[row*ldc:]}
+		f.share(first/e.nr, (last+e.nr-1)/e.nr)
+	}
+}
+
+var fewLoop = NewLoop(func(f *fewArgs, lo, hi, _ int) { f.share(lo, hi) })
+
+// share computes the columns of the panels from lo up to hi.
+func (f *fewArgs) share(lo, hi int) {
 	n0, n1 := lo*f.e.nr, min(hi*f.e.nr, f.p.N)
 	bias := f.bias
 	if bias != nil {
@@ -40,7 +75,7 @@ var fewLoop = NewLoop(func(f *fewArgs, lo, hi, _ int) {
 	for i := lo; i < hi; i++ {
 		f.panel(i)
 	}
-})
+}
 
 // panel adds the products with one panel.
 func (f *fewArgs) panel(i int) {

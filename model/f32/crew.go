@@ -1,0 +1,126 @@
+package f32
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Crew runs many short phases one after another on the same threads. A call of [Parallel] wakes its helpers each
+// time; a crew wakes them once for all phases, and between phases they watch for the next. One that is given
+// few microseconds of work a phase, as in generating a token, is done before a woken helper would have
+// begun. The zero value is ready; a crew serves one goroutine at a time.
+type Crew struct {
+	run   func(lo, hi, worker int) // what Parallel gets, made once
+	lead  func()
+	body  func(piece, worker int)
+	alone bool
+	self  int // the leader's worker number
+	phase uint64
+
+	_       [64]byte      // the words below are written by all
+	left    atomic.Uint64 // the phase, and in the low half its pieces that nobody has taken
+	_       [56]byte
+	pending atomic.Int64 // pieces of the phase that are not done
+	_       [56]byte
+	closed  atomic.Bool
+	broken  atomic.Pointer[failure]
+}
+
+// A crew's members watch for so many beats of some 25 ns. What takes longer has lost its processor to another program, perhaps
+// because the one who waits has it: they sleep.
+const (
+	crewSpin  = 1000
+	crewSleep = 20 * time.Microsecond
+)
+
+// Work calls lead, which may call [Crew.Do] any number of times, with all threads at hand; without threads set, on
+// the caller's alone. A panic in a piece is raised again in the caller.
+func (c *Crew) Work(threads bool, lead func()) {
+	c.alone = !threads || Threads() == 1
+	if c.alone {
+		c.self = 0
+		lead()
+		return
+	}
+	if c.run == nil {
+		c.run = c.member
+	}
+	c.lead = lead
+	c.left.Store(0)
+	c.phase = 0
+	c.closed.Store(false)
+	c.broken.Store(nil)
+	Parallel(Threads(), 1, c.run)
+	c.lead, c.body = nil, nil
+}
+
+// member is the leader, or follows it.
+func (c *Crew) member(lo, _, worker int) {
+	if lo == 0 {
+		defer c.closed.Store(true)
+		c.self = worker
+		c.lead()
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			c.broken.CompareAndSwap(nil, &failure{r})
+			panic(r)
+		}
+	}()
+	for idle := 0; !c.closed.Load(); idle++ {
+		if c.draw(worker) {
+			idle = 0
+		} else {
+			rest(idle)
+		}
+	}
+}
+
+func rest(idle int) {
+	if idle < crewSpin {
+		spin()
+	} else {
+		time.Sleep(crewSleep)
+	}
+}
+
+// draw does one piece of the phase, if one is left. Whoever takes a piece sees its phase's body, and the leader goes on only
+// when the piece is done.
+func (c *Crew) draw(worker int) bool {
+	at := c.left.Load()
+	if uint32(at) == 0 {
+		return false
+	}
+	if c.left.CompareAndSwap(at, at-1) {
+		c.body(int(uint32(at))-1, worker)
+		c.pending.Add(-1)
+	}
+	return true
+}
+
+// Do calls body(piece, worker) for the pieces 0 … n-1, each exactly once, in any order, and returns when all are done. Only
+// the function lead of [Crew.Work] may call it. worker is as in [Parallel].
+func (c *Crew) Do(n int, body func(piece, worker int)) {
+	if c.alone || n == 1 {
+		for i := range n {
+			body(i, c.self)
+		}
+		return
+	}
+	if n <= 0 {
+		return
+	}
+	c.body = body
+	c.pending.Store(int64(n))
+	c.phase++
+	c.left.Store(c.phase<<32 | uint64(n))
+	for c.draw(c.self) {
+	}
+	for idle := 0; c.pending.Load() != 0; idle++ {
+		if f := c.broken.Load(); f != nil {
+			panic(f.value)
+		}
+		rest(idle)
+	}
+}
