@@ -37,7 +37,7 @@ const (
 	alone      = 1 << 13 // multiply-adds that are done before another thread has taken a piece
 	threadsFor = 1 << 17 // multiply-adds of a step that other threads are called for
 	fewForOne  = 3       // so many rows are multiplied one by one, several panels at a time
-	mostPieces = 8
+	mostPieces = 16
 )
 
 // layers runs the rows of the step through the model and returns the logits.

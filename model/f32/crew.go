@@ -16,9 +16,10 @@ type Crew struct {
 	alone bool
 	self  int // the leader's worker number
 	phase uint64
+	n     int // pieces of the phase
 
 	_       [64]byte      // the words below are written by all
-	left    atomic.Uint64 // the phase, and in the low half its pieces that nobody has taken
+	left    atomic.Uint64 // the phase, and in 16 bits each how many of its lower and upper pieces nobody has taken
 	_       [56]byte
 	pending atomic.Int64 // pieces of the phase that are not done
 	_       [56]byte
@@ -85,19 +86,33 @@ func rest(idle int) {
 	}
 }
 
-// draw does one piece of the phase, if one is left. Whoever takes a piece sees its phase's body, and the leader goes on only
-// when the piece is done.
+// draw does one piece of the phase, if one is left: the leader begins with the upper half, the others with the lower one, so
+// that each goes through neighbouring pieces. Whoever takes a piece sees its phase's body, and the leader goes on
+// only when the piece is done.
 func (c *Crew) draw(worker int) bool {
 	at := c.left.Load()
-	if uint32(at) == 0 {
+	lower, upper := int(at>>16&0xffff), int(at&0xffff)
+	if lower+upper == 0 {
 		return false
 	}
-	if c.left.CompareAndSwap(at, at-1) {
-		c.body(int(uint32(at))-1, worker)
+	fromUpper := upper > 0 && (lower == 0 || worker == c.self)
+	taken := at - 1<<16
+	if fromUpper {
+		taken = at - 1
+	}
+	if c.left.CompareAndSwap(at, taken) {
+		piece := c.n/2 - lower
+		if fromUpper {
+			piece = c.n - upper
+		}
+		c.body(piece, worker)
 		c.pending.Add(-1)
 	}
 	return true
 }
+
+// maxPieces bounds a phase's pieces.
+const maxPieces = 1 << 15
 
 // Do calls body(piece, worker) for the pieces 0 … n-1, each exactly once, in any order, and returns when all are done. Only
 // the function lead of [Crew.Work] may call it. worker is as in [Parallel].
@@ -111,10 +126,13 @@ func (c *Crew) Do(n int, body func(piece, worker int)) {
 	if n <= 0 {
 		return
 	}
-	c.body = body
+	if n > maxPieces {
+		badLength("Crew.Do", maxPieces, n)
+	}
+	c.body, c.n = body, n
 	c.pending.Store(int64(n))
 	c.phase++
-	c.left.Store(c.phase<<32 | uint64(n))
+	c.left.Store(c.phase<<32 | uint64(n/2)<<16 | uint64(n-n/2))
 	for c.draw(c.self) {
 	}
 	for idle := 0; c.pending.Load() != 0; idle++ {
