@@ -9,7 +9,7 @@ type phases struct {
 	crew f32.Crew
 	lead func()
 
-	norm, project, heads, mixed, add, up, plain, down, logits phase
+	norm, normRows, project, heads, mixed, whole, add, up, plain, down, logits phase
 
 	// what the phase at hand works on
 	w      *packedWeights
@@ -19,6 +19,7 @@ type phases struct {
 	bias   *tensor
 	kept   int // where the lanes keep the shifted half row
 	pieces int
+	blocks int // of rows that a product's pieces are cut in, beside columns
 }
 
 // phase is the body of one: piece i of s.phases.pieces.
@@ -27,7 +28,8 @@ type phase func(piece, worker int)
 // init makes the phases' functions once, so that a step allocates nothing.
 func (p *phases) init(s *Stream) {
 	p.lead = s.lead
-	p.norm, p.project, p.heads, p.mixed, p.add = s.normPiece, s.projectPiece, s.headsPiece, s.mixedPiece, s.addPiece
+	p.norm, p.normRows, p.project, p.heads, p.mixed, p.whole = s.normPiece, s.normRowsPiece, s.projectPiece, s.headsPiece, s.mixedPiece, s.wholePiece
+	p.add = s.addPiece
 	p.up, p.plain, p.down, p.logits = s.upPiece, s.plainPiece, s.downPiece, s.logitsPiece
 }
 
@@ -38,6 +40,7 @@ const (
 	threadsFor = 1 << 17 // multiply-adds of a step that other threads are called for
 	fewForOne  = 3       // so many rows are multiplied one by one, several panels at a time
 	mostPieces = 16
+	blockRows  = 96 // of a long run
 )
 
 // layers runs the rows of the step through the model and returns the logits.
@@ -65,6 +68,10 @@ func (s *Stream) lead() {
 		f32.Add(x, x, s.x2[:n*c.Width])
 		f32.Scale(x, 0.5, x)
 	}
+	if s.long { // the logits of the last row are what is asked for
+		x = x[(n-1)*c.Width:]
+		s.active, s.runs = s.active[n-1:], append(s.runs[:0], 0, 1)
+	}
 	s.normAll(x, &s.m.params.normGain, &s.m.params.normBias, -1)
 	s.product(s.phases.logits, s.phases.w.head.k, c.Vocabulary)
 }
@@ -78,19 +85,30 @@ func (s *Stream) do(f phase, pieces, work int) {
 	s.phases.crew.Do(pieces, f)
 }
 
-// product runs a phase over the columns of a k×n matrix.
+// product runs a phase over a k×n matrix's columns, and over blocks of rows where there are many.
 func (s *Stream) product(f phase, k, n int) {
 	units := (n + unit - 1) / unit
 	if len(s.active) <= fewForOne {
 		units = (units + 3) / 4 // so many panels are fetched side by side
 	}
-	s.do(f, min(units, mostPieces), len(s.active)*k*n)
+	s.phases.blocks = (len(s.active) + blockRows - 1) / blockRows
+	s.do(f, min(units, mostPieces)*s.phases.blocks, len(s.active)*k*n)
 }
 
-// share is the piece-th part of n columns, in whole units.
-func (p *phases) share(piece, n int) (first, last int) {
-	units := (n + unit - 1) / unit
-	return piece * units / p.pieces * unit, min((piece+1)*units/p.pieces*unit, n)
+// rowsOfStep are some rows of the step.
+type rowsOfStep struct{ from, to int }
+
+// share is the piece-th part of the rows and of n columns, in whole units.
+func (s *Stream) share(piece, n int) (rows rowsOfStep, first, last int) {
+	p, units := &s.phases, (n+unit-1)/unit
+	if p.pieces < p.blocks { // too little to cut
+		return rowsOfStep{0, len(s.active)}, 0, n
+	}
+	across := p.pieces / p.blocks
+	block, part := piece%p.blocks, piece/p.blocks
+	rows.from = block * blockRows
+	rows.to = min(rows.from+blockRows, len(s.active))
+	return rows, part * units / across * unit, min((part+1)*units/across*unit, n)
 }
 
 // normAll sets h to the norm of x. With kept, the first half of each row is
@@ -98,26 +116,48 @@ func (p *phases) share(piece, n int) (first, last int) {
 func (s *Stream) normAll(x []float32, gain, bias *tensor, kept int) {
 	p := &s.phases
 	p.x, p.gain, p.bias, p.kept = x, gain, bias, kept
+	if n := len(s.active); len(s.runs) == 2 && n >= 8 {
+		s.do(p.normRows, min(n/4, mostPieces), 8*n*s.m.cfg.Width)
+		s.shiftRun(0, n)
+		return
+	}
 	s.do(p.norm, min(len(s.runs)-1, 4), 8*len(s.active)*s.m.cfg.Width)
 }
 
+// normPiece takes some runs.
 func (s *Stream) normPiece(piece, _ int) {
-	p, c, runs := &s.phases, &s.m.cfg, len(s.runs)-1
+	p, runs := &s.phases, len(s.runs)-1
 	for run := piece * runs / p.pieces; run < (piece+1)*runs/p.pieces; run++ {
-		lo, hi, w := s.runs[run], s.runs[run+1], c.Width
-		h := s.h[lo*w : hi*w]
-		f32.LayerNorm(h, p.x[lo*w:hi*w], p.gain.w, p.bias.w, hi-lo, w, normEpsilon, s.mean[lo:hi], s.rstd[lo:hi])
-		if !c.TokenShift || p.kept < 0 {
-			continue
-		}
-		kept, next := s.lanes[s.active[lo].lane].state[p.kept:][:w/2], s.out[lo*w:][:w/2]
-		copy(next, h[len(h)-w:])
-		for i := len(h) - w; i > 0; i -= w {
-			copy(h[i:][:w/2], h[i-w:])
-		}
-		copy(h[:w/2], kept)
-		copy(kept, next)
+		s.normSome(s.runs[run], s.runs[run+1])
+		s.shiftRun(s.runs[run], s.runs[run+1])
 	}
+}
+
+// normRowsPiece takes some rows of the one run there is.
+func (s *Stream) normRowsPiece(piece, _ int) {
+	n, pieces := len(s.active), s.phases.pieces
+	s.normSome(piece*n/pieces, (piece+1)*n/pieces)
+}
+
+func (s *Stream) normSome(lo, hi int) {
+	p, w := &s.phases, s.m.cfg.Width
+	f32.LayerNorm(s.h[lo*w:hi*w], p.x[lo*w:hi*w], p.gain.w, p.bias.w, hi-lo, w, normEpsilon, s.mean[lo:hi], s.rstd[lo:hi])
+}
+
+// shiftRun moves the first halves of a run's rows one row down; the first gets what the lane kept.
+func (s *Stream) shiftRun(lo, hi int) {
+	p, w := &s.phases, s.m.cfg.Width
+	if !s.m.cfg.TokenShift || p.kept < 0 {
+		return
+	}
+	h := s.h[lo*w : hi*w]
+	kept, next := s.lanes[s.active[lo].lane].state[p.kept:][:w/2], s.out[lo*w:][:w/2]
+	copy(next, h[len(h)-w:])
+	for i := len(h) - w; i > 0; i -= w {
+		copy(h[i:][:w/2], h[i-w:])
+	}
+	copy(h[:w/2], kept)
+	copy(kept, next)
 }
 
 // attention adds the attention branch of x to y.
@@ -125,6 +165,13 @@ func (s *Stream) attention(x, y []float32) {
 	p, c, n := &s.phases, &s.m.cfg, len(s.active)
 	l, q := &s.m.params.layers[p.layer], &p.w.layers[p.layer]
 	s.normAll(x, &l.norm1Gain, &l.norm1Bias, p.layer*s.layerState())
+	if s.long {
+		s.product(p.project, q.qkv.k, q.qkv.n)
+		s.do(p.whole, c.Heads(), alone)
+		p.y = y
+		s.product(p.add, q.proj.k, q.proj.n)
+		return
+	}
 	mixing := n * c.Heads() * c.HeadDim * c.HeadDim
 	if n <= fewForOne && c.HeadDim%unit == 0 {
 		s.do(p.mixed, c.Heads(), n*q.qkv.k*q.qkv.n+mixing)
@@ -138,8 +185,8 @@ func (s *Stream) attention(x, y []float32) {
 
 func (s *Stream) projectPiece(piece, _ int) {
 	q := &s.phases.w.layers[s.phases.layer].qkv
-	first, last := s.phases.share(piece, q.n)
-	q.columns(len(s.active), s.h, &s.m.params.layers[s.phases.layer].qkvBias, s.qkv, first, last)
+	rows, first, last := s.share(piece, q.n)
+	q.columns(rows, s.h, &s.m.params.layers[s.phases.layer].qkvBias, s.qkv, first, last)
 }
 
 // headsPiece runs some heads of some lanes.
@@ -155,18 +202,18 @@ func (s *Stream) headsPiece(piece, worker int) {
 
 // mixedPiece computes the projections of some heads and runs these.
 func (s *Stream) mixedPiece(piece, worker int) {
-	p, c, n := &s.phases, &s.m.cfg, len(s.active)
+	p, c, rows := &s.phases, &s.m.cfg, rowsOfStep{0, len(s.active)}
 	q, bias := &p.w.layers[p.layer].qkv, &s.m.params.layers[p.layer].qkvBias
 	for h := piece * c.Heads() / p.pieces; h < (piece+1)*c.Heads()/p.pieces; h++ {
 		for part := range 3 {
 			at := part*c.inner() + h*c.HeadDim
-			q.columns(n, s.h, bias, s.qkv, at, at+c.HeadDim)
+			q.columns(rows, s.h, bias, s.qkv, at, at+c.HeadDim)
 		}
 		if c.kind(h) == retentionHead {
 			at := 3*c.inner() + (h-c.firstRetention())*c.HeadDim
-			q.columns(n, s.h, bias, s.qkv, at, at+c.HeadDim)
+			q.columns(rows, s.h, bias, s.qkv, at, at+c.HeadDim)
 		}
-		for row := range n {
+		for row := range rows.to {
 			s.head(p.layer, row, h, s.scratch[worker])
 		}
 	}
@@ -187,9 +234,9 @@ func (s *Stream) downPiece(piece, _ int) {
 
 // addProduct adds a piece of x·w + bias to y.
 func (s *Stream) addProduct(piece int, w *packedMatrix, x []float32, bias *tensor) {
-	first, last := s.phases.share(piece, w.n)
-	w.columns(len(s.active), x, bias, s.out, first, last)
-	for i := range s.active {
+	rows, first, last := s.share(piece, w.n)
+	w.columns(rows, x, bias, s.out, first, last)
+	for i := rows.from; i < rows.to; i++ {
 		row := s.phases.y[i*w.n:][first:last]
 		f32.Add(row, row, s.out[i*w.n:][first:last])
 	}
@@ -205,7 +252,7 @@ func (s *Stream) feedForward(x, y []float32) {
 		s.product(p.up, q.fc1.k, c.FeedForward)
 	default: // a unit's factors are in others' columns
 		s.product(p.plain, q.fc1.k, q.fc1.n)
-		s.activate(0, c.FeedForward)
+		s.activate(rowsOfStep{0, len(s.active)}, 0, c.FeedForward)
 	}
 	p.y = y
 	s.product(p.down, q.fc2.k, q.fc2.n)
@@ -213,26 +260,26 @@ func (s *Stream) feedForward(x, y []float32) {
 
 func (s *Stream) plainPiece(piece, _ int) {
 	q := &s.phases.w.layers[s.phases.layer].fc1
-	first, last := s.phases.share(piece, q.n)
-	q.columns(len(s.active), s.h, &s.m.params.layers[s.phases.layer].fc1Bias, s.f, first, last)
+	rows, first, last := s.share(piece, q.n)
+	q.columns(rows, s.h, &s.m.params.layers[s.phases.layer].fc1Bias, s.f, first, last)
 }
 
 // upPiece computes some hidden channels and their activations.
 func (s *Stream) upPiece(piece, _ int) {
-	p, c, n := &s.phases, &s.m.cfg, len(s.active)
+	p, c := &s.phases, &s.m.cfg
 	q, bias := &p.w.layers[p.layer].fc1, &s.m.params.layers[p.layer].fc1Bias
-	first, last := p.share(piece, c.FeedForward)
-	q.columns(n, s.h, bias, s.f, first, last)
+	rows, first, last := s.share(piece, c.FeedForward)
+	q.columns(rows, s.h, bias, s.f, first, last)
 	if c.GLU {
-		q.columns(n, s.h, bias, s.f, c.FeedForward+first, c.FeedForward+last)
+		q.columns(rows, s.h, bias, s.f, c.FeedForward+first, c.FeedForward+last)
 	}
-	s.activate(first, last)
+	s.activate(rows, first, last)
 }
 
 // activate computes the activations of some hidden channels.
-func (s *Stream) activate(first, last int) {
+func (s *Stream) activate(rows rowsOfStep, first, last int) {
 	c := &s.m.cfg
-	for i := range s.active {
+	for i := rows.from; i < rows.to; i++ {
 		f := s.f[i*c.hidden():]
 		if !c.GLU {
 			f32.Gelu(f[first:last], f[first:last])
@@ -246,6 +293,6 @@ func (s *Stream) activate(first, last int) {
 
 func (s *Stream) logitsPiece(piece, _ int) {
 	q := &s.phases.w.head
-	first, last := s.phases.share(piece, q.n)
-	q.columns(len(s.active), s.h, &s.m.params.headBias, s.logits, first, last)
+	rows, first, last := s.share(piece, q.n)
+	q.columns(rows, s.h, &s.m.params.headBias, s.logits, first, last)
 }

@@ -28,6 +28,7 @@ type Stream struct {
 
 	scratch [][]float32
 	phases  phases
+	long    bool // the step is a piece of a prompt
 }
 
 // row is one token of a step: its lane, and its place in the flow.

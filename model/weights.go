@@ -44,11 +44,13 @@ type packedMatrix struct {
 	k, n int
 }
 
-// columns computes the columns from first up to last of y = x·w + bias for n rows without gaps; both are multiples of
+// columns computes the columns from first up to last of y = x·w + bias for some rows, without gaps; both are multiples of
 // unit, or the end.
-func (w *packedMatrix) columns(n int, x []float32, bias *tensor, y []float32, first, last int) {
+func (w *packedMatrix) columns(rows rowsOfStep, x []float32, bias *tensor, y []float32, first, last int) {
+	n := rows.to - rows.from
+	x, y = x[rows.from*w.k:rows.to*w.k], y[rows.from*w.n:rows.to*w.n]
 	if w.narrow == nil {
-		f32.FewColumns(n, x[:n*w.k], w.k, &w.full, bias.w, y[:n*w.n], w.n, first, last)
+		f32.FewColumns(n, x, w.k, &w.full, bias.w, y, w.n, first, last)
 		return
 	}
 	w.narrow.Columns(n, x, w.k, y, w.n, first, last)

@@ -7,6 +7,7 @@ const (
 	lowRows     = 4  // with fewer rows each is multiplied alone, with several panels at once
 	panelsAside = 4
 
+	fewTall       = 8  // rows of the tallest tile: more of them are slower on packed panels
 	fewRowsAtOnce = 48 // of a share
 )
 
@@ -82,23 +83,34 @@ func (f *fewArgs) panel(i int) {
 	e, k, n0 := f.e, f.p.K, i*f.e.nr
 	kb := even(k, blockK, 16)
 	cols := min(e.nr, f.p.N-n0)
+	tall := min(e.mr, fewTall)
 	for l := 0; l < k; l += kb {
 		b := &f.p.data[(i*k+l)*e.nr]
 		a := left{data: &f.a[l], ld: f.lda, k: min(kb, k-l)}
-		whole, top, last := e.cut(f.m)
+		whole, top, last := cutAt(f.m, tall)
 		row, block := 0, uintptr(4*e.nr*kb)
-		run := func(count, height int, h ahead) {
-			if count > 0 {
-				e.tiles(e.full, count, height, 0, row, a, b, 4*e.nr, f.c[n0:], f.ldc, cols, addToC, 1, h)
-				row += count * height
+		run := func(count, height int) {
+			if count == 0 {
+				return
 			}
+			h := ahead{address: block} // behind each row of B
+			if height == e.mr {        // the tallest kernel goes by address
+				h = aheadOf(b, 128)
+				h.address += block
+			}
+			e.tiles(e.full, count, height, 0, row, a, b, 4*e.nr, f.c[n0:], f.ldc, cols, addToC, 1, h)
+			row += count * height
 		}
-		following := aheadOf(b, 128)
-		following.address += block
-		run(whole, e.mr, following)
-		run(min(top, 1), top, ahead{address: block})
-		run(min(last, 1), last, ahead{address: block})
+		run(whole, tall)
+		run(min(top, 1), top)
+		run(min(last, 1), last)
 	}
+}
+
+// cutAt is the engine's cut with tiles of the given height.
+func cutAt(m, height int) (whole, top, last int) {
+	e := engine{mr: height}
+	return e.cut(m)
 }
 
 // rows adds the products with some panels, row by row.
