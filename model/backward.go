@@ -34,6 +34,10 @@ func (p *pass) clone(x []float32) []float32 {
 // output says of its input x.
 func (p *pass) attentionBack(layer int, x []float32, s *attnSaved, dy, dx []float32) {
 	p.poll()
+	if p.narrow {
+		p.attentionBackNarrow(layer, x, s, dy, dx)
+		return
+	}
 	mark := p.arena.Mark()
 	defer p.arena.Release(mark)
 	c, l := p.m.cfg, &p.m.params.layers[layer]
@@ -129,6 +133,10 @@ var mapBackLoop = eachRow(func(a *rowsOf, i int) {
 // output says of its input x.
 func (p *pass) feedForwardBack(layer int, x []float32, s *ffSaved, dy, dx []float32) {
 	p.poll()
+	if p.narrow {
+		p.feedForwardBackNarrow(layer, x, s, dy, dx)
+		return
+	}
 	mark := p.arena.Mark()
 	defer p.arena.Release(mark)
 	c, l := p.m.cfg, &p.m.params.layers[layer]

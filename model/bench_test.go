@@ -28,11 +28,16 @@ func randomBatch(n int, seed uint64) *Batch {
 // measure times f in b.N samples, at least five where that is quick, between
 // measurements of the peak, and reports median and best: tokens a second and, where flops are known, per cent of peak.
 func measure(b *testing.B, tokens int, flops float64, f func()) {
+	measureOf(b, f32.Peak, tokens, flops, f)
+}
+
+// measureOf takes the peak by which the share is measured.
+func measureOf(b *testing.B, peak func() float64, tokens int, flops float64, f func()) {
 	f() // fills the arena
 	var seconds, peaks []float64
 	for b.Loop() {
 		b.StopTimer()
-		peaks = append(peaks, f32.Peak())
+		peaks = append(peaks, peak())
 		b.StartTimer()
 		start := time.Now()
 		f()
@@ -40,7 +45,7 @@ func measure(b *testing.B, tokens int, flops float64, f func()) {
 	}
 	b.StopTimer()
 	for len(seconds) < 5 && seconds[0] < 3 { // medians of fewer say little
-		peaks = append(peaks, f32.Peak())
+		peaks = append(peaks, peak())
 		start := time.Now()
 		f()
 		seconds = append(seconds, time.Since(start).Seconds())
@@ -59,21 +64,31 @@ func measure(b *testing.B, tokens int, flops float64, f func()) {
 
 func BenchmarkTrainStep(b *testing.B) {
 	step := func(name string, c Config, n int) {
-		b.Run(name, func(b *testing.B) {
-			m, err := New(c, 1)
-			if err != nil {
-				b.Fatal(err)
-			}
-			tr := NewTrainer(m, TrainerOptions{Seed: 1})
-			batch := randomBatch(n, 1)
-			c.Context = n
-			measure(b, n, 3*c.FlopsPerToken()*float64(n), func() {
-				if _, err := tr.Step(1e-4, batch); err != nil {
+		for _, precision := range []string{PrecisionFP32, PrecisionBF16} {
+			of := map[string]string{PrecisionFP32: name, PrecisionBF16: name + "-bf16"}[precision]
+			b.Run(of, func(b *testing.B) {
+				if precision == PrecisionBF16 && !f32.HasBF16() {
+					b.Skip("the kernels in use have no instructions for bfloat16")
+				}
+				m, err := New(c, 1)
+				if err != nil {
 					b.Fatal(err)
 				}
+				tr := NewTrainer(m, TrainerOptions{Seed: 1, Precision: precision})
+				batch := randomBatch(n, 1)
+				c.Context = n
+				peak := f32.Peak
+				if precision == PrecisionBF16 {
+					peak = f32.PeakBF16
+				}
+				measureOf(b, peak, n, 3*c.FlopsPerToken()*float64(n), func() {
+					if _, err := tr.Step(1e-4, batch); err != nil {
+						b.Fatal(err)
+					}
+				})
+				b.ReportMetric(float64(tr.Memory())/(1<<20), "MB")
 			})
-			b.ReportMetric(float64(tr.Memory())/(1<<20), "MB")
-		})
+		}
 	}
 	step("small/3072", peerConfig(4, 256, 3072), 3072)
 	step("small/12032", peerConfig(4, 256, 12032), 12032)

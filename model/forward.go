@@ -17,6 +17,13 @@ type pass struct {
 	train   bool        // keep what the backward pass needs
 	stop    func() bool // see TrainerOptions.Stop; nil for none
 
+	narrow   bool           // products of bfloat16
+	weights  *narrowWeights // of a narrow pass
+	block    [][]float32    // scratch for blocks of rows, one a worker
+	begins   []bool         // one a row: the first of its segment
+	place    []int          // one a row: how many rows of its segment lie before it
+	cos, sin []float32      // rotations, or nil
+
 	items     []item // heads times segments, what runs side by side
 	told      []hint // one a row, or none
 	firstRow  []int  // of each head's states: offset by segment
@@ -38,11 +45,13 @@ type layerSaved struct {
 type attnSaved struct {
 	mean, rstd []float32
 	h          []float32 // normalised and shifted input [n, width]
-	qkv        []float32 // projections after feature maps and rotation [n, projected]
-	o          []float32 // heads' outputs [n, inner]
-	raw        []float32 // retention heads before norm and gate [n, retention heads · d]
-	rrstd      []float32 // their norms' 1/deviation [n, retention heads]
-	row        []float32 // a divisor or a log-sum a row, by head [heads, n]
+	h16, qkv16 []f32.BF16
+	o16        []f32.BF16 // narrow passes keep these instead of h, qkv and o
+	qkv        []float32  // projections after feature maps and rotation [n, projected]
+	o          []float32  // heads' outputs [n, inner]
+	raw        []float32  // retention heads before norm and gate [n, retention heads · d]
+	rrstd      []float32  // their norms' 1/deviation [n, retention heads]
+	row        []float32  // a divisor or a log-sum a row, by head [heads, n]
 	states     [][]float32
 }
 
@@ -50,6 +59,8 @@ type ffSaved struct {
 	mean, rstd []float32
 	h          []float32 // normalised and shifted input [n, width]
 	f          []float32 // before the activation [n, hidden]
+
+	h16, f16 []f32.BF16 // narrow passes keep these instead
 }
 
 // prepare lays out the work of a batch.
@@ -84,11 +95,20 @@ func (p *pass) prepare() {
 		case localHead, softmaxHead:
 			w := p.window(h)
 			need = max(need, w.scratchSize(longest))
+			if p.narrow {
+				need = max(need, w.narrowScratch(longest))
+			}
 		case linearHead, retentionHead:
 			need = max(need, p.m.scans[h].scratchSize())
+			if p.narrow {
+				need = max(need, p.m.scans[h].narrowScratch())
+			}
 		}
 	}
 	p.scratch = eachWorker(p.scratch, need, need)
+	if p.narrow {
+		p.prepareNarrow(longest)
+	}
 }
 
 // eachWorker gives every worker scratch of need elements; where there is less, it
@@ -135,6 +155,7 @@ type rowsOf struct {
 	p          *pass
 	x, dx, y   []float32
 	base, bias []float32
+	y16        []f32.BF16
 	cos, sin   []float32
 	attn       *attnSaved
 	final      *final
@@ -264,6 +285,10 @@ func site(layer, place int) uint64 { return uint64(layer*sites+place) << 20 }
 // y nil only s is wanted.
 func (p *pass) attention(layer int, x, base, y []float32, sign float32, s *attnSaved) {
 	p.poll()
+	if p.narrow {
+		p.attentionNarrow(layer, x, base, y, sign, s)
+		return
+	}
 	c, l := p.m.cfg, &p.m.params.layers[layer]
 	p.allocAttention(s)
 	f32.LayerNorm(s.h, x, l.norm1Gain.w, l.norm1Bias.w, p.n, c.Width, normEpsilon, s.mean, s.rstd)
@@ -289,6 +314,12 @@ func (p *pass) allocAttention(s *attnSaved) {
 	s.h = p.arena.Alloc(n * c.Width)
 	s.qkv = p.arena.Alloc(n * c.projected())
 	s.o = p.arena.Alloc(n * c.inner())
+	p.allocHeads(s)
+}
+
+// allocHeads makes what the heads keep besides.
+func (p *pass) allocHeads(s *attnSaved) {
+	c, n := p.m.cfg, p.n
 	s.raw = p.arena.Alloc(n * c.RetentionHeads * c.HeadDim)
 	s.rrstd = p.arena.Alloc(n * c.RetentionHeads)
 	s.row = p.arena.Alloc(n * c.Heads())
@@ -401,6 +432,10 @@ func (p *pass) rwkvHead(layer, head int, scratch []float32) rwkv {
 // With y nil only s is wanted.
 func (p *pass) feedForward(layer int, x, base, y []float32, sign float32, s *ffSaved) {
 	p.poll()
+	if p.narrow {
+		p.feedForwardNarrow(layer, x, base, y, sign, s)
+		return
+	}
 	c, l := p.m.cfg, &p.m.params.layers[layer]
 	s.mean, s.rstd = p.arena.Alloc(p.n), p.arena.Alloc(p.n)
 	s.h = p.arena.Alloc(p.n * c.Width)

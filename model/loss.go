@@ -36,7 +36,16 @@ func (p *pass) arenaSize() int {
 	if c.Reversible {
 		streams = 2
 	}
-	attn := n * (2 + c.Width + c.projected() + c.inner() + c.RetentionHeads*(c.HeadDim+1) + c.Heads())
+	half := func(x int) int { // elements that a narrow pass keeps in half of the bytes
+		if p.narrow {
+			return (x + 1) / 2
+		}
+		return x
+	}
+	attn := n * (2 + half(c.Width+c.projected()+c.inner()) + c.RetentionHeads*(c.HeadDim+1) + c.Heads())
+	if p.narrow && c.wide() {
+		attn += n * (c.projected() + c.inner())
+	}
 	segments := len(p.b.Segments)
 	for h := range c.Heads() {
 		switch c.kind(h) {
@@ -46,10 +55,23 @@ func (p *pass) arenaSize() int {
 			attn += p.rwkvFirst[segments] * 3 * c.HeadDim
 		}
 	}
-	ff := n * (2 + c.Width + c.hidden())
+	ff := n * (2 + half(c.Width) + c.hidden())
+	if p.narrow {
+		ff = n * (2 + half(c.Width+c.hidden()))
+	}
 	layer := attn + ff + n*c.Width
 	size := n * (streams*c.Width + 2*c.Width + c.Vocabulary + 3) // embeddings and output side
+	if p.narrow {
+		size += n * half(c.Width+c.Vocabulary)
+	}
 	back := max(n*(c.inner()+c.projected()+2*c.Width), n*(2*c.FeedForward+c.hidden()+2*c.Width))
+	if p.narrow {
+		blocks := (n-1)/blockRows + 1
+		back = max(n*(half(c.Width+c.inner()+c.projected())+c.projected()+2*c.Width)+blocks*(c.projected()+3*c.Width), n*(half(c.Width+c.hidden()+c.FeedForward)+2*c.Width)+blocks*(c.hidden()+3*c.Width))
+		if c.wide() {
+			back += n * c.inner()
+		}
+	}
 	switch {
 	case !p.train:
 		size += layer + n*(c.FeedForward+c.Width)
@@ -67,9 +89,10 @@ func (p *pass) arenaSize() int {
 type final struct {
 	x          []float32 // what the last norm sees
 	mean, rstd []float32
-	h          []float32 // normalised [n, width]
-	logits     []float32 // [n, vocabulary]
-	losses     []float32 // one a row, 0 where nothing is counted
+	h          []float32  // normalised [n, width]
+	h16        []f32.BF16 // the same, of a narrow pass
+	logits     []float32  // [n, vocabulary]
+	losses     []float32  // one a row, 0 where nothing is counted
 }
 
 // forward runs the batch up to the logits. x1 and x2 are the last layer's outputs.
@@ -99,9 +122,14 @@ func (p *pass) finish(f *final, x1, x2 []float32) {
 	f.h = p.arena.Alloc(p.n * c.Width)
 	f32.LayerNorm(f.h, f.x, params.normGain.w, params.normBias.w, p.n, c.Width, normEpsilon, f.mean, f.rstd)
 	f.logits = p.arena.Alloc(p.n * c.Vocabulary)
-	if c.Tied {
+	switch {
+	case p.narrow:
+		f.h16 = p.arena.AllocBF16(p.n * c.Width)
+		f32.RoundRows(f.h16, c.Width, f.h, c.Width, p.n, c.Width)
+		f32.TimesBF16(true, p.n, f.h16, c.Width, &p.weights.head, false, f.logits, c.Vocabulary)
+	case c.Tied:
 		f32.Gemm(false, true, p.n, c.Vocabulary, c.Width, 1, f.h, c.Width, params.embed.w, c.Width, 0, f.logits, c.Vocabulary)
-	} else {
+	default:
 		f32.Gemm(false, false, p.n, c.Vocabulary, c.Width, 1, f.h, c.Width, params.head.w, c.Vocabulary, 0, f.logits, c.Vocabulary)
 	}
 	f32.AddRow(f.logits, params.headBias.w, p.n, c.Vocabulary)
@@ -144,10 +172,20 @@ func (w *workspace) gradients(m *Model, b *Batch, scale float32, drop dropout) f
 	sum := p.crossEntropy(f, scale)
 	dh := p.arena.Alloc(p.n * c.Width)
 	f32.SumRows(params.headBias.g, f.logits, p.n, c.Vocabulary)
-	if c.Tied {
+	switch {
+	case p.narrow:
+		dlogits := p.arena.AllocBF16(p.n * c.Vocabulary)
+		f32.RoundRows(dlogits, c.Vocabulary, f.logits, c.Vocabulary, p.n, c.Vocabulary)
+		f32.TimesBF16(true, p.n, dlogits, c.Vocabulary, &p.weights.headBack, false, dh, c.Width)
+		if c.Tied {
+			p.gradNarrow(f.h16, dlogits, &params.embed)
+		} else {
+			p.gradNarrow(dlogits, f.h16, &params.head)
+		}
+	case c.Tied:
 		f32.Gemm(true, false, c.Vocabulary, c.Width, p.n, 1, f.logits, c.Vocabulary, f.h, c.Width, 1, params.embed.g, c.Width)
 		f32.Gemm(false, false, p.n, c.Width, c.Vocabulary, 1, f.logits, c.Vocabulary, params.embed.w, c.Width, 0, dh, c.Width)
-	} else {
+	default:
 		f32.Gemm(true, false, c.Width, c.Vocabulary, p.n, 1, f.h, c.Width, f.logits, c.Vocabulary, 1, params.head.g, c.Vocabulary)
 		f32.Gemm(false, true, p.n, c.Width, c.Vocabulary, 1, f.logits, c.Vocabulary, params.head.w, c.Vocabulary, 0, dh, c.Width)
 	}

@@ -38,6 +38,9 @@ func (a AdamW) complete() AdamW {
 type TrainerOptions struct {
 	Optimizer AdamW
 	Seed      uint64 // of dropout
+	// Precision of products: PrecisionFP32 or PrecisionBF16; by default what TRAFFICGPT_PRECISION says, else bf16 where
+	// the processor has instructions for it.
+	Precision string
 	// Stop is asked between the parts of each layer; true abandons the step,
 	// which then fails with ErrStopped and changes nothing. nil for never.
 	Stop func() bool
@@ -60,9 +63,16 @@ func NewTrainer(m *Model, options ...TrainerOptions) *Trainer {
 	return newTrainer(m, o)
 }
 
+// Precision is that of the products, PrecisionFP32 or PrecisionBF16.
+func (t *Trainer) Precision() string { return t.o.Precision }
+
 // newTrainer takes options that are complete.
 func newTrainer(m *Model, o TrainerOptions) *Trainer {
 	m.params.needGrads()
+	if err := CheckPrecision(o.Precision); err != nil {
+		panic("model.NewTrainer: " + err.Error())
+	}
+	o.Precision = precisionOf(o.Precision)
 	return &Trainer{o: o, m: m, m1: f32.Aligned(len(m.params.weights)), m2: f32.Aligned(len(m.params.weights))}
 }
 
@@ -76,6 +86,7 @@ func (t *Trainer) Memory() int {
 	if t.w.arena != nil {
 		n += t.w.arena.Size()
 	}
+	n += t.m.narrow.bytes()
 	return n
 }
 
@@ -128,7 +139,7 @@ func abandoned(err *error) {
 // the error is a *NumericError.
 func (t *Trainer) Step(rate float64, batches ...*Batch) (info StepInfo, err error) {
 	defer abandoned(&err)
-	t.w.pass.stop = t.o.Stop
+	t.w.pass.stop, t.w.pass.narrow = t.o.Stop, t.o.Precision == PrecisionBF16
 	info = StepInfo{Step: t.steps + 1}
 	counted := 0
 	for i, b := range batches {
@@ -141,7 +152,7 @@ func (t *Trainer) Step(rate float64, batches ...*Batch) (info StepInfo, err erro
 	if counted == 0 {
 		return info, fmt.Errorf("failed to take step %d: no row has a target", info.Step)
 	}
-	clear(t.m.params.grads)
+	f32.Clear(t.m.params.grads)
 	sum := 0.0
 	for i, b := range batches {
 		sum += t.w.gradients(t.m, b, float32(1/float64(counted)), t.dropout(i))
@@ -163,8 +174,9 @@ func (t *Trainer) dropout(batch int) dropout {
 // apply clips and moves the weights.
 func (t *Trainer) apply(rate, norm float64) {
 	o := t.o.Optimizer
+	clip := float32(1)
 	if o.Clip > 0 && norm > o.Clip {
-		f32.Scale(t.m.params.grads, float32(o.Clip/norm), t.m.params.grads)
+		clip = float32(o.Clip / norm)
 	}
 	t.steps++
 	t1 := 1 - math.Pow(o.Beta1, float64(t.steps))
@@ -175,7 +187,7 @@ func (t *Trainer) apply(rate, norm float64) {
 			decay = o.Decay
 		}
 		end := x.at + len(x.w)
-		f32.AdamW(x.w, x.g, t.m1[x.at:end], t.m2[x.at:end], float32(rate), float32(o.Beta1), float32(o.Beta2),
+		f32.ClippedAdamW(clip, x.w, x.g, t.m1[x.at:end], t.m2[x.at:end], float32(rate), float32(o.Beta1), float32(o.Beta2),
 			float32(o.Epsilon), float32(decay), float32(t1), float32(t2))
 	}
 	t.m.changed()

@@ -23,21 +23,24 @@ func onPaths(b *testing.B, f func(b *testing.B)) {
 // rate times f in b.N samples, each between two measurements of the peak, and reports the median speed and, of the
 // samples' shares of the higher of their two peaks, the median and the best but a tenth. A share taken side by side is
 // steadier than a speed on a machine whose clock and neighbours are not; on a busy one both are too low.
-func rate(b *testing.B, flops float64, f func()) {
+func rate(b *testing.B, flops float64, f func()) { rateOf(b, Peak, flops, f) }
+
+// rateOf takes the peak by which the share is measured.
+func rateOf(b *testing.B, peak func() float64, flops float64, f func()) {
 	var last float64 // peak of the run before
 	f()
 	start := time.Now()
 	f()
 	repeat := max(1, int(1e6/float64(time.Since(start).Nanoseconds()+1)))
 	var got, share []float64
-	last = Peak()
+	last = peak()
 	for b.Loop() {
 		start := time.Now()
 		for range repeat {
 			f()
 		}
 		speed := flops * float64(repeat) / float64(time.Since(start).Nanoseconds())
-		next := Peak()
+		next := peak()
 		got, share = append(got, speed), append(share, 100*speed/max(last, next))
 		last = next
 	}
@@ -114,6 +117,52 @@ func BenchmarkGemmHeads(b *testing.B) {
 				defer SetThreads(old)
 				rate(b, float64(s.flops), s.f)
 			})
+		})
+	}
+}
+
+// BenchmarkGemmBF16 has the products of both, of BF16, where the processor has instructions for them.
+func BenchmarkGemmBF16(b *testing.B) {
+	if !HasBF16() {
+		b.Skip("this processor has no instructions for BF16")
+	}
+	narrow := func(n int) []BF16 {
+		x := Narrow(Aligned((n + 1) / 2))
+		Round(x[:n], filled(n))
+		return x[:n]
+	}
+	for _, s := range [][3]int{{3072, 768, 256}, {3072, 256, 256}, {3072, 1024, 256}, {3072, 256, 1024}, {3072, 260, 256}, {96, 1024, 256}} {
+		b.Run(fmt.Sprintf("Times/%dx%dx%d", s[0], s[1], s[2]), func(b *testing.B) {
+			x, c := narrow(s[0]*s[2]), filled(s[0]*s[1])
+			var p PackedBF16
+			PackBF16(false, s[2], s[1], filled(s[2]*s[1]), s[1], &p)
+			rateOf(b, PeakBF16, 2*float64(s[0]*s[1]*s[2]), func() { TimesBF16(true, s[0], x, s[2], &p, false, c, s[1]) })
+		})
+	}
+	for _, s := range [][3]int{{256, 768, 3072}, {256, 256, 3072}, {256, 1024, 3072}, {1024, 256, 3072}} {
+		b.Run(fmt.Sprintf("TN/%dx%dx%d", s[0], s[1], s[2]), func(b *testing.B) {
+			x, y, c := narrow(s[0]*s[2]), narrow(s[1]*s[2]), filled(s[0]*s[1])
+			rateOf(b, PeakBF16, 2*float64(s[0]*s[1]*s[2]), func() { GemmBF16(true, false, s[0], s[1], s[2], 1, x, s[0], y, s[1], 1, c, s[1]) })
+		})
+	}
+	const chunk, d, wide = 128, 64, 768
+	x, y, a, w := narrow(chunk*wide), narrow(chunk*wide), narrow(chunk*chunk), narrow(d*d)
+	c := filled(chunk * chunk)
+	for _, s := range []struct {
+		name  string
+		flops int
+		f     func()
+	}{
+		{"NT/128x128x64", 2 * chunk * chunk * d, func() { GemmSerialBF16(false, true, chunk, chunk, d, 1, x, wide, y, wide, 0, c, chunk) }},
+		{"NN/128x64x128", 2 * chunk * chunk * d, func() { GemmSerialBF16(false, false, chunk, d, chunk, 1, a, chunk, y, wide, 0, c, d) }},
+		{"TN/64x64x128", 2 * chunk * d * d, func() { GemmSerialBF16(true, false, d, d, chunk, 1, x, wide, y, wide, 1, c, d) }},
+		{"NN/128x64x64", 2 * chunk * d * d, func() { GemmSerialBF16(false, false, chunk, d, d, 1, x, wide, w, d, 1, c, d) }},
+		{"TN/128x64x128", 2 * chunk * chunk * d, func() { GemmSerialBF16(true, false, chunk, d, chunk, 1, a, chunk, y, wide, 0, c, d) }},
+		{"NT/128x64x64", 2 * chunk * d * d, func() { GemmSerialBF16(false, true, chunk, d, d, 1, x, wide, w, d, 1, c, d) }},
+	} {
+		b.Run("Heads/"+s.name, func(b *testing.B) {
+			defer SetThreads(SetThreads(1))
+			rateOf(b, PeakBF16, float64(s.flops), s.f)
 		})
 	}
 }

@@ -15,7 +15,7 @@ func Gemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int,
 	if m == 0 || n == 0 {
 		return
 	}
-	active().gemm(product{transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc}, true)
+	active().gemm(newProduct(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc), true)
 }
 
 // GemmSerial is [Gemm] on the caller's goroutine alone: for small products inside a worker of [Parallel].
@@ -24,7 +24,7 @@ func GemmSerial(transA, transB bool, m, n, k int, alpha float32, a []float32, ld
 	if m == 0 || n == 0 {
 		return
 	}
-	active().gemm(product{transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc}, false)
+	active().gemm(newProduct(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc), false)
 }
 
 // GemmBatch computes batch products of one shape: product i is [Gemm] on a[i·strideA:], b[i·strideB:] and
@@ -44,7 +44,7 @@ func GemmBatch(batch int, transA, transB bool, m, n, k int, alpha float32, a []f
 	if m == 0 || n == 0 {
 		return
 	}
-	args := batchArgs{active(), product{transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc}, strideA, strideB, strideC, false}
+	args := batchArgs{active(), newProduct(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc), strideA, strideB, strideC, false}
 	work := m * n * max(k, 1)
 	args.threads = batch < 8 && work >= 8*serialBelow
 	batchLoop.run(batch, max(1, min(batch/16, serialBelow/work)), batch*work >= serialBelow && !args.threads, args)
@@ -165,6 +165,12 @@ type product struct {
 	beta           float32
 	c              []float32
 	ldc            int
+	a16, b16       []BF16 // instead of a and b; k then counts pairs of rows
+	rows           int    // of which there are so many
+}
+
+func newProduct(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) product {
+	return product{transA: transA, transB: transB, m: m, n: n, k: k, alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc}
 }
 
 // offset returns where op(X)[row,col] lies in X as stored.

@@ -13,6 +13,9 @@ type rowFunc func(k int, a, b *float32, pitch int, c *float32)
 type engine struct {
 	mr, nr          int
 	pack            func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int) // packB, made once
+	turn            func(p *product, m, n, ks span, c into, flags int, alpha float32)               // turned or turnedPairs
+	turnM, turnN    int                                                                             // rows and columns of a piece of a gradient
+	partK           int                                                                             // at least so much of k makes a part of a gradient
 	full, half      []tileFunc                                                                      // by number of rows: nr and nr/2 columns wide
 	row             []rowFunc                                                                       // by number of panels
 	dot             func(x, y []float32) float32
@@ -29,7 +32,7 @@ type engine struct {
 const (
 	blockK = 192 // rows of B in a panel: 24 KB of 32 columns
 	blockM = 192 // rows of A in a piece of work
-	turnM  = 264 // rows of a transposed A in a piece of work
+	turnM  = 264 // rows of a transposed A in a piece of work, of float32
 	blockN = 256 // columns of B in a piece of work
 	subM   = 48  // rows of A between two fetches ahead
 
@@ -46,7 +49,8 @@ const (
 
 func (e *engine) install(p *path) {
 	p.nr = e.nr
-	e.pack = e.packB
+	e.pack, e.turn = e.packB, e.turned
+	e.partK, e.turnM, e.turnN = 3*blockK, turnM, blockN
 	p.gemm, p.gemmPacked, p.packB = e.gemm, e.gemmPacked, e.pack
 	p.transpose = e.transpose
 }

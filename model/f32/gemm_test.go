@@ -114,7 +114,7 @@ func randomProduct(r *rand.Rand, transA, transB bool, m, n, k int, alpha, beta f
 		}
 	}
 	c0 := append([]float32(nil), c.v...)
-	return product{transA, transB, m, n, k, alpha, a.v, lda, b.v, ldb, beta, c.v, ldc}, c, c0
+	return newProduct(transA, transB, m, n, k, alpha, a.v, lda, b.v, ldb, beta, c.v, ldc), c, c0
 }
 
 func TestGemmAgainstDefinition(t *testing.T) {
@@ -243,7 +243,7 @@ func TestGemmBatch(t *testing.T) {
 			c := newGuarded(heads*s.m*s.m, 3)
 			GemmBatch(heads, false, true, s.m, s.m, s.k, 0.5, q.v, wide, s.k, k.v, wide, s.k, 0, c.v, s.m, s.m*s.m)
 			for h := range heads {
-				p := product{false, true, s.m, s.m, s.k, 0.5, q.v[h*s.k:], wide, k.v[h*s.k:], wide, 0, c.v[h*s.m*s.m : (h+1)*s.m*s.m], s.m}
+				p := newProduct(false, true, s.m, s.m, s.k, 0.5, q.v[h*s.k:], wide, k.v[h*s.k:], wide, 0, c.v[h*s.m*s.m:(h+1)*s.m*s.m], s.m)
 				checkProduct(t, p, c.v[h*s.m*s.m:])
 			}
 			c.check(t, "C")

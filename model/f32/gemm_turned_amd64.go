@@ -16,11 +16,11 @@ type into struct {
 // apart would evict each other from the caches. When C has few blocks, k is cut too, by the shape alone, and
 // the parts are added in order.
 func (e *engine) gemmTurned(p *product, threads bool) {
-	t := turnArgs{e: e, p: *p, mb: even(p.m, turnM, e.mr), nb: even(p.n, blockN, e.nr)}
+	t := turnArgs{e: e, p: *p, mb: even(p.m, e.turnM, e.mr), nb: even(p.n, e.turnN, e.nr)}
 	down := (p.m-1)/t.mb + 1
 	t.across = (p.n-1)/t.nb + 1
 	t.blocks = down * t.across
-	t.parts = max(1, min((5+t.blocks)/t.blocks, p.k/(3*blockK)))
+	t.parts = max(1, min((5+t.blocks)/t.blocks, p.k/e.partK))
 	t.kb = even(p.k, (p.k+t.parts-1)/t.parts, blockK)
 	t.parts = (p.k-1)/t.kb + 1
 	buf := takeScratch(t.blocks * t.parts * t.size())
@@ -57,7 +57,7 @@ var (
 			block, part := item/t.parts, item%t.parts
 			m, n := t.spans(block)
 			to := t.sums[item*t.size() : (item+1)*t.size()]
-			t.e.turned(&t.p, m, n, span{part * t.kb, min((part+1)*t.kb, t.p.k)}, into{to, t.e.nr, m.len() * t.e.nr}, 0, 1)
+			t.e.turn(&t.p, m, n, span{part * t.kb, min((part+1)*t.kb, t.p.k)}, into{to, t.e.nr, m.len() * t.e.nr}, 0, 1)
 			if t.parts == 1 {
 				t.e.finish(&t.p, m, n, span{0, m.len()}, to, t.size(), 1)
 			}

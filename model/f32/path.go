@@ -18,6 +18,27 @@ type path struct {
 	gemmPacked func(m int, a []float32, lda int, p *Packed, bias, c []float32, ldc int)
 	packB      func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int)
 
+	narrow  bool            // has instructions for BF16
+	peak16  func(loops int) // as peak, two multiply-adds a lane; nil without narrow
+	round   func(dst []BF16, x []float32)
+	widen   func(dst []float32, x []BF16)
+	gemm16  func(p product16, threads bool)
+	pack16  func(transB bool, k, n int, b []float32, ldb int, dst *Packed)
+	times16 func(p product16, packed *Packed, threads bool)
+
+	// rows of a block; see their exported names
+	causalRound func(out []BF16, ldo int, x []float32, ldx, rows, width, first int, add, sums []float32)
+	dotRows     func(y []float32, x []BF16, ldx, cols int, z []float32)
+	rowDots     func(y []float32, a []BF16, lda int, b []BF16, ldb, cols int)
+	addRows     func(z []float32, x []BF16, ldx int, w []float32)
+	addOuter    func(c []float32, ldc int, w, z []float32)
+	scaleRound  func(out []BF16, ldo int, x []float32, ldx, cols int, by []float32)
+	scaleRows16 func(out []BF16, ldo int, x []BF16, ldx, cols int, by []float32)
+	geluRound   func(act, y []BF16, x, bias []float32)
+	geluBack    func(out, act, y []BF16, dact, sum []float32)
+	addThree    func(dst, a, b, c []float32)
+	sumRound    func(out []BF16, x, sum []float32)
+
 	exp, gelu, silu, sigmoid, elu1 func(dst, x []float32)
 	geluGrad, siluGrad, elu1Grad   func(dst, x, dy []float32)
 	add, sub, mul                  func(dst, a, b []float32)
@@ -30,6 +51,7 @@ type path struct {
 	variance                       func(x []float32, mean float32) float32
 	normalize                      func(dst, x, gamma, beta []float32, mean, rstd float32)
 	normSums                       func(dy, x, gamma []float32, mean, rstd float32) (s1, s2 float32)
+	normGradAdd                    func(dx, dy, x, gamma, dgamma, dbeta []float32, mean, rstd, m1, m2 float32)
 	normGrad                       func(dx, dy, x, gamma, dgamma, dbeta []float32, mean, rstd, m1, m2 float32)
 	adamW                          func(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32)
 	recur                          func(o, q, k, v, s []float32, gamma float32)
@@ -44,6 +66,7 @@ var (
 func active() *path { return current.Load() }
 
 func init() {
+	naive.withWide()
 	paths = append(paths, nativePaths()...)
 	current.Store(paths[len(paths)-1])
 	if name := os.Getenv("TRAFFICGPT_F32"); name != "" {
@@ -53,7 +76,7 @@ func init() {
 	}
 }
 
-// Path returns the name of the kernels in use: naive, avx2 or avx512.
+// Path returns the name of the kernels in use: naive, avx2, avx512 or avx512bf16.
 func Path() string { return active().name }
 
 // Paths returns the names of the kernels this processor can run, the slowest (naive) first.
@@ -65,7 +88,7 @@ func Paths() []string {
 	return names
 }
 
-// SetPath chooses the kernels by name: naive, avx2 or avx512. It fails when this processor cannot run them.
+// SetPath chooses the kernels by name: naive, avx2, avx512 or avx512bf16. It fails when this processor cannot run them.
 // It is for tests and measurements, between operations; a [Packed] made before stays usable but is slow.
 func SetPath(name string) error {
 	for _, p := range paths {

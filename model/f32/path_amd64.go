@@ -12,7 +12,11 @@ func nativePaths() []*path {
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 {
 		found = append(found, avx2Path())
 		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL {
-			found = append(found, avx512Path())
+			wide := avx512Path()
+			found = append(found, wide)
+			if hasBF16() {
+				found = append(found, bf16Path(wide))
+			}
 		}
 	}
 	return found
@@ -31,8 +35,10 @@ func avx2Path() *path {
 	p.add, p.sub, p.mul, p.addScaled, p.scale = addavx2, subavx2, mulavx2, addScaledavx2, scaleavx2
 	p.dot, p.sum, p.sumSquares, p.max, p.expSum = dotavx2, sumavx2, sumSquaresavx2, maxavx2, expSumavx2
 	p.softmaxGrad, p.variance, p.normSums, p.normGrad = softmaxGradavx2, varianceavx2, normSumsavx2, normGradavx2
+	p.normGradAdd = normGradAddavx2
 	p.normalize = shiftOrNot(normalizeavx2, normalizeOnlyavx2)
 	p.adamW, p.recur = adamWith(adamWavx2), recuravx2
+	p.withWide()
 	return &p
 }
 
@@ -51,8 +57,10 @@ func avx512Path() *path {
 	p.add, p.sub, p.mul, p.addScaled, p.scale = addavx512, subavx512, mulavx512, addScaledavx512, scaleavx512
 	p.dot, p.sum, p.sumSquares, p.max, p.expSum = dotavx512, sumavx512, sumSquaresavx512, maxavx512, expSumavx512
 	p.softmaxGrad, p.variance, p.normSums, p.normGrad = softmaxGradavx512, varianceavx512, normSumsavx512, normGradavx512
+	p.normGradAdd = normGradAddavx512
 	p.normalize = shiftOrNot(normalizeavx512, normalizeOnlyavx512)
 	p.adamW, p.recur = adamWith(adamWavx512), recuravx512
+	p.withWide()
 	return &p
 }
 

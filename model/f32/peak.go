@@ -8,14 +8,24 @@ import (
 // Peak measures the most the kernels in use could do: GFLOP/s (a multiply-add is two) of a loop of
 // independent multiply-adds on registers, on all threads at once. It takes about 5 ms; the speed of a shared or
 // throttled processor moves, so compare with products measured beside it, best with best.
-func Peak() float64 {
+func Peak() float64 { p := active(); return peakOf(p.peak, p.peakFlops) }
+
+// PeakBF16 is [Peak] of products of BF16, 0 without [HasBF16].
+func PeakBF16() float64 {
 	p := active()
+	if !p.narrow {
+		return 0
+	}
+	return peakOf(p.peak16, 2*p.peakFlops)
+}
+
+func peakOf(loop func(loops int), flops float64) float64 {
 	threads := Threads()
 	best := 0.0
 	for range 5 {
 		start := time.Now()
-		Parallel(peakPieces*threads, 1, func(_, _, _ int) { p.peak(peakLoops / peakPieces) })
-		best = max(best, float64(threads)*peakLoops*p.peakFlops/float64(time.Since(start).Nanoseconds()))
+		Parallel(peakPieces*threads, 1, func(_, _, _ int) { loop(peakLoops / peakPieces) })
+		best = max(best, float64(threads)*peakLoops*flops/float64(time.Since(start).Nanoseconds()))
 	}
 	return best
 }

@@ -127,6 +127,11 @@ func normSumsavx2(dy []float32, x []float32, gamma []float32, mean float32, rstd
 //go:noescape
 func normGradavx2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, dbeta []float32, mean float32, rstd float32, m float32, n float32)
 
+// normGradAddavx2 adds dy·h to dgamma and dy to dbeta and adds rstd·(dy·gamma-m-h·n) to dx, h = (x-mean)·rstd.
+//
+//go:noescape
+func normGradAddavx2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, dbeta []float32, mean float32, rstd float32, m float32, n float32)
+
 // adamWavx2 sets m = beta1·m+rest1·g, v = beta2·v+rest2·g², p = keep·p-step·m/(√v·root+eps).
 //
 //go:noescape

@@ -127,6 +127,11 @@ func normSumsavx512(dy []float32, x []float32, gamma []float32, mean float32, rs
 //go:noescape
 func normGradavx512(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, dbeta []float32, mean float32, rstd float32, m float32, n float32)
 
+// normGradAddavx512 adds dy·h to dgamma and dy to dbeta and adds rstd·(dy·gamma-m-h·n) to dx, h = (x-mean)·rstd.
+//
+//go:noescape
+func normGradAddavx512(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, dbeta []float32, mean float32, rstd float32, m float32, n float32)
+
 // adamWavx512 sets m = beta1·m+rest1·g, v = beta2·v+rest2·g², p = keep·p-step·m/(√v·root+eps).
 //
 //go:noescape

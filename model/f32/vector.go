@@ -67,6 +67,13 @@ func scaling(op string, f func(dst []float32, alpha float32, x []float32), dst [
 	piecesLoop.Run(len(dst), forkGrain, pieces{scaled: f, dst: dst, x: x, alpha: alpha})
 }
 
+// Clear sets x to zero, on all threads where it is long.
+func Clear(x []float32) {
+	clearLoop.run(len(x), 1<<18, len(x) >= 1<<19, pieces{dst: x})
+}
+
+var clearLoop = NewLoop(func(a *pieces, lo, hi, _ int) { clear(a.dst[lo:hi]) })
+
 // Exp sets dst[i] = e^x[i]. Elementwise; all lengths must be equal, here and below.
 func Exp(dst, x []float32) { unary("Exp", active().exp, dst, x) }
 
@@ -76,6 +83,32 @@ func Gelu(dst, x []float32) { unary("Gelu", active().gelu, dst, x) }
 
 // GeluGrad sets dst[i] = dy[i]·(Φ(x) + x·φ(x)), x = x[i] the input of [Gelu], φ the normal density. Elementwise.
 func GeluGrad(dst, x, dy []float32) { binary("GeluGrad", active().geluGrad, dst, x, dy) }
+
+// GeluRound rounds x + bias to y, and [Gelu] of y to act, with an absolute error below 5e-5·max(1,|y|) besides rounding's.
+// Elementwise; one thread.
+func GeluRound(act, y []BF16, x, bias []float32) {
+	same("GeluRound", len(x), len(act), len(y), len(bias))
+	active().geluRound(act, y, x, bias)
+}
+
+// GeluBack rounds [Gelu] of y to act, as GeluRound does, and [GeluGrad] of y and dact to out, and adds the latter to sum. The
+// absolute error of the derivative is below 3e-4. Elementwise; one thread.
+func GeluBack(out, act, y []BF16, dact, sum []float32) {
+	same("GeluBack", len(y), len(out), len(act), len(dact), len(sum))
+	active().geluBack(out, act, y, dact, sum)
+}
+
+// AddThree sets dst[i] = a[i] + b[i] + c[i]. Elementwise; one thread.
+func AddThree(dst, a, b, c []float32) {
+	same("AddThree", len(dst), len(a), len(b), len(c))
+	active().addThree(dst, a, b, c)
+}
+
+// SumRound rounds x[i] to out[i] and adds it to sum[i]. Elementwise; one thread.
+func SumRound(out []BF16, x, sum []float32) {
+	same("SumRound", len(x), len(out), len(sum))
+	active().sumRound(out, x, sum)
+}
 
 // Silu sets dst[i] = x[i]·sigmoid(x[i]). Elementwise.
 func Silu(dst, x []float32) { unary("Silu", active().silu, dst, x) }
@@ -197,18 +230,27 @@ func ExpSum(dst, x []float32, shift float32) float32 {
 // t1 = 1-beta1^t and t2 = 1-beta2^t are the bias corrections of step t, counted from 1. Here alone denormals
 // may be taken as zero: the moments of a row without gradients fade into them, and would slow every step.
 func AdamW(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32) {
-	same("AdamW", len(p), len(g), len(m), len(v))
-	adamLoop.run(len(p), forkGrain, len(p) >= forkAbove, adamArgs{active().adamW, p, g, m, v, lr, beta1, beta2, eps, decay, t1, t2})
+	ClippedAdamW(1, p, g, m, v, lr, beta1, beta2, eps, decay, t1, t2)
+}
+
+// ClippedAdamW multiplies g by clip and then is [AdamW].
+func ClippedAdamW(clip float32, p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32) {
+	same("ClippedAdamW", len(p), len(g), len(m), len(v))
+	adamLoop.run(len(p), forkGrain, len(p) >= forkAbove, adamArgs{active(), clip, p, g, m, v, lr, beta1, beta2, eps, decay, t1, t2})
 }
 
 type adamArgs struct {
-	f                                    func(p, g, m, v []float32, lr, beta1, beta2, eps, decay, t1, t2 float32)
+	path                                 *path
+	clip                                 float32
 	p, g, m, v                           []float32
 	lr, beta1, beta2, eps, decay, t1, t2 float32
 }
 
 var adamLoop = NewLoop(func(a *adamArgs, lo, hi, _ int) {
-	a.f(a.p[lo:hi], a.g[lo:hi], a.m[lo:hi], a.v[lo:hi], a.lr, a.beta1, a.beta2, a.eps, a.decay, a.t1, a.t2)
+	if g := a.g[lo:hi]; a.clip != 1 {
+		a.path.scale(g, a.clip, g)
+	}
+	a.path.adamW(a.p[lo:hi], a.g[lo:hi], a.m[lo:hi], a.v[lo:hi], a.lr, a.beta1, a.beta2, a.eps, a.decay, a.t1, a.t2)
 })
 
 // Recur is one row of a linear recurrence, the core of linear attention and retention: it sets

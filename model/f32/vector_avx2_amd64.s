@@ -2299,6 +2299,76 @@ done:
 	VZEROUPPER
 	RET
 
+// func normGradAddavx2(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, dbeta []float32, mean float32, rstd float32, m float32, n float32)
+// Requires: AVX, FMA3
+TEXT ·normGradAddavx2(SB), NOSPLIT, $0-160
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         gamma_base+72(FP), BX
+	MOVQ         dgamma_base+96(FP), SI
+	MOVQ         dbeta_base+120(FP), DI
+	VBROADCASTSS mean+144(FP), Y0
+	VBROADCASTSS rstd+148(FP), Y1
+	VBROADCASTSS m+152(FP), Y2
+	VBROADCASTSS n+156(FP), Y3
+	MOVQ         dx_len+8(FP), R8
+	XORQ         R9, R9
+	SUBQ         $+8, R8
+	JL           singleEnd
+
+single:
+	VMOVUPS      (DX)(R9*4), Y4
+	VMOVUPS      (CX)(R9*4), Y5
+	VMOVUPS      (SI)(R9*4), Y6
+	VSUBPS       Y0, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VFMADD231PS  Y5, Y4, Y6
+	VMOVUPS      Y6, (SI)(R9*4)
+	VMOVUPS      (DI)(R9*4), Y6
+	VADDPS       Y5, Y6, Y6
+	VMOVUPS      Y6, (DI)(R9*4)
+	VMOVUPS      (BX)(R9*4), Y6
+	VMULPS       Y6, Y5, Y5
+	VSUBPS       Y2, Y5, Y5
+	VFNMADD231PS Y3, Y4, Y5
+	VMOVUPS      (AX)(R9*4), Y4
+	VFMADD231PS  Y1, Y5, Y4
+	VMOVUPS      Y4, (AX)(R9*4)
+	ADDQ         $+8, R9
+	SUBQ         $+8, R8
+	JGE          single
+
+singleEnd:
+	ADDQ         $+8, R8
+	TESTQ        R8, R8
+	JZ           done
+	LEAQ         tail<>+64(SB), R10
+	SHLQ         $0x02, R8
+	SUBQ         R8, R10
+	VMOVUPS      (R10), Y4
+	VMASKMOVPS   (DX)(R9*4), Y4, Y5
+	VMASKMOVPS   (CX)(R9*4), Y4, Y6
+	VMASKMOVPS   (SI)(R9*4), Y4, Y7
+	VSUBPS       Y0, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VFMADD231PS  Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y4, (SI)(R9*4)
+	VMASKMOVPS   (DI)(R9*4), Y4, Y0
+	VADDPS       Y6, Y0, Y0
+	VMASKMOVPS   Y0, Y4, (DI)(R9*4)
+	VMASKMOVPS   (BX)(R9*4), Y4, Y0
+	VMULPS       Y0, Y6, Y6
+	VSUBPS       Y2, Y6, Y6
+	VFNMADD231PS Y3, Y5, Y6
+	VMASKMOVPS   (AX)(R9*4), Y4, Y0
+	VFMADD231PS  Y1, Y6, Y0
+	VMASKMOVPS   Y0, Y4, (AX)(R9*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func adamWavx2(p []float32, g []float32, m []float32, v []float32, step float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, eps float32, keep float32)
 // Requires: AVX, FMA3
 TEXT ·adamWavx2(SB), NOSPLIT, $8-128

@@ -2309,6 +2309,75 @@ done:
 	VZEROUPPER
 	RET
 
+// func normGradAddavx512(dx []float32, dy []float32, x []float32, gamma []float32, dgamma []float32, dbeta []float32, mean float32, rstd float32, m float32, n float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·normGradAddavx512(SB), NOSPLIT, $0-160
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         gamma_base+72(FP), BX
+	MOVQ         dgamma_base+96(FP), SI
+	MOVQ         dbeta_base+120(FP), DI
+	VBROADCASTSS mean+144(FP), Z0
+	VBROADCASTSS rstd+148(FP), Z1
+	VBROADCASTSS m+152(FP), Z2
+	VBROADCASTSS n+156(FP), Z3
+	MOVQ         dx_len+8(FP), R8
+	XORQ         R9, R9
+	SUBQ         $+16, R8
+	JL           singleEnd
+
+single:
+	VMOVUPS      (DX)(R9*4), Z4
+	VMOVUPS      (CX)(R9*4), Z5
+	VMOVUPS      (SI)(R9*4), Z6
+	VSUBPS       Z0, Z4, Z4
+	VMULPS       Z1, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)(R9*4)
+	VMOVUPS      (DI)(R9*4), Z6
+	VADDPS       Z5, Z6, Z6
+	VMOVUPS      Z6, (DI)(R9*4)
+	VMOVUPS      (BX)(R9*4), Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z5, Z5
+	VFNMADD231PS Z3, Z4, Z5
+	VMOVUPS      (AX)(R9*4), Z4
+	VFMADD231PS  Z1, Z5, Z4
+	VMOVUPS      Z4, (AX)(R9*4)
+	ADDQ         $+16, R9
+	SUBQ         $+16, R8
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, R8
+	TESTQ        R8, R8
+	JZ           done
+	MOVQ         $-1, R10
+	BZHIQ        R8, R10, R10
+	KMOVW        R10, K1
+	VMOVUPS.Z    (DX)(R9*4), K1, Z4
+	VMOVUPS.Z    (CX)(R9*4), K1, Z5
+	VMOVUPS.Z    (SI)(R9*4), K1, Z6
+	VSUBPS       Z0, Z4, Z4
+	VMULPS       Z1, Z4, Z4
+	VFMADD231PS  Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(R9*4)
+	VMOVUPS.Z    (DI)(R9*4), K1, Z0
+	VADDPS       Z5, Z0, Z0
+	VMOVUPS      Z0, K1, (DI)(R9*4)
+	VMOVUPS.Z    (BX)(R9*4), K1, Z0
+	VMULPS       Z0, Z5, Z5
+	VSUBPS       Z2, Z5, Z5
+	VFNMADD231PS Z3, Z4, Z5
+	VMOVUPS.Z    (AX)(R9*4), K1, Z0
+	VFMADD231PS  Z1, Z5, Z0
+	VMOVUPS      Z0, K1, (AX)(R9*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func adamWavx512(p []float32, g []float32, m []float32, v []float32, step float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, root float32, eps float32, keep float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·adamWavx512(SB), NOSPLIT, $8-128

@@ -40,6 +40,14 @@ var naive = path{
 	normalize: naiveNormalize,
 	normSums:  naiveNormSums,
 	normGrad:  naiveNormGrad,
+	normGradAdd: func(dx, dy, x, gamma, dgamma, dbeta []float32, mean, rstd, m1, m2 float32) {
+		s := takeScratch(len(dx))
+		defer giveScratch(s)
+		naiveNormGrad(s.data[:len(dx)], dy, x, gamma, dgamma, dbeta, mean, rstd, m1, m2)
+		for i, v := range s.data[:len(dx)] {
+			dx[i] += v
+		}
+	},
 	adamW:     naiveAdamW,
 	recur:     naiveRecur,
 	transpose: naiveTranspose,

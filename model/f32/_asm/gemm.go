@@ -16,11 +16,7 @@ func gemm(c *build.Context, s set) {
 	if !s.wide() {
 		table = maskTable(c)
 	}
-	for nv := 2; nv >= 1; nv-- {
-		for mr := s.mr; mr >= 1; mr-- {
-			tile(c, s, mr, nv, table)
-		}
-	}
+	tiles(c, s, table)
 	for panels := 1; panels <= 4; panels++ {
 		row(c, s, panels)
 	}
@@ -29,6 +25,15 @@ func gemm(c *build.Context, s set) {
 	copyPart(c, s, table)
 	copyFour(c, s, table)
 	peak(c, s)
+}
+
+// tiles writes the product kernels of every shape.
+func tiles(c *build.Context, s set, table Mem) {
+	for nv := 2; nv >= 1; nv-- {
+		for mr := s.mr; mr >= 1; mr-- {
+			tile(c, s, mr, nv, table)
+		}
+	}
 }
 
 // rows addresses row i of a matrix from three base registers four rows apart.
@@ -72,7 +77,7 @@ func newRows(c *build.Context, n int, base, stride reg.GPVirtual) rows {
 // each element (of every second or fourth k), because a chain of dependent additions would wait on itself.
 func tile(c *build.Context, s set, mr, nv int, table Mem) {
 	name := fmt.Sprintf("gemm%dx%d%s", mr, nv*s.lanes, s.name)
-	begin(c, name, tileSignature, fmt.Sprintf("multiplies tiles blocks of %d rows of A with k rows of at most %d columns of B,", mr, nv*s.lanes),
+	begin(c, name, tileSignature, fmt.Sprintf("multiplies tiles blocks of %d rows of A with k rows of at most %d columns of B,", mr, nv*s.lanes)+s.elements(),
 		"C = alpha·A·B (flags&1: added to C; flags&2 clear: alpha is 1). Element (i,l) of A lies at a+i·ars+l·acs,",
 		"row l of B at b+l·bs (always read whole), row i of C at c+i·ldc, the next block of A at a+astep, strides in bytes;",
 		"cols columns of C are written. Meanwhile the highest blocks fetch 128 bytes of one more row for",
@@ -139,7 +144,7 @@ func tileSums(c *build.Context, s set, mr, nv, split int, acc []reg.VecVirtual) 
 			x := s.vec(c)
 			c.VBROADCASTSS(ar.at(i, 0), x)
 			for v := range nv {
-				c.VFMADD231PS(bv[v], x, acc[(u%split*mr+i)*nv+v])
+				s.madd(c, bv[v], x, acc[(u%split*mr+i)*nv+v])
 			}
 		}
 		if mr > 3 {
@@ -356,7 +361,7 @@ func peak(c *build.Context, s set) {
 	}
 	c.Label("loop")
 	for i := range acc {
-		c.VFMADD231PS(x, x, acc[i])
+		s.madd(c, x, x, acc[i])
 	}
 	c.DECQ(loops)
 	c.JNZ(LabelRef("loop"))

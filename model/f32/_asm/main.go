@@ -22,6 +22,7 @@ func main() {
 		write("gemm_"+s.name, func(c *build.Context) { gemm(c, s) })
 		write("vector_"+s.name, func(c *build.Context) { vector(c, s) })
 	}
+	write("bf16", bfloat)
 	write("spin", pause)
 }
 
@@ -40,7 +41,7 @@ func write(name string, fill func(c *build.Context)) {
 		fmt.Fprintln(os.Stderr, "failed to generate", name)
 		os.Exit(code)
 	}
-	for file, data := range map[string][]byte{name + "_amd64.s": asm.Bytes(), "stubs_" + name + "_amd64.go": stubs.Bytes()} {
+	for file, data := range map[string][]byte{name + "_amd64.s": encoded(asm.Bytes()), "stubs_" + name + "_amd64.go": stubs.Bytes()} {
 		if err := os.WriteFile(filepath.Join("..", file), data, 0o644); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

@@ -12,16 +12,26 @@ import (
 // set is one instruction set: its vector width and the shape of its product kernel.
 type set struct {
 	name  string
-	lanes int // float32 in a vector
-	mr    int // rows of the product kernel; its columns are two vectors
+	lanes int  // float32 in a vector
+	mr    int  // rows of the product kernel; its columns are two vectors
+	pairs bool // products of pairs of bfloat16 instead of float32
 }
 
 var (
-	avx2   = set{"avx2", 8, 6}
-	avx512 = set{"avx512", 16, 12}
+	avx2   = set{name: "avx2", lanes: 8, mr: 6}
+	avx512 = set{name: "avx512", lanes: 16, mr: 12}
+	bf16   = set{name: "bf16", lanes: 16, mr: 12, pairs: true}
 )
 
 func (s set) wide() bool { return s.lanes == 16 }
+
+// elements says in a kernel's comment what its elements are.
+func (s set) elements() string {
+	if s.pairs {
+		return " elements being pairs of bfloat16,"
+	}
+	return ""
+}
 
 func (s set) bytes() int { return 4 * s.lanes }
 
@@ -31,6 +41,15 @@ func (s set) vec(c *build.Context) reg.VecVirtual {
 		return c.ZMM()
 	}
 	return c.YMM()
+}
+
+// madd writes sum += a·b: one product a lane, or the two of a pair.
+func (s set) madd(c *build.Context, a, b Op, sum reg.VecVirtual) {
+	if s.pairs {
+		dotPairs(c, a, b, sum)
+	} else {
+		c.VFMADD231PS(a, b, sum)
+	}
 }
 
 func (s set) zero(c *build.Context, r reg.VecVirtual) {

@@ -159,8 +159,13 @@ func (g *gen) norms() {
 		g.result(first, "s")
 		g.result(second, "t")
 	})
-	g.function("normGrad", "dx, dy, x, gamma, dgamma, dbeta []float32, mean, rstd, m, n float32",
-		"adds dy·h to dgamma and dy to dbeta and sets dx = rstd·(dy·gamma-m-h·n), h = (x-mean)·rstd.", func() {
+	g.normGrad("normGrad", "sets dx = rstd·(dy·gamma-m-h·n)", false)
+	g.normGrad("normGradAdd", "adds rstd·(dy·gamma-m-h·n) to dx", true)
+}
+
+func (g *gen) normGrad(name, doc string, add bool) {
+	g.function(name, "dx, dy, x, gamma, dgamma, dbeta []float32, mean, rstd, m, n float32",
+		"adds dy·h to dgamma and dy to dbeta and "+doc+", h = (x-mean)·rstd.", func() {
 			dx, dy, x, gamma, dgamma, dbeta := g.slice("dx"), g.slice("dy"), g.slice("x"), g.slice("gamma"), g.slice("dgamma"), g.slice("dbeta")
 			mean, rstd, m, n := g.param("mean"), g.param("rstd"), g.param("m"), g.param("n")
 			g.each("dx", 1, func(l lane) {
@@ -175,6 +180,12 @@ func (g *gen) norms() {
 				g.VMULPS(l.get(gamma), d, d)
 				g.VSUBPS(m, d, d)
 				g.VFNMADD231PS(n, h, d)
+				if add {
+					t := l.get(dx)
+					g.VFMADD231PS(rstd, d, t)
+					l.put(t, dx)
+					return
+				}
 				g.VMULPS(rstd, d, d)
 				l.put(d, dx)
 			})

@@ -1,0 +1,346 @@
+package f32
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// A product of BF16 is one of pairs: two neighbours along k in a word of 32 bits. The kernels are those of float32 with
+// pairs for elements, so tiles, panels and blocks are too. Rows that run along k are read as pairs where they
+// lie; rows that lie across are put together two by two when they are packed.
+
+func bf16Path(avx512 *path) *path {
+	p := *avx512
+	p.name, p.narrow, p.peak16 = "avx512bf16", true, peakbf16
+	e := &engine{mr: 12, nr: 32, transposeBlocks: transposeavx512, add: addavx512, addScaled: addScaledavx512, scale: scaleavx512,
+		full: []tileFunc{nil, gemm1x32bf16, gemm2x32bf16, gemm3x32bf16, gemm4x32bf16, gemm5x32bf16, gemm6x32bf16,
+			gemm7x32bf16, gemm8x32bf16, gemm9x32bf16, gemm10x32bf16, gemm11x32bf16, gemm12x32bf16},
+		half: []tileFunc{nil, gemm1x16bf16, gemm2x16bf16, gemm3x16bf16, gemm4x16bf16, gemm5x16bf16, gemm6x16bf16,
+			gemm7x16bf16, gemm8x16bf16, gemm9x16bf16, gemm10x16bf16, gemm11x16bf16, gemm12x16bf16}}
+	e.turn = e.turnedPairs
+	e.partK, e.turnM, e.turnN = 3*blockK/2, 2*turnM, 2*blockN
+	p.round = func(dst []BF16, x []float32) { roundbf16(words(dst), x) }
+	p.widen = func(dst []float32, x []BF16) { widenbf16(dst, words(x)) }
+	p.blockRows16()
+	p.gemm16, p.pack16, p.times16 = e.gemm16, e.pack16, e.times16
+	return &p
+}
+
+// blockRows16 installs what is done to rows of a block.
+func (p *path) blockRows16() {
+	p.causalRound = func(out []BF16, ldo int, x []float32, ldx, rows, width, first int, add, sums []float32) {
+		if rows == 0 || width == 0 {
+			return
+		}
+		if add == nil {
+			s := takeScratch(rows)
+			defer giveScratch(s)
+			add = s.data[:rows]
+			clear(add)
+		}
+		var to *float32
+		if sums != nil {
+			to = &sums[:rows][0]
+		}
+		causalRoundbf16(rows, width, first+1, word(out), 2*ldo, &x[0], 4*ldx, &add[:rows][0], to)
+	}
+	p.dotRows = func(y []float32, x []BF16, ldx, cols int, z []float32) {
+		if len(y) > 0 && cols > 0 {
+			dotRowsbf16(len(y), cols, &y[0], word(x), 2*ldx, &z[0])
+		}
+	}
+	p.rowDots = func(y []float32, a []BF16, lda int, b []BF16, ldb, cols int) {
+		if len(y) > 0 {
+			rowDotsbf16(len(y), cols, &y[0], word(a), 2*lda, word(b), 2*ldb)
+		}
+	}
+	p.addRows = func(z []float32, x []BF16, ldx int, w []float32) {
+		if len(z) > 0 && len(w) > 0 {
+			addRowsbf16(len(w), len(z), &z[0], word(x), 2*ldx, &w[0])
+		}
+	}
+	p.addOuter = func(c []float32, ldc int, w, z []float32) {
+		if len(z) > 0 && len(w) > 0 {
+			addOuterbf16(len(w), len(z), &c[0], 4*ldc, &w[0], &z[0])
+		}
+	}
+	p.scaleRound = func(out []BF16, ldo int, x []float32, ldx, cols int, by []float32) {
+		if len(by) > 0 && cols > 0 {
+			scaleRoundbf16(len(by), cols, word(out), 2*ldo, &x[0], 4*ldx, &by[0])
+		}
+	}
+	p.scaleRows16 = func(out []BF16, ldo int, x []BF16, ldx, cols int, by []float32) {
+		if len(by) > 0 && cols > 0 {
+			scaleRowsbf16(len(by), cols, word(out), 2*ldo, word(x), 2*ldx, &by[0])
+		}
+	}
+	p.geluRound = func(act, y []BF16, x, bias []float32) { geluRoundbf16(words(act), words(y), x, bias) }
+	p.geluBack = func(out, act, y []BF16, dact, sum []float32) {
+		geluBackbf16(words(out), words(act), words(y), dact, sum)
+	}
+	p.addThree = addThreebf16
+	p.sumRound = func(out []BF16, x, sum []float32) { sumRoundbf16(words(out), x, sum) }
+}
+
+// word is where a slice that is not empty begins.
+func word(x []BF16) *uint16 { return (*uint16)(&x[0]) }
+
+func hasBF16() bool { return cpu.X86.HasAVX512BF16 }
+
+// pairsOf is how many pairs k rows make.
+func pairsOf(k int) int { return (k + 1) / 2 }
+
+// gemm16 computes a product of BF16.
+func (e *engine) gemm16(x product16, threads bool) {
+	p := product{transA: x.transA, transB: x.transB, m: x.m, n: x.n, k: pairsOf(x.k), alpha: x.alpha, beta: x.beta, c: x.c, ldc: x.ldc,
+		a16: x.a, b16: x.b, lda: x.lda, ldb: x.ldb, rows: x.k}
+	if p.alpha == 0 || p.k == 0 {
+		e.scaleRows(&p)
+		return
+	}
+	if p.beta != 0 && p.beta != 1 {
+		e.scaleRows(&p)
+		p.beta = 1
+	}
+	if !p.transA && (p.lda|p.rows)%2 != 0 {
+		s := evened(&p.a16, &p.lda, p.m, p.rows)
+		defer giveScratch(s)
+	}
+	if p.transB && (p.ldb|p.rows)%2 != 0 {
+		s := evened(&p.b16, &p.ldb, p.n, p.rows)
+		defer giveScratch(s)
+	}
+	threads = threads && 2*p.m*p.n*p.k >= serialBelow
+	if p.transA && p.k >= longK/2 && p.m > e.mr && p.n > e.nr {
+		e.gemmTurned(&p, threads)
+		return
+	}
+	flags := 0
+	if p.alpha != 1 {
+		flags |= scaled
+	}
+	if p.beta != 0 {
+		flags |= addToC
+	}
+	if !threads {
+		e.blockPairs(&p, 0, p.m, 0, p.n, flags)
+		return
+	}
+	mb, nb := e.pieces(p.m, p.n, p.k, blockM)
+	blockPairsLoop.Run(((p.m-1)/mb+1)*((p.n-1)/nb+1), 1, blockArgs{e, p, flags, mb, nb})
+}
+
+var blockPairsLoop = NewLoop(func(a *blockArgs, lo, hi, _ int) {
+	across := (a.p.n-1)/a.nb + 1
+	for item := lo; item < hi; item++ {
+		i, j := item/across*a.mb, item%across*a.nb
+		a.e.blockPairs(&a.p, i, min(i+a.mb, a.p.m), j, min(j+a.nb, a.p.n), a.flags)
+	}
+})
+
+func (e *engine) blockPairs(p *product, m0, m1, n0, n1, flags int) {
+	e.turnedPairs(p, span{m0, m1}, span{n0, n1}, span{0, p.k}, into{p.c[m0*p.ldc+n0:], p.ldc, e.nr}, flags, p.alpha)
+}
+
+// evened copies rows whose length or distance is odd, filled up with a zero.
+func evened(x *[]BF16, ld *int, rows, cols int) *scratch {
+	width := (cols + 1) &^ 1
+	s := takeScratch(rows * width / 2)
+	to := Narrow(s.data)
+	for r := range rows {
+		copy(to[r*width:], (*x)[r**ld:][:cols])
+		if cols != width {
+			to[r*width+cols] = 0
+		}
+	}
+	*x, *ld = to, width
+	return s
+}
+
+// turnedPairs multiplies rows m of op(A) with columns n of op(B) over the pairs ks.
+func (e *engine) turnedPairs(p *product, m, n, ks span, c into, flags int, alpha float32) {
+	kb := even(ks.len(), blockK, 16)
+	rows := m.len()
+	whole, top, last := e.cut(rows)
+	tiles := whole + min(top, 1) + min(last, 1)
+	if !p.transA {
+		tiles = 0
+	}
+	buf := takeScratch(kb * (e.nr + tiles*e.nr/2))
+	defer giveScratch(buf)
+	packed, turned := buf.data[:kb*e.nr], buf.data[kb*e.nr:]
+	for l := ks.lo; l < ks.hi; l += kb {
+		k := min(kb, ks.hi-l)
+		var a left
+		if p.transA {
+			e.pairA(k, p.rows-2*l, rows, p.a16[2*l*p.lda+m.lo:], p.lda, turned)
+			a = left{data: &turned[0], k: k, tiled: true}
+		} else {
+			a = left{data: pairAt(&p.a16[m.lo*p.lda+2*l]), ld: p.lda / 2, k: k}
+		}
+		for q, j := 0, n.lo; j < n.hi; q, j = q+1, j+e.nr {
+			cols := min(e.nr, n.hi-j)
+			e.pairB(p, l, k, j, cols, packed)
+			first, second := e.aheadPairs(p, m, n, ks, l, kb, j, q)
+			e.panel(rows, a, &packed[0], 4*e.nr, c.data[q*c.pitch:], c.ld, cols, flags, alpha, first, second)
+		}
+		flags |= addToC
+	}
+}
+
+// aheadPairs is what is fetched while panel q, at column j, is multiplied over the pairs from l on: the rows of the next panel of
+// B, two panels wide, and a strip of the next rows of A. Short products have all they need in the caches.
+func (e *engine) aheadPairs(p *product, m, n, ks span, l, kb, j, q int) (first, second ahead) {
+	if !p.transA || p.transB || ks.len() <= kb {
+		return ahead{}, ahead{}
+	}
+	of := func(x *BF16, ld int) ahead { return aheadOf(pairAt(x), 2*ld) }
+	after := l+kb < ks.hi
+	switch {
+	case j+e.nr < n.hi && q%2 != 0:
+		first = of(&p.b16[2*l*p.ldb+j+e.nr], p.ldb)
+	case j+e.nr >= n.hi && after:
+		first = of(&p.b16[2*(l+kb)*p.ldb+n.lo], p.ldb)
+	}
+	second = first
+	if after && 64*q < m.len() {
+		second = of(&p.a16[2*(l+kb)*p.lda+m.lo+64*q], p.lda)
+	}
+	if first.address == 0 {
+		first = second
+	}
+	return first, second
+}
+
+// pairA puts rows of A as stored together in pairs, in the tiles that cut names; left is how many rows there are.
+func (e *engine) pairA(k, left, m int, a []BF16, lda int, dst []float32) {
+	whole, top, last := e.cut(m)
+	for l := 0; l < k; l += pairsAtOnce {
+		pairs, tile, row := min(pairsAtOnce, k-l), 0, 0
+		next := func(height int) {
+			e.pairUp(pairs, left-2*l, height, dst[(tile*k+l)*e.nr/2:], e.nr/2, a[2*l*lda+row:], lda)
+			tile, row = tile+1, row+height
+		}
+		for tile < whole {
+			next(e.mr)
+		}
+		if top > 0 {
+			next(top)
+		}
+		if last > 0 {
+			next(last)
+		}
+	}
+}
+
+// pairsAtOnce is how many pairs of rows are packed together: few enough that what several tiles take from one line is
+// fetched once.
+const pairsAtOnce = 16
+
+// pairB lays out cols columns of op(B) from column j and k pairs from pair l on in a panel.
+func (e *engine) pairB(p *product, l, k, j, cols int, panel []float32) {
+	if p.transB {
+		if cols != e.nr {
+			clear(panel[:k*e.nr])
+		}
+		e.transpose(panel, e.nr, asPairs(p.b16[j*p.ldb+2*l:][:(cols-1)*p.ldb+2*k]), p.ldb/2, cols, k)
+		return
+	}
+	half := e.nr / 2
+	for i := 0; i < k; i += pairsAtOnce {
+		pairs, left, from := min(pairsAtOnce, k-i), p.rows-2*(l+i), p.b16[2*(l+i)*p.ldb+j:]
+		e.pairUp(pairs, left, min(cols, half), panel[i*e.nr:], e.nr, from, p.ldb)
+		if cols > half {
+			e.pairUp(pairs, left, cols-half, panel[i*e.nr+half:], e.nr, from[half:], p.ldb)
+			continue
+		}
+		for r := range pairs {
+			clear(panel[(i+r)*e.nr+half:][:half])
+		}
+	}
+}
+
+// pairUp makes k pairs of rows of cols ≤ nr/2 elements; where only left rows are left, the last pair has one.
+func (e *engine) pairUp(k, left, cols int, dst []float32, ldd int, src []BF16, lds int) {
+	full := min(k, left/2)
+	if full > 0 {
+		pairUpbf16(full, cols, &dst[0], 4*ldd, (*uint16)(&src[0]), 2*lds)
+	}
+	if full == k {
+		return
+	}
+	to := Narrow(dst[full*ldd:][:e.nr/2])
+	clear(to)
+	for j, v := range src[2*full*lds:][:cols] {
+		to[2*j] = v
+	}
+}
+
+// pack16 packs weights.
+func (e *engine) pack16(transB bool, k, n int, b []float32, ldb int, dst *Packed) {
+	pairs, panels := pairsOf(k), (n+e.nr-1)/e.nr
+	need := panels * e.nr * pairs
+	if cap(dst.data) < need {
+		dst.data = Aligned(need)
+	}
+	dst.data = dst.data[:need]
+	dst.K, dst.N, dst.width = pairs, n, e.nr
+	pack16Loop.run(panels, max(1, 1<<13/max(1, e.nr*k)), need >= serialBelow/16, pack16Args{e, transB, k, b, ldb, *dst})
+}
+
+type pack16Args struct {
+	e      *engine
+	transB bool
+	k      int
+	b      []float32
+	ldb    int
+	dst    Packed
+}
+
+var pack16Loop = NewLoop(func(a *pack16Args, lo, hi, _ int) {
+	e, pairs := a.e, a.dst.K
+	buf := takeScratch(e.nr * pairs)
+	defer giveScratch(buf)
+	rounded := Narrow(buf.data)
+	for i := lo; i < hi; i++ {
+		j := i * e.nr
+		cols := min(e.nr, a.dst.N-j)
+		panel := a.dst.data[j*pairs : (j+e.nr)*pairs]
+		p := product{transB: a.transB, b16: rounded, ldb: e.nr, rows: a.k}
+		if a.transB {
+			p.ldb = 2 * pairs
+			for c := range cols {
+				roundbf16(words(rounded[c*p.ldb:][:a.k]), a.b[(j+c)*a.ldb:][:a.k])
+				if a.k%2 != 0 {
+					rounded[c*p.ldb+a.k] = 0
+				}
+			}
+		} else {
+			for l := range a.k {
+				roundbf16(words(rounded[l*e.nr:][:cols]), a.b[l*a.ldb+j:][:cols])
+			}
+		}
+		e.pairB(&p, 0, pairs, 0, cols, panel)
+	}
+})
+
+// times16 multiplies rows of BF16 with packed weights.
+func (e *engine) times16(x product16, p *Packed, threads bool) {
+	flags := 0
+	if x.beta != 0 {
+		flags = addToC
+	}
+	if p.K == 0 {
+		e.scaleRows(&product{m: x.m, n: x.n, beta: x.beta, c: x.c, ldc: x.ldc})
+		return
+	}
+	if (x.lda|x.k)%2 != 0 {
+		s := evened(&x.a, &x.lda, x.m, x.k)
+		defer giveScratch(s)
+	}
+	e.timesPacked(x.m, 1, asPairs(x.a), x.lda/2, *p, flags, x.c, x.ldc, threads && x.m*x.n*x.k >= serialBelow)
+}
+
+// pairAt is the pair that begins at an element.
+func pairAt(x *BF16) *float32 { return (*float32)(unsafe.Pointer(x)) }

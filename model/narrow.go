@@ -1,0 +1,322 @@
+package model
+
+import (
+	"fmt"
+	"os"
+
+	"trafficgpt/model/f32"
+)
+
+// Precisions of training. Weights, moments, the residual stream, norms, softmax, the states of linear heads, loss
+// and optimiser are float32 in both; what differs is what goes into products, and what is kept for the
+// backward pass.
+const (
+	PrecisionFP32 = "fp32"
+	PrecisionBF16 = "bf16" // products of bfloat16 with float32 sums
+)
+
+// precisionOf fills in the default: the environment variable TRAFFICGPT_PRECISION, else bf16 where the processor has
+// instructions for it.
+func precisionOf(name string) string {
+	if name == "" {
+		name = os.Getenv("TRAFFICGPT_PRECISION")
+	}
+	if name == "" && f32.HasBF16() {
+		return PrecisionBF16
+	}
+	if name == "" {
+		return PrecisionFP32
+	}
+	return name
+}
+
+// CheckPrecision reports whether name, which may be empty for the default, names a precision.
+func CheckPrecision(name string) error {
+	switch p := precisionOf(name); p {
+	case PrecisionFP32, PrecisionBF16:
+		return nil
+	default:
+		return fmt.Errorf("precision %q is not known: it must be %q or %q", p, PrecisionFP32, PrecisionBF16)
+	}
+}
+
+// narrowWeights are the matrices of a step in bfloat16, and their transposes.
+type narrowWeights struct {
+	layers         []narrowLayer
+	head, headBack f32.PackedBF16
+	fresh          bool
+}
+
+type narrowLayer struct {
+	qkv, proj, fc1, fc2                 f32.PackedBF16
+	qkvBack, projBack, fc1Back, fc2Back f32.PackedBF16
+}
+
+// narrow packs the weights unless they are as they were.
+func (m *Model) narrowed() *narrowWeights {
+	w := &m.narrow
+	if w.fresh {
+		return w
+	}
+	if w.layers == nil {
+		w.layers = make([]narrowLayer, m.cfg.Layers)
+	}
+	lay := func(t *tensor, there, back *f32.PackedBF16) {
+		f32.PackBF16(false, t.rows, t.cols, t.w, t.cols, there)
+		f32.PackBF16(true, t.cols, t.rows, t.w, t.cols, back)
+	}
+	for i := range w.layers {
+		l, q := &m.params.layers[i], &w.layers[i]
+		lay(&l.qkv, &q.qkv, &q.qkvBack)
+		lay(&l.proj, &q.proj, &q.projBack)
+		lay(&l.fc1, &q.fc1, &q.fc1Back)
+		lay(&l.fc2, &q.fc2, &q.fc2Back)
+	}
+	if m.cfg.Tied {
+		lay(&m.params.embed, &w.headBack, &w.head)
+	} else {
+		lay(&m.params.head, &w.head, &w.headBack)
+	}
+	w.fresh = true
+	return w
+}
+
+// bytes is the memory of the packed weights.
+func (w *narrowWeights) bytes() int {
+	n := w.head.Bytes() + w.headBack.Bytes()
+	for i := range w.layers {
+		l := &w.layers[i]
+		for _, p := range []*f32.PackedBF16{&l.qkv, &l.proj, &l.fc1, &l.fc2, &l.qkvBack, &l.projBack, &l.fc1Back, &l.fc2Back} {
+			n += p.Bytes()
+		}
+	}
+	return n
+}
+
+// wide reports whether some heads have no form for bfloat16; queries, keys and values are then kept in float32 too.
+func (c *Config) wide() bool { return c.Bidirectional || c.RetentionHeads > 0 || c.RWKVHeads > 0 }
+
+// wideHead reports whether this one has none.
+func (c *Config) wideHead(h int) bool {
+	kind := c.kind(h)
+	return c.Bidirectional || kind == retentionHead || kind == rwkvHead
+}
+
+// blockRows is how many rows of a pass go through a branch of a layer together, so that what is between two of its
+// products stays in the caches.
+const blockRows = 96
+
+// blockOf are the arguments of work on blocks of rows.
+type blockOf struct {
+	p              *pass
+	layer          int
+	x, base, y     []float32
+	dx, dy         []float32
+	sign           float32
+	site           uint64
+	w, back        *f32.PackedBF16
+	attn           *attnSaved
+	ff             *ffSaved
+	dy16, out16    []f32.BF16
+	act16          []f32.BF16
+	parts, dyParts []float32
+	bias, gain     *tensor
+	mean, rstd     []float32
+}
+
+// eachBlock makes a loop of work on blocks of rows; scratch is the worker's; see prepareNarrow.
+func eachBlock(f func(a *blockOf, lo, hi int, scratch []float32)) *f32.Loop[blockOf] {
+	return f32.NewLoop(func(a *blockOf, lo, hi, worker int) {
+		for ; lo < hi; lo += blockRows {
+			f(a, lo, min(lo+blockRows, hi), a.p.block[worker])
+		}
+	})
+}
+
+// widest is the longest row that is between two products.
+func (c *Config) widest() int { return max(c.projected(), c.hidden(), c.Width, c.inner()) }
+
+// prepareNarrow makes what blocks of rows need.
+func (p *pass) prepareNarrow(longest int) {
+	c := &p.m.cfg
+	need := blockRows*(c.widest()+(c.FeedForward+1)/2) + 4*c.widest()
+	p.block = eachWorker(p.block, need, need)
+	p.weights = p.m.narrowed()
+	if p.cos, p.sin = nil, nil; c.Positions == PositionsRotary {
+		p.cos, p.sin = p.m.rotary(longest)
+	}
+	p.begins, p.place = p.begins[:0], p.place[:0]
+	for _, s := range p.b.Segments {
+		for i := range s.End - s.Start {
+			p.begins, p.place = append(p.begins, i == 0), append(p.place, i)
+		}
+	}
+}
+
+// normBlock writes the normalised and shifted rows [lo, hi) of x to h.
+func (p *pass) normBlock(lo, hi int, x []float32, gain, bias *tensor, mean, rstd []float32, h []f32.BF16, row []float32) {
+	w := p.m.cfg.Width
+	row = row[:w]
+	if !p.m.cfg.TokenShift {
+		for i := lo; i < hi; i++ {
+			mean[i], rstd[i] = f32.NormRow(row, x[i*w:][:w], gain.w, bias.w, normEpsilon)
+			f32.Round(h[i*w:][:w], row)
+		}
+		return
+	}
+	half := w / 2
+	if !p.begins[lo] { // the block above may not be done yet
+		f32.NormRow(row, x[(lo-1)*w:][:w], gain.w, bias.w, normEpsilon)
+		f32.Round(h[lo*w:][:half], row[:half])
+	}
+	for i := lo; i < hi; i++ {
+		mean[i], rstd[i] = f32.NormRow(row, x[i*w:][:w], gain.w, bias.w, normEpsilon)
+		if p.begins[i] {
+			clear(h[i*w:][:half])
+		}
+		f32.Round(h[i*w+half:][:w-half], row[half:])
+		if i+1 < hi && !p.begins[i+1] {
+			f32.Round(h[(i+1)*w:][:half], row[:half])
+		}
+	}
+}
+
+// attentionNarrow is attention with products of bfloat16.
+func (p *pass) attentionNarrow(layer int, x, base, y []float32, sign float32, s *attnSaved) {
+	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
+	p.allocAttentionNarrow(s)
+	projectLoop.Run(p.n, blockRows, blockOf{p: p, layer: layer, x: x, attn: s, w: &w.qkv})
+	headNarrowLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s})
+	if c.wide() {
+		p.gate(s)
+		roundHeadsLoop.Run(p.n, blockRows, blockOf{p: p, attn: s})
+	}
+	if y != nil {
+		emitNarrowLoop.Run(p.n, blockRows, blockOf{p: p, out16: s.o16, w: &w.proj, bias: &l.projBias, base: base, y: y, sign: sign, site: site(layer, siteProjection)})
+	}
+}
+
+// projectLoop normalises, projects and maps features of rows.
+var projectLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+	p, c, l, s := a.p, &a.p.m.cfg, &a.p.m.params.layers[a.layer], a.attn
+	w, ld, half := c.Width, c.projected(), c.HeadDim/2
+	qkv := scratch[:(hi-lo)*ld]
+	p.normBlock(lo, hi, a.x, &l.norm1Gain, &l.norm1Bias, s.mean, s.rstd, s.h16, scratch)
+	f32.TimesBF16(false, hi-lo, s.h16[lo*w:], w, a.w, false, qkv, ld)
+	for i := lo; i < hi; i++ {
+		row := qkv[(i-lo)*ld:][:ld]
+		f32.Add(row, row, l.qkvBias.w)
+		p.m.featureRow(row)
+		if p.cos != nil {
+			at := p.place[i] * half
+			p.m.turnRow(row, p.cos[at:][:half], p.sin[at:][:half], 1)
+		}
+		f32.Round(s.qkv16[i*ld:][:ld], row)
+		if s.qkv != nil {
+			copy(s.qkv[i*ld:][:ld], row)
+		}
+	}
+})
+
+// roundHeadsLoop rounds the outputs of heads that have no form for bfloat16.
+var roundHeadsLoop = eachBlock(func(a *blockOf, lo, hi int, _ []float32) {
+	c := &a.p.m.cfg
+	d, inner := c.HeadDim, c.inner()
+	for h := range c.Heads() {
+		if !c.wideHead(h) {
+			continue
+		}
+		for i := lo; i < hi; i++ {
+			at := i*inner + h*d
+			f32.Round(a.attn.o16[at:][:d], a.attn.o[at:][:d])
+		}
+	}
+})
+
+// emitNarrowLoop is emit of out16.
+var emitNarrowLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+	n, cols := a.w.K, a.w.N
+	out := scratch[:(hi-lo)*cols]
+	f32.TimesBF16(false, hi-lo, a.out16[lo*n:], n, a.w, false, out, cols)
+	a.emit(lo, hi, out)
+})
+
+func (a *blockOf) emit(lo, hi int, out []float32) {
+	cols := a.p.m.cfg.Width
+	if a.sign > 0 && a.p.drop.rate == 0 {
+		for i := lo; i < hi; i++ {
+			f32.AddThree(a.y[i*cols:][:cols], a.base[i*cols:][:cols], out[(i-lo)*cols:][:cols], a.bias.w)
+		}
+		return
+	}
+	for i := lo; i < hi; i++ {
+		row := out[(i-lo)*cols:][:cols]
+		f32.Add(row, row, a.bias.w)
+		a.p.drop.row(row, a.site, i, 0)
+	}
+	if y, base := a.y[lo*cols:hi*cols], a.base[lo*cols:hi*cols]; a.sign > 0 {
+		f32.Add(y, base, out)
+	} else {
+		f32.Sub(y, base, out)
+	}
+}
+
+func (p *pass) allocAttentionNarrow(s *attnSaved) {
+	c, n := &p.m.cfg, p.n
+	s.mean, s.rstd = p.arena.Alloc(n), p.arena.Alloc(n)
+	s.h16 = p.arena.AllocBF16(n * c.Width)
+	s.qkv16 = p.arena.AllocBF16(n * c.projected())
+	s.o16 = p.arena.AllocBF16(n * c.inner())
+	s.qkv, s.o = nil, nil
+	if c.wide() {
+		s.qkv, s.o = p.arena.Alloc(n*c.projected()), p.arena.Alloc(n*c.inner())
+	}
+	p.allocHeads(s)
+}
+
+// feedForwardNarrow is feedForward with products of bfloat16.
+func (p *pass) feedForwardNarrow(layer int, x, base, y []float32, sign float32, s *ffSaved) {
+	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
+	s.mean, s.rstd = p.arena.Alloc(p.n), p.arena.Alloc(p.n)
+	s.h16 = p.arena.AllocBF16(p.n * c.Width)
+	s.f16 = p.arena.AllocBF16(p.n * c.hidden())
+	forwardLoop.Run(p.n, blockRows, blockOf{p: p, layer: layer, x: x, base: base, y: y, sign: sign, site: site(layer, siteFeedForward),
+		ff: s, w: &w.fc2, bias: &l.fc2Bias})
+}
+
+// forwardLoop runs rows through the feed-forward branch.
+var forwardLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+	p, c, l, s := a.p, &a.p.m.cfg, &a.p.m.params.layers[a.layer], a.ff
+	w, ff, hidden := c.Width, c.FeedForward, c.hidden()
+	f, act := scratch[:(hi-lo)*hidden], f32.Narrow(scratch[len(scratch)-(hi-lo)*((ff+1)/2):])
+	p.normBlock(lo, hi, a.x, &l.norm2Gain, &l.norm2Bias, s.mean, s.rstd, s.h16, scratch)
+	f32.TimesBF16(false, hi-lo, s.h16[lo*w:], w, &p.weights.layers[a.layer].fc1, false, f, hidden)
+	for i := lo; i < hi; i++ {
+		p.activateNarrow(f[(i-lo)*hidden:][:hidden], l.fc1Bias.w, act[(i-lo)*ff:][:ff], s.f16[i*hidden:][:hidden], site(a.layer, siteActivation), i)
+	}
+	if a.y == nil {
+		return
+	}
+	out := scratch[:(hi-lo)*w]
+	f32.TimesBF16(false, hi-lo, act, ff, a.w, false, out, w)
+	a.emit(lo, hi, out)
+})
+
+// activateNarrow adds the bias to a row f of [a b], which is overwritten, rounds the sum to f16 and of that gelu(a), or
+// gelu(a)·b, to act.
+func (p *pass) activateNarrow(f, bias []float32, act, f16 []f32.BF16, site uint64, i int) {
+	if !p.m.cfg.GLU && p.drop.rate == 0 {
+		f32.GeluRound(act, f16, f, bias)
+		return
+	}
+	f32.Add(f, f, bias)
+	f32.Round(f16, f)
+	f32.Widen(f, f16)
+	ff := len(act)
+	f32.Gelu(f[:ff], f[:ff])
+	if p.m.cfg.GLU {
+		f32.Mul(f[:ff], f[:ff], f[ff:])
+	}
+	p.drop.row(f[:ff], site, i, 0)
+	f32.Round(act, f[:ff])
+}

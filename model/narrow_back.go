@@ -1,0 +1,179 @@
+package model
+
+import "trafficgpt/model/f32"
+
+// gradNarrow adds to the gradient of w in y = x·w.
+func (p *pass) gradNarrow(dy, x []f32.BF16, w *tensor) {
+	f32.GemmBF16(true, false, w.rows, w.cols, p.n, 1, x, w.rows, dy, w.cols, 1, w.g, w.cols)
+}
+
+// sumParts adds the blocks' sums of rows to g, in order.
+func (p *pass) sumParts(parts, g []float32) {
+	for at := 0; at < len(parts); at += len(g) {
+		f32.Add(g, g, parts[at:][:len(g)])
+	}
+}
+
+// parts is zeroed memory for a sum of rows of each block.
+func (p *pass) parts(cols int) []float32 {
+	return p.arena.AllocZero(((p.n-1)/blockRows + 1) * cols)
+}
+
+// attentionBackNarrow is attentionBack with products of bfloat16.
+func (p *pass) attentionBackNarrow(layer int, x []float32, s *attnSaved, dy, dx []float32) {
+	mark := p.arena.Mark()
+	defer p.arena.Release(mark)
+	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
+	dy = p.dropped(dy, site(layer, siteProjection))
+	dy16, do16 := p.arena.AllocBF16(p.n*c.Width), p.arena.AllocBF16(p.n*c.inner())
+	dqkv := p.arena.Alloc(p.n * c.projected())
+	a := blockOf{p: p, layer: layer, attn: s, dy: dy, dy16: dy16, out16: do16, dx: dqkv, w: &w.projBack, parts: p.parts(c.Width)}
+	if c.wide() {
+		a.y = p.arena.Alloc(p.n * c.inner())
+	}
+	projectBackLoop.Run(p.n, blockRows, a)
+	p.sumParts(a.parts, l.projBias.g)
+	p.gradNarrow(dy16, s.o16, &l.proj)
+	headBackNarrowLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s, y: a.y, dx: dqkv, y16: do16})
+	dqkv16, dh := p.arena.AllocBF16(p.n*c.projected()), p.arena.Alloc(p.n*c.Width)
+	parts := p.parts(c.projected())
+	mapBackNarrowLoop.Run(p.n, blockRows, blockOf{p: p, attn: s, dx: dqkv, out16: dqkv16, parts: parts, w: &w.qkvBack, y: dh})
+	p.sumParts(parts, l.qkvBias.g)
+	p.gradNarrow(dqkv16, s.h16, &l.qkv)
+	p.normBack(dx, dh, x, &l.norm1Gain, &l.norm1Bias, s.mean, s.rstd)
+}
+
+// normBack adds to dx the gradient of the normalised and shifted rows of x, given as dh.
+func (p *pass) normBack(dx, dh, x []float32, gain, bias *tensor, mean, rstd []float32) {
+	w := p.m.cfg.Width
+	parts := p.parts(2 * w)
+	normBackLoop.Run(p.n, blockRows, blockOf{p: p, x: x, dx: dx, dy: dh, gain: gain, mean: mean, rstd: rstd, parts: parts})
+	for at := 0; at < len(parts); at += 2 * w {
+		f32.Add(gain.g, gain.g, parts[at:][:w])
+		f32.Add(bias.g, bias.g, parts[at+w:][:w])
+	}
+}
+
+var normBackLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+	w, shift := a.p.m.cfg.Width, a.p.m.cfg.TokenShift
+	part, half := a.parts[lo/blockRows*2*w:][:2*w], w/2
+	for i := lo; i < hi; i++ {
+		dy := a.dy[i*w:][:w]
+		if shift { // the first half went to the row below
+			row := scratch[:w]
+			copy(row[half:], dy[half:])
+			if i+1 < a.p.n && !a.p.begins[i+1] {
+				copy(row[:half], a.dy[(i+1)*w:])
+			} else {
+				clear(row[:half])
+			}
+			dy = row
+		}
+		f32.NormGradRow(a.dx[i*w:][:w], part[:w], part[w:], dy, a.x[i*w:][:w], a.gain.w, a.mean[i], a.rstd[i])
+	}
+})
+
+// projectBackLoop rounds rows of dy and computes the gradients of the heads' outputs.
+var projectBackLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+	c, s := &a.p.m.cfg, a.attn
+	w, d, inner, ld := c.Width, c.HeadDim, c.inner(), c.projected()
+	a.roundRows(lo, hi, w, a.parts)
+	do := scratch[:(hi-lo)*inner]
+	f32.TimesBF16(false, hi-lo, a.dy16[lo*w:], w, a.w, false, do, inner)
+	for i := lo; i < hi && c.RetentionHeads > 0; i++ {
+		for h := range c.RetentionHeads {
+			at := i*ld + 3*inner + h*d
+			gateRowBack(do[(i-lo)*inner+(c.firstRetention()+h)*d:][:d], a.dx[at:][:d], s.raw[(i*c.RetentionHeads+h)*d:][:d],
+				s.qkv[at:][:d], s.rrstd[i*c.RetentionHeads+h])
+		}
+	}
+	f32.Round(a.out16[lo*inner:hi*inner], do)
+	if a.y != nil {
+		copy(a.y[lo*inner:hi*inner], do)
+	}
+})
+
+// mapBackNarrowLoop turns rows of the features' gradients into those of the projections, rounds them and computes the
+// gradients of the normalised input.
+var mapBackNarrowLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+	p, c := a.p, &a.p.m.cfg
+	ld, half := c.projected(), c.HeadDim/2
+	part := a.parts[lo/blockRows*ld:][:ld]
+	features := c.LinearHeads > 0
+	row := scratch[:ld]
+	for i := lo; i < hi; i++ {
+		drow := a.dx[i*ld:][:ld]
+		if features {
+			f32.Widen(row, a.attn.qkv16[i*ld:][:ld])
+			p.m.featureRowBack(row, drow)
+		}
+		if p.cos != nil {
+			at := p.place[i] * half
+			p.m.turnRow(drow, p.cos[at:][:half], p.sin[at:][:half], -1)
+		}
+		f32.SumRound(a.out16[i*ld:][:ld], drow, part)
+	}
+	f32.TimesBF16(false, hi-lo, a.out16[lo*ld:], ld, a.w, false, a.y[lo*c.Width:], c.Width)
+})
+
+// feedForwardBackNarrow is feedForwardBack with products of bfloat16.
+func (p *pass) feedForwardBackNarrow(layer int, x []float32, s *ffSaved, dy, dx []float32) {
+	mark := p.arena.Mark()
+	defer p.arena.Release(mark)
+	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
+	dy = p.dropped(dy, site(layer, siteFeedForward))
+	dy16, df16, act16 := p.arena.AllocBF16(p.n*c.Width), p.arena.AllocBF16(p.n*c.hidden()), p.arena.AllocBF16(p.n*c.FeedForward)
+	dh, parts, dyParts := p.arena.Alloc(p.n*c.Width), p.parts(c.hidden()), p.parts(c.Width)
+	backLoop.Run(p.n, blockRows, blockOf{p: p, ff: s, dy: dy, dy16: dy16, out16: df16, act16: act16, parts: parts, dyParts: dyParts, w: &w.fc2Back, back: &w.fc1Back, y: dh,
+		site: site(layer, siteActivation)})
+	p.sumParts(parts, l.fc1Bias.g)
+	p.sumParts(dyParts, l.fc2Bias.g)
+	p.gradNarrow(dy16, act16, &l.fc2)
+	p.gradNarrow(df16, s.h16, &l.fc1)
+	p.normBack(dx, dh, x, &l.norm2Gain, &l.norm2Bias, s.mean, s.rstd)
+}
+
+// roundRows rounds rows of dy and adds them to the block's sum.
+func (a *blockOf) roundRows(lo, hi, w int, parts []float32) {
+	part := parts[lo/blockRows*w:][:w]
+	for i := lo; i < hi; i++ {
+		f32.SumRound(a.dy16[i*w:][:w], a.dy[i*w:][:w], part)
+	}
+}
+
+// backLoop takes rows of gradients back through the feed-forward branch.
+var backLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+	c := &a.p.m.cfg
+	w, ff, hidden := c.Width, c.FeedForward, c.hidden()
+	a.roundRows(lo, hi, w, a.dyParts)
+	dact := scratch[:(hi-lo)*ff]
+	f32.TimesBF16(false, hi-lo, a.dy16[lo*w:], w, a.w, false, dact, ff)
+	part := a.parts[lo/blockRows*hidden:][:hidden]
+	for i := lo; i < hi; i++ {
+		a.activateBack(i, dact[(i-lo)*ff:][:ff], part, scratch[len(scratch)-4*hidden:])
+	}
+	f32.TimesBF16(false, hi-lo, a.out16[lo*hidden:], hidden, a.back, false, a.y[lo*w:], w)
+})
+
+// activateBack computes row i of the activation once more, and of the gradient of what it is of, whose sum goes to part.
+func (a *blockOf) activateBack(i int, dact, part, scratch []float32) {
+	glu, ff, hidden := a.p.m.cfg.GLU, len(dact), len(part)
+	f16, act, out := a.ff.f16[i*hidden:][:hidden], a.act16[i*ff:][:ff], a.out16[i*hidden:][:hidden]
+	if !glu && a.p.drop.rate == 0 {
+		f32.GeluBack(out, act, f16, dact, part)
+		return
+	}
+	a.p.drop.row(dact, a.site, i, 0)
+	f, y, df := scratch[:hidden], scratch[hidden:][:ff], scratch[2*hidden:][:hidden]
+	f32.Widen(f, f16)
+	f32.Gelu(y, f[:ff])
+	if glu {
+		f32.Mul(df[ff:], dact, y)
+		f32.Mul(y, y, f[ff:])
+		f32.Mul(dact, dact, f[ff:])
+	}
+	a.p.drop.row(y, a.site, i, 0)
+	f32.Round(act, y)
+	f32.GeluGrad(df[:ff], f[:ff], dact)
+	f32.SumRound(out, df, part)
+}
