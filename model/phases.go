@@ -40,7 +40,7 @@ const (
 	threadsFor = 1 << 17 // multiply-adds of a step that other threads are called for
 	fewForOne  = 3       // so many rows are multiplied one by one, several panels at a time
 	mostPieces = 16
-	blockRows  = 96 // of a long run
+	cutRows    = 96 // of a long run
 )
 
 // layers runs the rows of the step through the model and returns the logits.
@@ -91,7 +91,7 @@ func (s *Stream) product(f phase, k, n int) {
 	if len(s.active) <= fewForOne {
 		units = (units + 3) / 4 // so many panels are fetched side by side
 	}
-	s.phases.blocks = (len(s.active) + blockRows - 1) / blockRows
+	s.phases.blocks = (len(s.active) + cutRows - 1) / cutRows
 	s.do(f, min(units, mostPieces)*s.phases.blocks, len(s.active)*k*n)
 }
 
@@ -106,8 +106,8 @@ func (s *Stream) share(piece, n int) (rows rowsOfStep, first, last int) {
 	}
 	across := p.pieces / p.blocks
 	block, part := piece%p.blocks, piece/p.blocks
-	rows.from = block * blockRows
-	rows.to = min(rows.from+blockRows, len(s.active))
+	rows.from = block * cutRows
+	rows.to = min(rows.from+cutRows, len(s.active))
 	return rows, part * units / across * unit, min((part+1)*units/across*unit, n)
 }
 

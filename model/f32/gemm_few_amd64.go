@@ -46,7 +46,7 @@ func (p *path) few(m int, a []float32, lda int, b *Packed, bias, c []float32, ld
 	switch p.name {
 	case "avx2":
 		e = fewAVX2
-	case "avx512":
+	case "avx512", "avx512bf16":
 		e = fewAVX512
 	}
 	if e == nil || b.width != e.nr || b.K == 0 {

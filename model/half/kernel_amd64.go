@@ -1,6 +1,8 @@
 package half
 
 import (
+	"strings"
+
 	"golang.org/x/sys/cpu"
 
 	"trafficgpt/model/f32"
@@ -10,7 +12,7 @@ import (
 // float16 conversions too.
 func kernel() func(x []float32, w []uint16, y *[columns]float32) {
 	switch f32.Path() {
-	case "avx512":
+	case "avx512", "avx512bf16":
 		return avx512Panel
 	case "avx2":
 		return avx2Panel
@@ -37,7 +39,7 @@ func avx2Panel(x []float32, w []uint16, y *[columns]float32) {
 // quarterKernel is kernel for weights in 8 bits; x is not empty.
 func quarterKernel() func(x []float32, w []int8, scale, y *[columns]float32) {
 	switch f32.Path() {
-	case "avx512":
+	case "avx512", "avx512bf16":
 		return avx512Quarter
 	case "avx2":
 		return avx2Quarter
@@ -54,7 +56,7 @@ func avx2Quarter(x []float32, w []int8, scale, y *[columns]float32) {
 }
 
 // multipliesIntegers says whether the path in use has products of bytes.
-func multipliesIntegers() bool { return cpu.X86.HasAVX512VNNI && f32.Path() == "avx512" }
+func multipliesIntegers() bool { return cpu.X86.HasAVX512VNNI && strings.HasPrefix(f32.Path(), "avx512") }
 
 // dots computes some panels' columns from the p-th on.
 func (m *Quarter) dots(panels int, r *rounded, p int, y []float32) {
