@@ -60,9 +60,9 @@ type Model struct {
 	scans  []*scan // one a head, nil for other kinds
 	cos    []float32
 	sin    []float32
-	turned int               // positions the rotary tables hold
-	packed [3]*packedWeights // by weightBits
-	narrow narrowWeights     // of training in bf16
+	turned int                     // positions the rotary tables hold
+	packed [layouts]*packedWeights // by weightBits
+	narrow narrowWeights           // of training in bf16
 }
 
 // New builds a model with random weights. The same configuration and seed give
@@ -118,7 +118,7 @@ func (m *Model) Parameters() int {
 }
 
 // changed must be called after every change of the weights.
-func (m *Model) changed() { m.packed, m.narrow.fresh = [3]*packedWeights{}, false }
+func (m *Model) changed() { m.packed, m.narrow.fresh = [layouts]*packedWeights{}, false }
 
 // rotary returns tables of cos and sin with at least n positions, HeadDim/2
 // values each: angle of pair i at position t is t·10000^(-2i/d).

@@ -46,7 +46,11 @@ const (
 // layers runs the rows of the step through the model and returns the logits.
 func (s *Stream) layers() []float32 {
 	n := len(s.active)
-	s.phases.w = s.m.pack(s.bits)
+	bits := s.bits
+	if bits == bitsBF16 && !f32.HasBF16() { // with other kernels than when it was made
+		bits = bits16
+	}
+	s.phases.w = s.m.pack(bits)
 	s.phases.crew.Work(n*s.m.packedLen(bits32) >= threadsFor, s.phases.lead)
 	return s.logits[:n*s.m.cfg.Vocabulary]
 }
@@ -119,6 +123,7 @@ func (s *Stream) normAll(x []float32, gain, bias *tensor, kept int) {
 	if n := len(s.active); len(s.runs) == 2 && n >= 8 {
 		s.do(p.normRows, min(n/4, mostPieces), 8*n*s.m.cfg.Width)
 		s.shiftRun(0, n)
+		s.round(factor{s.h, s.h16}, s.m.cfg.Width, rowsOfStep{0, n}, 0, s.m.cfg.Width)
 		return
 	}
 	s.do(p.norm, min(len(s.runs)-1, 4), 8*len(s.active)*s.m.cfg.Width)
@@ -130,6 +135,7 @@ func (s *Stream) normPiece(piece, _ int) {
 	for run := piece * runs / p.pieces; run < (piece+1)*runs/p.pieces; run++ {
 		s.normSome(s.runs[run], s.runs[run+1])
 		s.shiftRun(s.runs[run], s.runs[run+1])
+		s.round(factor{s.h, s.h16}, s.m.cfg.Width, rowsOfStep{s.runs[run], s.runs[run+1]}, 0, s.m.cfg.Width)
 	}
 }
 
@@ -160,6 +166,19 @@ func (s *Stream) shiftRun(lo, hi int) {
 	copy(kept, next)
 }
 
+// hidden is the normalised input.
+func (s *Stream) hidden() factor { return factor{s.h, s.h16} }
+
+// round rounds some columns of rows of the given width for a matrix in bfloat16.
+func (s *Stream) round(x factor, width int, rows rowsOfStep, first, last int) {
+	if s.bits != bitsBF16 {
+		return
+	}
+	for i := rows.from; i < rows.to; i++ {
+		f32.Round(x.x16[i*width+first:i*width+last], x.x[i*width+first:i*width+last])
+	}
+}
+
 // attention adds the attention branch of x to y.
 func (s *Stream) attention(x, y []float32) {
 	p, c, n := &s.phases, &s.m.cfg, len(s.active)
@@ -186,7 +205,7 @@ func (s *Stream) attention(x, y []float32) {
 func (s *Stream) projectPiece(piece, _ int) {
 	q := &s.phases.w.layers[s.phases.layer].qkv
 	rows, first, last := s.share(piece, q.n)
-	q.columns(rows, s.h, &s.m.params.layers[s.phases.layer].qkvBias, s.qkv, first, last)
+	q.columns(rows, s.hidden(), &s.m.params.layers[s.phases.layer].qkvBias, s.qkv, first, last)
 }
 
 // headsPiece runs some heads of some lanes.
@@ -207,11 +226,11 @@ func (s *Stream) mixedPiece(piece, worker int) {
 	for h := piece * c.Heads() / p.pieces; h < (piece+1)*c.Heads()/p.pieces; h++ {
 		for part := range 3 {
 			at := part*c.inner() + h*c.HeadDim
-			q.columns(rows, s.h, bias, s.qkv, at, at+c.HeadDim)
+			q.columns(rows, s.hidden(), bias, s.qkv, at, at+c.HeadDim)
 		}
 		if c.kind(h) == retentionHead {
 			at := 3*c.inner() + (h-c.firstRetention())*c.HeadDim
-			q.columns(rows, s.h, bias, s.qkv, at, at+c.HeadDim)
+			q.columns(rows, s.hidden(), bias, s.qkv, at, at+c.HeadDim)
 		}
 		for row := range rows.to {
 			s.head(p.layer, row, h, s.scratch[worker])
@@ -221,7 +240,7 @@ func (s *Stream) mixedPiece(piece, worker int) {
 
 func (s *Stream) addPiece(piece, _ int) {
 	q := &s.phases.w.layers[s.phases.layer].proj
-	s.addProduct(piece, q, s.o, &s.m.params.layers[s.phases.layer].projBias)
+	s.addProduct(piece, q, factor{s.o, s.o16}, &s.m.params.layers[s.phases.layer].projBias)
 }
 
 func (s *Stream) downPiece(piece, _ int) {
@@ -229,11 +248,11 @@ func (s *Stream) downPiece(piece, _ int) {
 	if s.m.cfg.GLU {
 		x = s.act
 	}
-	s.addProduct(piece, &s.phases.w.layers[s.phases.layer].fc2, x, &s.m.params.layers[s.phases.layer].fc2Bias)
+	s.addProduct(piece, &s.phases.w.layers[s.phases.layer].fc2, factor{x, s.act16}, &s.m.params.layers[s.phases.layer].fc2Bias)
 }
 
 // addProduct adds a piece of x·w + bias to y.
-func (s *Stream) addProduct(piece int, w *packedMatrix, x []float32, bias *tensor) {
+func (s *Stream) addProduct(piece int, w *packedMatrix, x factor, bias *tensor) {
 	rows, first, last := s.share(piece, w.n)
 	w.columns(rows, x, bias, s.out, first, last)
 	for i := rows.from; i < rows.to; i++ {
@@ -261,7 +280,7 @@ func (s *Stream) feedForward(x, y []float32) {
 func (s *Stream) plainPiece(piece, _ int) {
 	q := &s.phases.w.layers[s.phases.layer].fc1
 	rows, first, last := s.share(piece, q.n)
-	q.columns(rows, s.h, &s.m.params.layers[s.phases.layer].fc1Bias, s.f, first, last)
+	q.columns(rows, s.hidden(), &s.m.params.layers[s.phases.layer].fc1Bias, s.f, first, last)
 }
 
 // upPiece computes some hidden channels and their activations.
@@ -269,9 +288,9 @@ func (s *Stream) upPiece(piece, _ int) {
 	p, c := &s.phases, &s.m.cfg
 	q, bias := &p.w.layers[p.layer].fc1, &s.m.params.layers[p.layer].fc1Bias
 	rows, first, last := s.share(piece, c.FeedForward)
-	q.columns(rows, s.h, bias, s.f, first, last)
+	q.columns(rows, s.hidden(), bias, s.f, first, last)
 	if c.GLU {
-		q.columns(rows, s.h, bias, s.f, c.FeedForward+first, c.FeedForward+last)
+		q.columns(rows, s.hidden(), bias, s.f, c.FeedForward+first, c.FeedForward+last)
 	}
 	s.activate(rows, first, last)
 }
@@ -289,10 +308,15 @@ func (s *Stream) activate(rows rowsOfStep, first, last int) {
 		f32.Gelu(row, f[first:last])
 		f32.Mul(row, row, f[c.FeedForward+first:c.FeedForward+last])
 	}
+	act := s.f
+	if c.GLU {
+		act = s.act
+	}
+	s.round(factor{act, s.act16}, c.FeedForward, rows, first, last)
 }
 
 func (s *Stream) logitsPiece(piece, _ int) {
 	q := &s.phases.w.head
 	rows, first, last := s.share(piece, q.n)
-	q.columns(rows, s.h, &s.m.params.headBias, s.logits, first, last)
+	q.columns(rows, s.hidden(), &s.m.params.headBias, s.logits, first, last)
 }

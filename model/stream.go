@@ -20,6 +20,7 @@ type Stream struct {
 	// one row a token of the step
 	rows                                   int // there is room for
 	x1, x2, h, qkv, o, f, act, out, logits []float32
+	h16, o16, act16                        []f32.BF16 // rounded, of h, o and f or act
 	mean, rstd                             []float32
 	cos, sin                               []float32
 	told                                   []hint
@@ -60,6 +61,10 @@ type StreamOptions struct {
 	// With few lanes a token's time is that of fetching the weights, and half the
 	// bytes take half of it.
 	Half bool
+	// BF16 rounds the matrices, and what they are multiplied with, to bfloat16: each number by at most 2^-9 of itself.
+	// With many lanes a token's time is that of multiplying, and pairs of 16 bits take half of it, on processors
+	// that have the instructions; on others, and for models with odd widths, it is Half.
+	BF16 bool
 }
 
 // NewStream returns a stream with the given number of empty lanes. The options
@@ -67,7 +72,10 @@ type StreamOptions struct {
 func NewStream(m *Model, lanes int, options ...StreamOptions) *Stream {
 	c := m.cfg
 	s := &Stream{m: m, lanes: make([]lane, lanes)}
-	if append(options, StreamOptions{})[0].Half {
+	switch o := append(options, StreamOptions{})[0]; {
+	case o.BF16 && f32.HasBF16() && (c.Width|c.inner()|c.FeedForward)%2 == 0:
+		s.bits = bitsBF16
+	case o.BF16 || o.Half:
 		s.bits = bits16
 	}
 	for i := range s.lanes {
@@ -105,6 +113,9 @@ func (s *Stream) room(n int) {
 	s.qkv, s.o, s.f, s.act = rows(c.projected()), rows(c.inner()), rows(c.hidden()), rows(c.FeedForward)
 	s.logits, s.mean, s.rstd = rows(c.Vocabulary), rows(1), rows(1)
 	s.cos, s.sin = rows(c.HeadDim/2), rows(c.HeadDim/2)
+	if s.bits == bitsBF16 {
+		s.h16, s.o16, s.act16 = f32.Narrow(rows(c.Width)), f32.Narrow(rows(c.inner())), f32.Narrow(rows(c.FeedForward))
+	}
 	s.told = make([]hint, n)
 	s.rows = n
 }
@@ -363,4 +374,5 @@ func (s *Stream) head(layer, row, h int, scratch []float32) {
 	case rwkvHead:
 		s.rwkvs[layer][h-c.firstRWKV()].step(q, k, v, o, state, scratch)
 	}
+	s.round(factor{s.o, s.o16}, inner, rowsOfStep{row, row + 1}, h*d, (h+1)*d)
 }

@@ -38,6 +38,8 @@ var (
 		full: []tileFunc{nil, gemm1x32avx512, gemm2x32avx512, gemm3x32avx512, gemm4x32avx512, gemm5x32avx512, gemm6x32avx512,
 			gemm7x32avx512, gemm8x32avx512, gemm9x32avx512, gemm10x32avx512, gemm11x32avx512, gemm12x32avx512},
 		row: []rowFunc{nil, row1x32avx512, row2x32avx512, row3x32avx512, row4x32avx512}}
+	fewBF16 = &engine{mr: 12, nr: 32,
+		full: []tileFunc{nil, nil, nil, gemm3x32bf16, gemm4x32bf16, gemm5x32bf16, gemm6x32bf16, gemm7x32bf16, gemm8x32bf16}}
 )
 
 // few computes a share of a product, see [FewColumns]. More rows than stay in the first cache go some at a time.
@@ -59,6 +61,44 @@ func (p *path) few(m int, a []float32, lda int, b *Packed, bias, c []float32, ld
 	}
 }
 
+// few16 computes a share of a product of pairs. The tiles of one and two rows add in another order than the taller ones, so
+// three rows are computed for them.
+func (p *path) few16(m int, a []BF16, lda int, b *PackedBF16, bias, c []float32, ldc, first, last int) {
+	if !p.narrow || b.p.width != fewBF16.nr || b.p.K == 0 || b.K%2 != 0 {
+		p.fewNaive16(m, a, lda, b, bias, c, ldc, first, last)
+		return
+	}
+	f := fewArgs{e: fewBF16, p: b.p, m: m, lda: lda / 2, ldc: ldc, a: asPairs(a), bias: bias, c: c}
+	if m >= lowPairs {
+		for row := 0; row < m; row += fewRowsAtOnce {
+			if left := m - row; left < lowPairs { // a short rest is done once more with rows before it
+				row -= lowPairs - left
+			}
+			g := f
+			g.m, g.a, g.c = min(fewRowsAtOnce, m-row), f.a[row*f.lda:], c[row*ldc:]
+			g.share(first/fewBF16.nr, (last+fewBF16.nr-1)/fewBF16.nr)
+		}
+		return
+	}
+	s := takeScratch(lowPairs * (b.p.K + last - first))
+	defer giveScratch(s)
+	rows, sums := s.data[:lowPairs*b.p.K], s.data[lowPairs*b.p.K:]
+	for i := range lowPairs {
+		copy(rows[i*b.p.K:][:b.p.K], f.a[min(i, m-1)*f.lda:])
+	}
+	if bias != nil {
+		bias = bias[first:last]
+	}
+	f = fewArgs{e: fewBF16, p: b.p.columns(first, last), m: lowPairs, lda: b.p.K, ldc: last - first, a: rows, bias: bias, c: sums}
+	f.share(0, (last-first+fewBF16.nr-1)/fewBF16.nr)
+	for i := range m {
+		copy(c[i*ldc+first:i*ldc+last], sums[i*(last-first):])
+	}
+}
+
+// lowPairs is how many rows the lowest tile has that adds pairs in order.
+const lowPairs = 3
+
 var fewLoop = NewLoop(func(f *fewArgs, lo, hi, _ int) { f.share(lo, hi) })
 
 // share computes the columns of the panels from lo up to hi.
@@ -69,7 +109,7 @@ func (f *fewArgs) share(lo, hi int) {
 		bias = bias[n0:n1]
 	}
 	setRows(f.m, n1-n0, bias, f.c[n0:], f.ldc)
-	if f.m < lowRows {
+	if f.m < lowRows && f.e.row != nil {
 		f.rows(lo, hi)
 		return
 	}

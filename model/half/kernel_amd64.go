@@ -56,7 +56,9 @@ func avx2Quarter(x []float32, w []int8, scale, y *[columns]float32) {
 }
 
 // multipliesIntegers says whether the path in use has products of bytes.
-func multipliesIntegers() bool { return cpu.X86.HasAVX512VNNI && strings.HasPrefix(f32.Path(), "avx512") }
+func multipliesIntegers() bool {
+	return cpu.X86.HasAVX512VNNI && strings.HasPrefix(f32.Path(), "avx512")
+}
 
 // dots computes some panels' columns from the p-th on.
 func (m *Quarter) dots(panels int, r *rounded, p int, y []float32) {
