@@ -1,6 +1,9 @@
 package model
 
-import "trafficgpt/model/f32"
+import (
+	"trafficgpt/model/f32"
+	"trafficgpt/model/half"
+)
 
 // A step's layers are short phases, each cut in pieces for a crew of threads: a matrix's columns, lanes, or heads.
 // What follows a product element by element is done by whoever has computed the column. Every element is computed in
@@ -19,6 +22,8 @@ type phases struct {
 	bias   *tensor
 	kept   int // where the lanes keep the shifted half row
 	pieces int
+	once   *half.Rounded // what the product at hand has been given in 8 bits, or nil
+	room   half.Rounded
 	blocks int // of rows that a product's pieces are cut in, beside columns
 }
 
@@ -77,6 +82,7 @@ func (s *Stream) lead() {
 		s.active, s.runs = s.active[n-1:], append(s.runs[:0], 0, 1)
 	}
 	s.normAll(x, &s.m.params.normGain, &s.m.params.normBias, -1)
+	s.ready(&s.phases.w.head, s.h)
 	s.product(s.phases.logits, s.phases.w.head.k, c.Vocabulary)
 }
 
@@ -97,6 +103,15 @@ func (s *Stream) product(f phase, k, n int) {
 	}
 	s.phases.blocks = (len(s.active) + cutRows - 1) / cutRows
 	s.do(f, min(units, mostPieces)*s.phases.blocks, len(s.active)*k*n)
+}
+
+// ready prepares the product of one row with a matrix in 8 bits.
+func (s *Stream) ready(w *packedMatrix, x []float32) {
+	p := &s.phases
+	p.once = nil
+	if w.quarter != nil && len(s.active) == 1 && w.quarter.Round(x, &p.room) {
+		p.once = &p.room
+	}
 }
 
 // rowsOfStep are some rows of the step.
@@ -123,7 +138,7 @@ func (s *Stream) normAll(x []float32, gain, bias *tensor, kept int) {
 	if n := len(s.active); len(s.runs) == 2 && n >= 8 {
 		s.do(p.normRows, min(n/4, mostPieces), 8*n*s.m.cfg.Width)
 		s.shiftRun(0, n)
-		s.round(factor{s.h, s.h16}, s.m.cfg.Width, rowsOfStep{0, n}, 0, s.m.cfg.Width)
+		s.round(s.h, s.h16, s.m.cfg.Width, rowsOfStep{0, n}, 0, s.m.cfg.Width)
 		return
 	}
 	s.do(p.norm, min(len(s.runs)-1, 4), 8*len(s.active)*s.m.cfg.Width)
@@ -135,7 +150,7 @@ func (s *Stream) normPiece(piece, _ int) {
 	for run := piece * runs / p.pieces; run < (piece+1)*runs/p.pieces; run++ {
 		s.normSome(s.runs[run], s.runs[run+1])
 		s.shiftRun(s.runs[run], s.runs[run+1])
-		s.round(factor{s.h, s.h16}, s.m.cfg.Width, rowsOfStep{s.runs[run], s.runs[run+1]}, 0, s.m.cfg.Width)
+		s.round(s.h, s.h16, s.m.cfg.Width, rowsOfStep{s.runs[run], s.runs[run+1]}, 0, s.m.cfg.Width)
 	}
 }
 
@@ -167,15 +182,15 @@ func (s *Stream) shiftRun(lo, hi int) {
 }
 
 // hidden is the normalised input.
-func (s *Stream) hidden() factor { return factor{s.h, s.h16} }
+func (s *Stream) hidden() factor { return factor{s.h, s.h16, s.phases.once} }
 
 // round rounds some columns of rows of the given width for a matrix in bfloat16.
-func (s *Stream) round(x factor, width int, rows rowsOfStep, first, last int) {
+func (s *Stream) round(x []float32, x16 []f32.BF16, width int, rows rowsOfStep, first, last int) {
 	if s.bits != bitsBF16 {
 		return
 	}
 	for i := rows.from; i < rows.to; i++ {
-		f32.Round(x.x16[i*width+first:i*width+last], x.x[i*width+first:i*width+last])
+		f32.Round(x16[i*width+first:i*width+last], x[i*width+first:i*width+last])
 	}
 }
 
@@ -184,10 +199,12 @@ func (s *Stream) attention(x, y []float32) {
 	p, c, n := &s.phases, &s.m.cfg, len(s.active)
 	l, q := &s.m.params.layers[p.layer], &p.w.layers[p.layer]
 	s.normAll(x, &l.norm1Gain, &l.norm1Bias, p.layer*s.layerState())
+	s.ready(&q.qkv, s.h)
 	if s.long {
 		s.product(p.project, q.qkv.k, q.qkv.n)
 		s.do(p.whole, c.Heads(), alone)
 		p.y = y
+		s.ready(&q.proj, s.o)
 		s.product(p.add, q.proj.k, q.proj.n)
 		return
 	}
@@ -199,6 +216,7 @@ func (s *Stream) attention(x, y []float32) {
 		s.do(p.heads, min((len(s.runs)-1)*c.Heads(), 2*mostPieces), mixing)
 	}
 	p.y = y
+	s.ready(&q.proj, s.o)
 	s.product(p.add, q.proj.k, q.proj.n)
 }
 
@@ -240,7 +258,7 @@ func (s *Stream) mixedPiece(piece, worker int) {
 
 func (s *Stream) addPiece(piece, _ int) {
 	q := &s.phases.w.layers[s.phases.layer].proj
-	s.addProduct(piece, q, factor{s.o, s.o16}, &s.m.params.layers[s.phases.layer].projBias)
+	s.addProduct(piece, q, factor{s.o, s.o16, s.phases.once}, &s.m.params.layers[s.phases.layer].projBias)
 }
 
 func (s *Stream) downPiece(piece, _ int) {
@@ -248,7 +266,7 @@ func (s *Stream) downPiece(piece, _ int) {
 	if s.m.cfg.GLU {
 		x = s.act
 	}
-	s.addProduct(piece, &s.phases.w.layers[s.phases.layer].fc2, factor{x, s.act16}, &s.m.params.layers[s.phases.layer].fc2Bias)
+	s.addProduct(piece, &s.phases.w.layers[s.phases.layer].fc2, factor{x, s.act16, s.phases.once}, &s.m.params.layers[s.phases.layer].fc2Bias)
 }
 
 // addProduct adds a piece of x·w + bias to y.
@@ -266,6 +284,7 @@ func (s *Stream) feedForward(x, y []float32) {
 	p, c := &s.phases, &s.m.cfg
 	l, q := &s.m.params.layers[p.layer], &p.w.layers[p.layer]
 	s.normAll(x, &l.norm2Gain, &l.norm2Bias, p.layer*s.layerState()+c.Width/2)
+	s.ready(&q.fc1, s.h)
 	switch {
 	case !c.GLU || c.FeedForward%unit == 0:
 		s.product(p.up, q.fc1.k, c.FeedForward)
@@ -274,6 +293,11 @@ func (s *Stream) feedForward(x, y []float32) {
 		s.activate(rowsOfStep{0, len(s.active)}, 0, c.FeedForward)
 	}
 	p.y = y
+	if c.GLU {
+		s.ready(&q.fc2, s.act)
+	} else {
+		s.ready(&q.fc2, s.f)
+	}
 	s.product(p.down, q.fc2.k, q.fc2.n)
 }
 
@@ -312,7 +336,7 @@ func (s *Stream) activate(rows rowsOfStep, first, last int) {
 	if c.GLU {
 		act = s.act
 	}
-	s.round(factor{act, s.act16}, c.FeedForward, rows, first, last)
+	s.round(act, s.act16, c.FeedForward, rows, first, last)
 }
 
 func (s *Stream) logitsPiece(piece, _ int) {

@@ -150,7 +150,7 @@ func (s *Stream) wholeHead(h int, scratch []float32) {
 		r.forward(n, q, k, v, ld, o, inner, states, true, scratch)
 		copy(state, states[r.chunks(n)*size:])
 	}
-	s.round(factor{s.o, s.o16}, inner, rowsOfStep{0, n}, h*d, (h+1)*d)
+	s.round(s.o, s.o16, inner, rowsOfStep{0, n}, h*d, (h+1)*d)
 }
 
 // fromRing writes the last past rows of a ring that is at the given position, and behind them n new rows, ld apart; the ring

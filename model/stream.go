@@ -374,5 +374,5 @@ func (s *Stream) head(layer, row, h int, scratch []float32) {
 	case rwkvHead:
 		s.rwkvs[layer][h-c.firstRWKV()].step(q, k, v, o, state, scratch)
 	}
-	s.round(factor{s.o, s.o16}, inner, rowsOfStep{row, row + 1}, h*d, (h+1)*d)
+	s.round(s.o, s.o16, inner, rowsOfStep{row, row + 1}, h*d, (h+1)*d)
 }

@@ -45,14 +45,16 @@ type packedMatrix struct {
 	narrow interface {
 		Columns(rows int, a []float32, lda int, c []float32, ldc, first, last int)
 	}
-	pairs *f32.PackedBF16 // or instead of both
-	k, n  int
+	pairs   *f32.PackedBF16 // or instead of both
+	quarter *half.Quarter   // narrow, where it is one
+	k, n    int
 }
 
 // factor are the rows that a matrix is multiplied with, and those rounded where the matrix is in bfloat16.
 type factor struct {
-	x   []float32
-	x16 []f32.BF16
+	x    []float32
+	x16  []f32.BF16
+	once *half.Rounded // one row for a matrix in 8 bits, or nil
 }
 
 // columns computes the columns from first up to last of y = x·w + bias for some rows, without gaps; both are multiples of
@@ -69,7 +71,11 @@ func (w *packedMatrix) columns(rows rowsOfStep, in factor, bias *tensor, y []flo
 		f32.FewColumns(n, x, w.k, &w.full, bias.w, y, w.n, first, last)
 		return
 	}
-	w.narrow.Columns(n, x, w.k, y, w.n, first, last)
+	if in.once != nil {
+		w.quarter.Row(in.once, y, first, last)
+	} else {
+		w.narrow.Columns(n, x, w.k, y, w.n, first, last)
+	}
 	for i := range n {
 		row := y[i*w.n:][first:last]
 		f32.Add(row, row, bias.w[first:last])
@@ -93,7 +99,8 @@ func (m *Model) pack(bits weightBits) *packedWeights {
 		case bits16:
 			dst.narrow = half.Pack(transposed, k, n, t.w, t.cols, room)
 		case bits8:
-			dst.narrow = half.PackQuarter(transposed, k, n, t.w, t.cols, room)
+			dst.quarter = half.PackQuarter(transposed, k, n, t.w, t.cols, room)
+			dst.narrow = dst.quarter
 		case bitsBF16:
 			dst.pairs = new(f32.PackedBF16)
 			dst.pairs.Use(room)

@@ -67,11 +67,17 @@ func (p *Packed) columns(first, last int) Packed {
 // Use gives an empty p memory as [Packed.Use] does, of at least [PackedLen] elements.
 func (p *PackedBF16) Use(memory []float32) { p.p.Use(memory) }
 
-// fewNaive has a path's own product of the panels of a share, as if they were a matrix of their own.
-func (p *path) fewNaive(m int, a []float32, lda int, b *Packed, bias, c []float32, ldc, first, last int) {
-	share := b.columns(first, last)
+// fewNaive reads panels of any width.
+func fewNaive(m int, a []float32, lda int, b *Packed, bias, c []float32, ldc, first, last int) {
 	if bias != nil {
 		bias = bias[first:last]
 	}
-	p.gemmPacked(m, a, lda, &share, bias, c[first:], ldc)
+	setRows(m, last-first, bias, c[first:], ldc)
+	for i := range m {
+		for j := first; j < last; j += b.width {
+			panel := b.data[j*b.K : (j+b.width)*b.K]
+			p := newProduct(false, false, 1, min(b.width, last-j), b.K, 1, a[i*lda:], lda, panel, b.width, 1, c[i*ldc+j:], ldc)
+			naiveRow(&p, 0)
+		}
+	}
 }

@@ -52,7 +52,7 @@ func (p *path) few(m int, a []float32, lda int, b *Packed, bias, c []float32, ld
 		e = fewAVX512
 	}
 	if e == nil || b.width != e.nr || b.K == 0 {
-		p.fewNaive(m, a, lda, b, bias, c, ldc, first, last)
+		fewNaive(m, a, lda, b, bias, c, ldc, first, last)
 		return
 	}
 	for row := 0; row < m; row += fewRowsAtOnce {

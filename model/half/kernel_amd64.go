@@ -61,7 +61,7 @@ func multipliesIntegers() bool {
 }
 
 // dots computes some panels' columns from the p-th on.
-func (m *Quarter) dots(panels int, r *rounded, p int, y []float32) {
+func (m *Quarter) dots(panels int, r *Rounded, p int, y []float32) {
 	kernel, size := dots1, columns*m.groups()*group
 	switch panels {
 	case 2:

@@ -9,7 +9,7 @@ func quarterKernel() func(x []float32, w []int8, scale, y *[columns]float32) { r
 // multipliesIntegers says whether there are kernels of products of bytes; the functions below are theirs.
 func multipliesIntegers() bool { return false }
 
-func (m *Quarter) dots(int, *rounded, int, []float32) {}
+func (m *Quarter) dots(int, *Rounded, int, []float32) {}
 
 func largestOf([]float32) float32 { return 0 }
 

@@ -126,7 +126,7 @@ func naiveQuarter(x []float32, w []int8, scale, y *[columns]float32) {
 // grouped is panel where four rows lie together.
 func (m *Quarter) grouped(p int, x []float32, y *[columns]float32) {
 	if multipliesIntegers() {
-		r := roundings.Get().(*rounded)
+		r := roundings.Get().(*Rounded)
 		m.dots(1, r.round(x, m.groups()), p, r.edge[:columns])
 		*y = [columns]float32(r.edge[:columns])
 		roundings.Put(r)
@@ -145,43 +145,67 @@ func (m *Quarter) grouped(p int, x []float32, y *[columns]float32) {
 
 // share computes some columns of C.
 func (m *Quarter) share(rows int, a []float32, lda int, c []float32, ldc, first, last int) {
-	r := roundings.Get().(*rounded)
+	r := roundings.Get().(*Rounded)
 	defer roundings.Put(r)
 	for i := range rows {
-		r.round(a[i*lda:][:m.K], m.groups())
-		for j := first; j < last; {
-			panels, left := 1, last-j
-			for 2*panels*columns <= left && panels < maxAside {
-				panels *= 2
-			}
-			if left >= columns {
-				m.dots(panels, r, j/columns, c[i*ldc+j:][:panels*columns])
-			} else {
-				m.dots(1, r, j/columns, r.edge[:columns])
-				copy(c[i*ldc+j:][:left], r.edge[:])
-			}
-			j += panels * columns
-		}
+		m.row(r.round(a[i*lda:][:m.K], m.groups()), c[i*ldc:], first, last)
 	}
+}
+
+// row computes some columns of one row.
+func (m *Quarter) row(r *Rounded, c []float32, first, last int) {
+	for j := first; j < last; {
+		panels, left := 1, last-j
+		for 2*panels*columns <= left && panels < maxAside {
+			panels *= 2
+		}
+		if left >= columns {
+			m.dots(panels, r, j/columns, c[j:][:panels*columns])
+		} else {
+			edge := edgesOfRows.Get().(*[columns]float32) // others may have the same row
+			m.dots(1, r, j/columns, edge[:])
+			copy(c[j:][:left], edge[:])
+			edgesOfRows.Put(edge)
+		}
+		j += panels * columns
+	}
+}
+
+var edgesOfRows = sync.Pool{New: func() any { return new([columns]float32) }}
+
+// Round rounds the activations x of one row for [Quarter.Row], once for all who compute columns of it. It returns false where the
+// kernels in use take them as they are, in [Quarter.Columns].
+func (m *Quarter) Round(x []float32, to *Rounded) bool {
+	if m.shift == nil || m.K == 0 || !multipliesIntegers() {
+		return false
+	}
+	to.round(x[:m.K], m.groups())
+	return true
+}
+
+// Row is Columns for the one row that was rounded.
+func (m *Quarter) Row(r *Rounded, c []float32, first, last int) {
+	checkShare(m.N, first, last)
+	m.row(r, c[:m.N], first, last)
 }
 
 // maxAside is how many panels are multiplied side by side.
 const maxAside = 4
 
-// rounded is a row of activations in 16 bits: x = by·(256·hi+lo-32,768).
-type rounded struct {
+// Rounded is a row of activations in 16 bits: x = by·(256·hi+lo-32,768). The zero value is empty.
+type Rounded struct {
 	hi, lo []uint8
 	by     float32
 	edge   [columns]float32 // of the one panel that is not whole
 }
 
-var roundings = sync.Pool{New: func() any { return new(rounded) }}
+var roundings = sync.Pool{New: func() any { return new(Rounded) }}
 
 // steps is how many there are of an activation on either side of zero.
 const steps = 32512
 
 // round takes a row; what lies behind it up to so many groups meets weights of zero.
-func (r *rounded) round(x []float32, groups int) *rounded {
+func (r *Rounded) round(x []float32, groups int) *Rounded {
 	size := (groups*group + 15) &^ 15
 	if len(r.hi) < size {
 		r.hi, r.lo = make([]uint8, size), make([]uint8, size)
