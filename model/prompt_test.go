@@ -126,27 +126,34 @@ func TestPromptRefuses(t *testing.T) {
 
 func second(_ []float32, err error) error { return err }
 
-// BenchmarkPrompt has a long prompt, the same tokens in steps of 64, and the forward pass of training.
+// BenchmarkPrompt has a long prompt, the same tokens in steps of 64, and the forward pass of training; "small" is the
+// peer's architecture, "preset" the one of that name, half of whose heads are local.
 func BenchmarkPrompt(b *testing.B) {
 	const n = 3072
-	c := peerConfig(4, 256, n)
+	benchmarkPrompt(b, "small/3072", peerConfig(4, 256, n), n)
+	benchmarkPrompt(b, "preset/3072", Small(), n)
+}
+
+func benchmarkPrompt(b *testing.B, name string, c Config, n int) {
 	m, err := New(c, 1)
 	if err != nil {
 		b.Fatal(err)
 	}
 	tokens := randomBatch(n, 1).Tokens
 	c.Context = n
-	flops := c.FlopsPerToken() * n
-	b.Run("small/3072", func(b *testing.B) {
-		s := NewStream(m, 1)
-		measure(b, n, flops, func() {
-			s.Reset(0)
-			if _, err := s.Prompt(0, tokens); err != nil {
-				b.Fatal(err)
-			}
+	flops := c.FlopsPerToken() * float64(n)
+	for kind, o := range map[string]StreamOptions{"": {}, "-half": {Half: true}, "-bf16": {BF16: true}} {
+		b.Run(name+kind, func(b *testing.B) {
+			s := NewStream(m, 1, o)
+			measure(b, n, flops, func() {
+				s.Reset(0)
+				if _, err := s.Prompt(0, tokens); err != nil {
+					b.Fatal(err)
+				}
+			})
 		})
-	})
-	b.Run("small/3072-steps", func(b *testing.B) {
+	}
+	b.Run(name+"-steps", func(b *testing.B) {
 		s, lanes := NewStream(m, 1), make([]int, 64)
 		measure(b, n, flops, func() {
 			s.Reset(0)
@@ -157,7 +164,7 @@ func BenchmarkPrompt(b *testing.B) {
 			}
 		})
 	})
-	b.Run("small/3072-forward", func(b *testing.B) {
+	b.Run(name+"-forward", func(b *testing.B) {
 		s, batch := NewScorer(m), NewBatch(tokens)
 		measure(b, n, flops, func() {
 			if _, err := s.Loss(batch); err != nil {

@@ -30,7 +30,7 @@ type Crew struct {
 // A crew's members watch for so many beats of some 25 ns. What takes longer has lost its processor to another program, perhaps
 // because the one who waits has it: they sleep.
 const (
-	crewSpin  = 1000
+	crewSpin  = 2000
 	crewSleep = 20 * time.Microsecond
 )
 

@@ -3,7 +3,8 @@
 // when one flow is generated, its time is that of fetching the weights, and half
 // the bytes take half the time. Sums stay in float32. A [Matrix] rounds a weight
 // by at most 2^-11 of itself; a [Quarter] by 1/254 of the largest of its column,
-// which is good for a first guess.
+// which is good for a first guess, and where the processor multiplies bytes it rounds what it
+// multiplies too.
 //
 // The kernels follow f32.Path, so that one switch chooses all of them. A panel is
 // 32 columns below each other, as the kernels read them.
