@@ -56,7 +56,14 @@ func (s *Stream) layers() []float32 {
 		bits = bits16
 	}
 	s.phases.w = s.m.pack(bits)
-	s.phases.crew.Work(n*s.m.packedLen(bits32) >= threadsFor, s.phases.lead)
+	threads := 1
+	switch {
+	case s.long:
+		threads = f32.Threads()
+	case n*s.m.packedLen(bits32) >= threadsFor:
+		threads = mostPieces
+	}
+	s.phases.crew.Work(threads, s.phases.lead)
 	return s.logits[:n*s.m.cfg.Vocabulary]
 }
 

@@ -34,10 +34,11 @@ const (
 	crewSleep = 20 * time.Microsecond
 )
 
-// Work calls lead, which may call [Crew.Do] any number of times, with all threads at hand; without threads set, on
-// the caller's alone. A panic in a piece is raised again in the caller.
-func (c *Crew) Work(threads bool, lead func()) {
-	c.alone = !threads || Threads() == 1
+// Work calls lead, which may call [Crew.Do] any number of times, with so many threads at hand, at most all there are. A
+// panic in a piece is raised again in the caller.
+func (c *Crew) Work(threads int, lead func()) {
+	threads = min(threads, Threads())
+	c.alone = threads <= 1
 	if c.alone {
 		c.self = 0
 		lead()
@@ -51,7 +52,7 @@ func (c *Crew) Work(threads bool, lead func()) {
 	c.phase = 0
 	c.closed.Store(false)
 	c.broken.Store(nil)
-	Parallel(Threads(), 1, c.run)
+	Parallel(threads, 1, c.run)
 	c.lead, c.body = nil, nil
 }
 

@@ -9,7 +9,7 @@ import (
 // numbers that are not shared.
 func TestCrew(t *testing.T) {
 	defer SetThreads(SetThreads(4))
-	for _, threads := range []bool{false, true} {
+	for _, threads := range []int{1, 3, 9} {
 		var c Crew
 		const phases, most = 200, 9
 		var done [phases][most]atomic.Int32
@@ -47,11 +47,11 @@ func TestCrewPanics(t *testing.T) {
 		return nil
 	}
 	for range 50 {
-		if got := catch(func() { c.Work(true, func() { panic("lead") }) }); got != "lead" {
+		if got := catch(func() { c.Work(9, func() { panic("lead") }) }); got != "lead" {
 			t.Fatalf("caught %v of the leader", got)
 		}
 		if got := catch(func() {
-			c.Work(true, func() {
+			c.Work(9, func() {
 				for range 20 {
 					c.Do(8, func(piece, _ int) {
 						if piece == 3 {
@@ -64,7 +64,7 @@ func TestCrewPanics(t *testing.T) {
 			t.Fatalf("caught %v of a piece", got)
 		}
 		sum := atomic.Int64{}
-		c.Work(true, func() { c.Do(10, func(piece, _ int) { sum.Add(int64(piece)) }) })
+		c.Work(9, func() { c.Do(10, func(piece, _ int) { sum.Add(int64(piece)) }) })
 		if sum.Load() != 45 {
 			t.Fatalf("the pieces after a panic add up to %d", sum.Load())
 		}
@@ -83,7 +83,7 @@ func TestCrewAllocatesNothing(t *testing.T) {
 			c.Do(4, body)
 		}
 	}
-	run := func() { c.Work(true, lead) }
+	run := func() { c.Work(9, lead) }
 	for range 10 {
 		run()
 	}
@@ -99,7 +99,7 @@ func TestCrewAllocatesNothing(t *testing.T) {
 func BenchmarkCrew(b *testing.B) {
 	var c Crew
 	body := func(int, int) {}
-	c.Work(true, func() {
+	c.Work(9, func() {
 		for b.Loop() {
 			c.Do(4, body)
 		}
