@@ -39,6 +39,7 @@ type trainerState struct {
 	Optimizer AdamW
 	Steps     int
 	Seed      uint64 // of dropout, whose every draw follows from seed and step
+	Precision string // empty in files older than it: fp32
 }
 
 // Save writes the model to path, by a temporary name and a rename.
@@ -131,7 +132,7 @@ func (m *Model) header(slots []slot, t *Trainer, notes map[string]string) ([]byt
 	}
 	parts := map[string]any{"config": m.cfg}
 	if t != nil {
-		parts["trainer"] = trainerState{t.o.Optimizer, t.steps, t.o.Seed}
+		parts["trainer"] = trainerState{t.o.Optimizer, t.steps, t.o.Seed, t.o.Precision}
 	}
 	for key, v := range parts {
 		b, err := json.Marshal(v)
@@ -266,7 +267,13 @@ func load(path string, training bool) (*Model, *Trainer, map[string]string, erro
 		if err := json.Unmarshal([]byte(h.meta["trainer"]), &s); err != nil {
 			return fail(fmt.Errorf("state of the training run: %w", err))
 		}
-		t = newTrainer(m, TrainerOptions{Optimizer: s.Optimizer, Seed: s.Seed})
+		if s.Precision == "" {
+			s.Precision = PrecisionFP32
+		}
+		if _, err := PrecisionOf(s.Precision); err != nil {
+			return fail(fmt.Errorf("state of the training run: %w", err))
+		}
+		t = newTrainer(m, TrainerOptions{Optimizer: s.Optimizer, Seed: s.Seed, Precision: s.Precision})
 		t.steps = s.Steps
 	}
 	if err := readSlots(f, h, m.slots(t)); err != nil {

@@ -68,15 +68,23 @@ func (m *Model) featureRowBack(row, drow []float32) {
 		f32.Elu1Grad(dk, k, dk)
 		return
 	}
-	root := float32(math.Sqrt(float64(d)))
 	for h := range c.LinearHeads {
-		q, dq := q[h*d:][:d], dq[h*d:][:d]
-		dot := f32.Dot(q, dq) * root
-		for i, y := range q { // y = softmax·d^-1/2
-			dq[i] = y * (dq[i] - dot)
-		}
+		expQueryBack(q[h*d:][:d], dq[h*d:][:d])
 	}
-	for i, y := range k {
+	expKeyBack(k, dk)
+}
+
+// expQueryBack turns the gradients dq of a head's query features y = softmax·d^-1/2 into those of the queries.
+func expQueryBack(y, dq []float32) {
+	dot := f32.Dot(y, dq) * float32(math.Sqrt(float64(len(y))))
+	for i, y := range y {
+		dq[i] = y * (dq[i] - dot)
+	}
+}
+
+// expKeyBack turns the gradients of key features into those of the keys.
+func expKeyBack(y, dk []float32) {
+	for i, y := range y {
 		if y < keyTop {
 			dk[i] *= y
 		} else {

@@ -155,7 +155,8 @@ type rowsOf struct {
 	p          *pass
 	x, dx, y   []float32
 	base, bias []float32
-	y16        []f32.BF16
+	do16       []f32.BF16
+	dqkv16     []f32.BF16
 	cos, sin   []float32
 	attn       *attnSaved
 	final      *final

@@ -44,7 +44,7 @@ func (p *pass) arenaSize() int {
 	}
 	attn := n * (2 + half(c.Width+c.projected()+c.inner()) + c.RetentionHeads*(c.HeadDim+1) + c.Heads())
 	if p.narrow && c.wide() {
-		attn += n * (c.projected() + c.inner())
+		attn += n * (half(c.projected()) + c.inner())
 	}
 	segments := len(p.b.Segments)
 	for h := range c.Heads() {
@@ -67,9 +67,10 @@ func (p *pass) arenaSize() int {
 	back := max(n*(c.inner()+c.projected()+2*c.Width), n*(2*c.FeedForward+c.hidden()+2*c.Width))
 	if p.narrow {
 		blocks := (n-1)/blockRows + 1
-		back = max(n*(half(c.Width+c.inner()+c.projected())+c.projected()+2*c.Width)+blocks*(c.projected()+3*c.Width), n*(half(c.Width+c.hidden()+c.FeedForward)+2*c.Width)+blocks*(c.hidden()+3*c.Width))
+		back = max(n*(half(c.Width+c.inner()+c.projected())+c.Width)+blocks*3*c.Width+len(p.items)*3*c.HeadDim,
+			n*(half(c.Width+c.hidden()+c.FeedForward)+c.Width)+blocks*(c.hidden()+3*c.Width))
 		if c.wide() {
-			back += n * c.inner()
+			back += n*(c.inner()+c.projected()) + blocks*c.projected()
 		}
 	}
 	switch {

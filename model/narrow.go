@@ -15,29 +15,21 @@ const (
 	PrecisionBF16 = "bf16" // products of bfloat16 with float32 sums
 )
 
-// precisionOf fills in the default: the environment variable TRAFFICGPT_PRECISION, else bf16 where the processor has
-// instructions for it.
-func precisionOf(name string) string {
+// PrecisionOf returns the precision of that name. Without one it is what the environment variable TRAFFICGPT_PRECISION
+// says or, failing that, bf16 where the processor has instructions for it and fp32 elsewhere.
+func PrecisionOf(name string) (string, error) {
 	if name == "" {
 		name = os.Getenv("TRAFFICGPT_PRECISION")
 	}
-	if name == "" && f32.HasBF16() {
-		return PrecisionBF16
+	switch {
+	case name == "" && f32.HasBF16():
+		return PrecisionBF16, nil
+	case name == "":
+		return PrecisionFP32, nil
+	case name != PrecisionFP32 && name != PrecisionBF16:
+		return "", fmt.Errorf("precision %q is not known: it must be %q or %q", name, PrecisionFP32, PrecisionBF16)
 	}
-	if name == "" {
-		return PrecisionFP32
-	}
-	return name
-}
-
-// CheckPrecision reports whether name, which may be empty for the default, names a precision.
-func CheckPrecision(name string) error {
-	switch p := precisionOf(name); p {
-	case PrecisionFP32, PrecisionBF16:
-		return nil
-	default:
-		return fmt.Errorf("precision %q is not known: it must be %q or %q", p, PrecisionFP32, PrecisionBF16)
-	}
+	return name, nil
 }
 
 // narrowWeights are the matrices of a step in bfloat16, and their transposes.
@@ -93,14 +85,9 @@ func (w *narrowWeights) bytes() int {
 	return n
 }
 
-// wide reports whether some heads have no form for bfloat16; queries, keys and values are then kept in float32 too.
+// wide reports whether some heads have no form for bfloat16. All of them then run in float32 between projections in
+// bfloat16.
 func (c *Config) wide() bool { return c.Bidirectional || c.RetentionHeads > 0 || c.RWKVHeads > 0 }
-
-// wideHead reports whether this one has none.
-func (c *Config) wideHead(h int) bool {
-	kind := c.kind(h)
-	return c.Bidirectional || kind == retentionHead || kind == rwkvHead
-}
 
 // blockRows is how many rows of a pass go through a branch of a layer together, so that what is between two of its
 // products stays in the caches.
@@ -186,10 +173,12 @@ func (p *pass) attentionNarrow(layer int, x, base, y []float32, sign float32, s 
 	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
 	p.allocAttentionNarrow(s)
 	projectLoop.Run(p.n, blockRows, blockOf{p: p, layer: layer, x: x, attn: s, w: &w.qkv})
-	headNarrowLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s})
 	if c.wide() {
+		headLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s})
 		p.gate(s)
-		roundHeadsLoop.Run(p.n, blockRows, blockOf{p: p, attn: s})
+		f32.RoundRows(s.o16, c.inner(), s.o, c.inner(), p.n, c.inner())
+	} else {
+		headNarrowLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s})
 	}
 	if y != nil {
 		emitNarrowLoop.Run(p.n, blockRows, blockOf{p: p, out16: s.o16, w: &w.proj, bias: &l.projBias, base: base, y: y, sign: sign, site: site(layer, siteProjection)})
@@ -211,24 +200,10 @@ var projectLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
 			at := p.place[i] * half
 			p.m.turnRow(row, p.cos[at:][:half], p.sin[at:][:half], 1)
 		}
-		f32.Round(s.qkv16[i*ld:][:ld], row)
 		if s.qkv != nil {
 			copy(s.qkv[i*ld:][:ld], row)
-		}
-	}
-})
-
-// roundHeadsLoop rounds the outputs of heads that have no form for bfloat16.
-var roundHeadsLoop = eachBlock(func(a *blockOf, lo, hi int, _ []float32) {
-	c := &a.p.m.cfg
-	d, inner := c.HeadDim, c.inner()
-	for h := range c.Heads() {
-		if !c.wideHead(h) {
-			continue
-		}
-		for i := lo; i < hi; i++ {
-			at := i*inner + h*d
-			f32.Round(a.attn.o16[at:][:d], a.attn.o[at:][:d])
+		} else {
+			f32.Round(s.qkv16[i*ld:][:ld], row)
 		}
 	}
 })
@@ -265,11 +240,11 @@ func (p *pass) allocAttentionNarrow(s *attnSaved) {
 	c, n := &p.m.cfg, p.n
 	s.mean, s.rstd = p.arena.Alloc(n), p.arena.Alloc(n)
 	s.h16 = p.arena.AllocBF16(n * c.Width)
-	s.qkv16 = p.arena.AllocBF16(n * c.projected())
 	s.o16 = p.arena.AllocBF16(n * c.inner())
-	s.qkv, s.o = nil, nil
 	if c.wide() {
 		s.qkv, s.o = p.arena.Alloc(n*c.projected()), p.arena.Alloc(n*c.inner())
+	} else {
+		s.qkv, s.qkv16 = nil, p.arena.AllocBF16(n*c.projected())
 	}
 	p.allocHeads(s)
 }

@@ -26,19 +26,24 @@ func (p *pass) attentionBackNarrow(layer int, x []float32, s *attnSaved, dy, dx 
 	c, l, w := &p.m.cfg, &p.m.params.layers[layer], &p.weights.layers[layer]
 	dy = p.dropped(dy, site(layer, siteProjection))
 	dy16, do16 := p.arena.AllocBF16(p.n*c.Width), p.arena.AllocBF16(p.n*c.inner())
-	dqkv := p.arena.Alloc(p.n * c.projected())
-	a := blockOf{p: p, layer: layer, attn: s, dy: dy, dy16: dy16, out16: do16, dx: dqkv, w: &w.projBack, parts: p.parts(c.Width)}
+	dqkv16, dh := p.arena.AllocBF16(p.n*c.projected()), p.arena.Alloc(p.n*c.Width)
+	a := blockOf{p: p, layer: layer, attn: s, dy: dy, dy16: dy16, out16: do16, w: &w.projBack, parts: p.parts(c.Width)}
 	if c.wide() {
-		a.y = p.arena.Alloc(p.n * c.inner())
+		a.y, a.dx = p.arena.Alloc(p.n*c.inner()), p.arena.Alloc(p.n*c.projected())
 	}
 	projectBackLoop.Run(p.n, blockRows, a)
 	p.sumParts(a.parts, l.projBias.g)
 	p.gradNarrow(dy16, s.o16, &l.proj)
-	headBackNarrowLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s, y: a.y, dx: dqkv, y16: do16})
-	dqkv16, dh := p.arena.AllocBF16(p.n*c.projected()), p.arena.Alloc(p.n*c.Width)
-	parts := p.parts(c.projected())
-	mapBackNarrowLoop.Run(p.n, blockRows, blockOf{p: p, attn: s, dx: dqkv, out16: dqkv16, parts: parts, w: &w.qkvBack, y: dh})
-	p.sumParts(parts, l.qkvBias.g)
+	if c.wide() {
+		headBackLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s, y: a.y, dx: a.dx})
+		p.mapRowsBack(s.qkv, a.dx)
+		parts := p.parts(c.projected())
+		roundBackLoop.Run(p.n, blockRows, blockOf{p: p, dx: a.dx, out16: dqkv16, parts: parts})
+		p.sumParts(parts, l.qkvBias.g)
+	} else {
+		p.headsBackNarrow(layer, s, do16, dqkv16)
+	}
+	f32.TimesBF16(true, p.n, dqkv16, c.projected(), &w.qkvBack, false, dh, c.Width)
 	p.gradNarrow(dqkv16, s.h16, &l.qkv)
 	p.normBack(dx, dh, x, &l.norm1Gain, &l.norm1Bias, s.mean, s.rstd)
 }
@@ -87,33 +92,17 @@ var projectBackLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) 
 				s.qkv[at:][:d], s.rrstd[i*c.RetentionHeads+h])
 		}
 	}
-	f32.Round(a.out16[lo*inner:hi*inner], do)
 	if a.y != nil {
 		copy(a.y[lo*inner:hi*inner], do)
+	} else {
+		f32.Round(a.out16[lo*inner:hi*inner], do)
 	}
 })
 
-// mapBackNarrowLoop turns rows of the features' gradients into those of the projections, rounds them and computes the
-// gradients of the normalised input.
-var mapBackNarrowLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
-	p, c := a.p, &a.p.m.cfg
-	ld, half := c.projected(), c.HeadDim/2
-	part := a.parts[lo/blockRows*ld:][:ld]
-	features := c.LinearHeads > 0
-	row := scratch[:ld]
-	for i := lo; i < hi; i++ {
-		drow := a.dx[i*ld:][:ld]
-		if features {
-			f32.Widen(row, a.attn.qkv16[i*ld:][:ld])
-			p.m.featureRowBack(row, drow)
-		}
-		if p.cos != nil {
-			at := p.place[i] * half
-			p.m.turnRow(drow, p.cos[at:][:half], p.sin[at:][:half], -1)
-		}
-		f32.SumRound(a.out16[i*ld:][:ld], drow, part)
-	}
-	f32.TimesBF16(false, hi-lo, a.out16[lo*ld:], ld, a.w, false, a.y[lo*c.Width:], c.Width)
+// roundBackLoop rounds rows of the projections' gradients.
+var roundBackLoop = eachBlock(func(a *blockOf, lo, hi int, _ []float32) {
+	ld := a.p.m.cfg.projected()
+	f32.SumRoundRows(a.out16[lo*ld:], ld, a.dx[lo*ld:], ld, hi-lo, a.parts[lo/blockRows*ld:][:ld])
 })
 
 // feedForwardBackNarrow is feedForwardBack with products of bfloat16.
@@ -135,10 +124,7 @@ func (p *pass) feedForwardBackNarrow(layer int, x []float32, s *ffSaved, dy, dx 
 
 // roundRows rounds rows of dy and adds them to the block's sum.
 func (a *blockOf) roundRows(lo, hi, w int, parts []float32) {
-	part := parts[lo/blockRows*w:][:w]
-	for i := lo; i < hi; i++ {
-		f32.SumRound(a.dy16[i*w:][:w], a.dy[i*w:][:w], part)
-	}
+	f32.SumRoundRows(a.dy16[lo*w:], w, a.dy[lo*w:], w, hi-lo, parts[lo/blockRows*w:][:w])
 }
 
 // backLoop takes rows of gradients back through the feed-forward branch.

@@ -2,6 +2,8 @@ package model
 
 import "trafficgpt/model/f32"
 
+// A pass with products of bfloat16 has forms of its own for causal windows and linear attention; see Config.wide.
+
 var (
 	headNarrowLoop = f32.NewLoop(func(a *rowsOf, lo, hi, worker int) {
 		for _, it := range a.p.items[lo:hi] {
@@ -9,8 +11,9 @@ var (
 		}
 	})
 	headBackNarrowLoop = f32.NewLoop(func(a *rowsOf, lo, hi, worker int) {
-		for _, it := range a.p.items[lo:hi] {
-			a.p.headBackNarrow(a.layer, it, a.attn, a.y, a.y16, a.dx, a.p.scratch[worker])
+		d := 3 * a.p.m.cfg.HeadDim
+		for i := lo; i < hi; i++ {
+			a.p.headBackNarrow(a.layer, a.p.items[i], a.attn, a.do16, a.dqkv16, a.y[i*d:][:d], a.p.scratch[worker])
 		}
 	})
 )
@@ -18,10 +21,6 @@ var (
 // headNarrow runs one head of one segment.
 func (p *pass) headNarrow(layer int, it item, s *attnSaved, scratch []float32) {
 	c := &p.m.cfg
-	if c.wideHead(it.head) {
-		p.head(layer, it, s, scratch)
-		return
-	}
 	d, ld, inner := c.HeadDim, c.projected(), c.inner()
 	g := p.b.Segments[it.segment]
 	n := g.End - g.Start
@@ -38,29 +37,92 @@ func (p *pass) headNarrow(layer int, it item, s *attnSaved, scratch []float32) {
 	w.forwardNarrow(n, q, k, v, ld, o, inner, row, scratch, p.headSite(layer, it))
 }
 
-// headBackNarrow is the gradient of headNarrow; do16 are the rounded gradients of its output, do those in float32 where
-// heads have no form for bfloat16.
-func (p *pass) headBackNarrow(layer int, it item, s *attnSaved, do []float32, do16 []f32.BF16, dqkv, scratch []float32) {
-	c := &p.m.cfg
-	if c.wideHead(it.head) {
-		p.headBack(layer, it, s, do, dqkv, scratch)
-		return
+// headsBackNarrow computes the gradients of all projections from those of the heads' outputs.
+func (p *pass) headsBackNarrow(layer int, s *attnSaved, do16, dqkv16 []f32.BF16) {
+	d, inner := p.m.cfg.HeadDim, p.m.cfg.inner()
+	sums := p.arena.AllocZero(len(p.items) * 3 * d)
+	headBackNarrowLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s, do16: do16, dqkv16: dqkv16, y: sums})
+	bias := p.m.params.layers[layer].qkvBias.g
+	for i, it := range p.items {
+		for part := range 3 {
+			g := bias[part*inner+it.head*d:][:d]
+			f32.Add(g, g, sums[(3*i+part)*d:][:d])
+		}
 	}
+}
+
+// headBackNarrow is the gradient of headNarrow; sums [3·d] receives the sums over the rows.
+func (p *pass) headBackNarrow(layer int, it item, s *attnSaved, do16, dqkv16 []f32.BF16, sums, scratch []float32) {
+	c := &p.m.cfg
 	d, ld, inner := c.HeadDim, c.projected(), c.inner()
 	g := p.b.Segments[it.segment]
 	n := g.End - g.Start
 	at := g.Start*ld + it.head*d
 	q, k, v := s.qkv16[at:], s.qkv16[at+inner:], s.qkv16[at+2*inner:]
-	dq, dk, dv := dqkv[at:], dqkv[at+inner:], dqkv[at+2*inner:]
+	out := headGrads{d: d, ld: ld, q: dqkv16[at:], k: dqkv16[at+inner:], v: dqkv16[at+2*inner:], sums: sums}
 	o, dout := s.o16[g.Start*inner+it.head*d:], do16[g.Start*inner+it.head*d:]
 	row := s.row[it.head*p.n+g.Start:][:n]
 	if c.kind(it.head) == linearHead {
+		out.exp = c.Features == FeaturesExp
 		sc := p.m.scans[it.head]
-		sc.backwardNarrow(n, q, k, v, ld, o, dout, inner, row, s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], dq, dk, dv, scratch)
+		sc.backwardNarrow(n, q, k, v, ld, o, dout, inner, row, s.states[it.head][p.firstRow[it.segment]*sc.stateSize():], &out, scratch)
 		return
 	}
+	out.cos, out.sin = p.cos, p.sin
 	w := p.window(it.head)
-	w.backwardNarrow(n, q, k, v, ld, dout, inner, row, dq, dk, dv, scratch, p.headSite(layer, it))
+	w.backwardNarrow(n, q, k, v, ld, dout, inner, row, &out, scratch, p.headSite(layer, it))
+}
+
+// headGrads is where the gradients of a head's queries, keys and values go: rounded, ld apart, back through what happened
+// to them after the projection.
+type headGrads struct {
+	d, ld    int
+	q, k, v  []f32.BF16
+	sums     []float32 // [3, d]
+	exp      bool      // features of a linear head are those of FeaturesExp
+	cos, sin []float32 // of a window, or nil
+}
+
+// features takes gradients dx [rows, d] of features y, from row at on, back through the feature map; query says of which.
+func (g *headGrads) features(query bool, at, rows int, dx []float32, y []f32.BF16, row []float32) {
+	to, sum := g.k, g.sums[g.d:2*g.d]
+	if query {
+		to, sum = g.q, g.sums[:g.d]
+	}
+	to, y = to[at*g.ld:], y[at*g.ld:]
+	if !g.exp {
+		f32.EluRoundRows(to, g.ld, dx, g.d, y, g.ld, rows, sum)
+		return
+	}
+	for i := range rows {
+		f32.Widen(row[:g.d], y[i*g.ld:][:g.d])
+		if query {
+			expQueryBack(row[:g.d], dx[i*g.d:][:g.d])
+		} else {
+			expKeyBack(row[:g.d], dx[i*g.d:][:g.d])
+		}
+	}
+	f32.SumRoundRows(to, g.ld, dx, g.d, rows, sum)
+}
+
+// turned takes gradients of queries or keys back through their rotation.
+func (g *headGrads) turned(query bool, at, rows int, dx []float32) {
+	to, sum := g.k, g.sums[g.d:2*g.d]
+	if query {
+		to, sum = g.q, g.sums[:g.d]
+	}
+	if g.cos != nil {
+		half := g.d / 2
+		for i := range rows {
+			turn(dx[i*g.d:][:g.d], g.cos[(at+i)*half:][:half], g.sin[(at+i)*half:][:half], -1)
+		}
+	}
+	f32.SumRoundRows(to[at*g.ld:], g.ld, dx, g.d, rows, sum)
+}
+
+// values puts the gradients of values.
+func (g *headGrads) values(at, rows int, dx []float32) {
+	f32.SumRoundRows(g.v[at*g.ld:], g.ld, dx, g.d, rows, g.sums[2*g.d:])
 }
 
 // bump hands out pieces of a worker's scratch.
@@ -94,7 +156,7 @@ func (s span) len() int { return s.hi - s.lo }
 // narrowScratch is what the forms for bfloat16 need of a worker's scratch.
 func (s *scan) narrowScratch() int {
 	square := s.chunk * evenUp(s.chunk)
-	return square + 2*square + 3*s.chunk*s.d + 2*s.stateSize() + 4*s.chunk + 256
+	return square + square + 4*s.chunk*s.d + 2*s.stateSize() + 4*s.chunk + s.d + 256
 }
 
 // square computes the causal square of x·yᵀ [m, m] with row length ld, as far as it is wanted.
@@ -155,19 +217,20 @@ func (s *scan) forwardNarrow(n int, q, k, v []f32.BF16, ld int, o []f32.BF16, ld
 }
 
 // backwardNarrow is backward of the same.
-func (s *scan) backwardNarrow(n int, q, k, v []f32.BF16, ld int, o, do []f32.BF16, ldo int, den, states, dq, dk, dv, scratch []float32) {
+func (s *scan) backwardNarrow(n int, q, k, v []f32.BF16, ld int, o, do []f32.BF16, ldo int, den, states []float32, out *headGrads, scratch []float32) {
 	d, size, lds := s.d, s.stateSize(), evenUp(s.chunk)
 	b := bump{scratch}
 	att, att16, datt16 := b.take(s.chunk*lds), b.take16(s.chunk*lds), b.take16(s.chunk*lds)
 	dos, state16 := b.take16(s.chunk*d), b.take16(d*d)
-	dstate, inv, dden := b.take(size), b.take(s.chunk), b.take(s.chunk)
+	dstate, inv, dden, row := b.take(size), b.take(s.chunk), b.take(s.chunk), b.take(d)
+	dq, dk, dv := b.take(s.chunk*d), b.take(s.chunk*d), b.take(s.chunk*d)
+	allQ, allK := q, k
 	clear(dstate)
 	last := s.chunks(n) - 1
 	for c := last; c >= 0; c-- {
 		at := c * s.chunk
 		m := min(s.chunk, n-at)
 		q, k, v := q[at*ld:], k[at*ld:], v[at*ld:]
-		dq, dk, dv := dq[at*ld:], dk[at*ld:], dv[at*ld:]
 		state := states[c*size:][:size]
 		inv, dden := inv[:m], dden[:m]
 		f32.RowDots(dden, do[at*ldo:], ldo, o[at*ldo:], ldo, m, d)
@@ -181,22 +244,25 @@ func (s *scan) backwardNarrow(n int, q, k, v []f32.BF16, ld int, o, do []f32.BF1
 		s.square(m, dos, d, v, ld, att, lds)
 		roundSquare(m, datt16, att, lds, dden, nil)
 		for _, r := range halves(m) {
-			f32.GemmSerialBF16(false, false, r.len(), d, r.hi, 1, datt16[r.lo*lds:], lds, k, ld, 0, dq[r.lo*ld:], ld)
+			f32.GemmSerialBF16(false, false, r.len(), d, r.hi, 1, datt16[r.lo*lds:], lds, k, ld, 0, dq[r.lo*d:], d)
 			// keys [lo, hi) are seen by rows from lo on
-			f32.GemmSerialBF16(true, false, r.len(), d, m-r.lo, 1, datt16[r.lo*lds+r.lo:], lds, q[r.lo*ld:], ld, 0, dk[r.lo*ld:], ld)
-			f32.GemmSerialBF16(true, false, r.len(), d, m-r.lo, 1, att16[r.lo*lds+r.lo:], lds, dos[r.lo*d:], d, 0, dv[r.lo*ld:], ld)
+			f32.GemmSerialBF16(true, false, r.len(), d, m-r.lo, 1, datt16[r.lo*lds+r.lo:], lds, q[r.lo*ld:], ld, 0, dk[r.lo*d:], d)
+			f32.GemmSerialBF16(true, false, r.len(), d, m-r.lo, 1, att16[r.lo*lds+r.lo:], lds, dos[r.lo*d:], d, 0, dv[r.lo*d:], d)
 		}
 		if c > 0 {
 			f32.Round(state16[:d*d], state[:d*d])
-			f32.GemmSerialBF16(false, true, m, d, d, 1, dos, d, state16, d, 1, dq, ld)
-			f32.AddOuter(dq, ld, dden, state[d*d:][:d])
+			f32.GemmSerialBF16(false, true, m, d, d, 1, dos, d, state16, d, 1, dq, d)
+			f32.AddOuter(dq, d, dden, state[d*d:][:d])
 		}
 		if c < last {
 			f32.Round(state16[:d*d], dstate[:d*d])
-			f32.GemmSerialBF16(false, true, m, d, d, 1, v, ld, state16, d, 1, dk, ld)
-			f32.GemmSerialBF16(false, false, m, d, d, 1, k, ld, state16, d, 1, dv, ld)
-			f32.AddOuter(dk, ld, s.ones[:m], dstate[d*d:][:d])
+			f32.GemmSerialBF16(false, true, m, d, d, 1, v, ld, state16, d, 1, dk, d)
+			f32.GemmSerialBF16(false, false, m, d, d, 1, k, ld, state16, d, 1, dv, d)
+			f32.AddOuter(dk, d, s.ones[:m], dstate[d*d:][:d])
 		}
+		out.features(true, at, m, dq, allQ, row)
+		out.features(false, at, m, dk, allK, row)
+		out.values(at, m, dv)
 		f32.AddRows(dstate[d*d:][:d], q, ld, dden)
 		f32.GemmSerialBF16(true, false, d, d, m, 1, q, ld, dos, d, 1, dstate, d)
 	}
@@ -204,7 +270,7 @@ func (s *scan) backwardNarrow(n int, q, k, v []f32.BF16, ld int, o, do []f32.BF1
 
 // narrowScratch is what the forms for bfloat16 need for flows of at most n rows.
 func (w *window) narrowScratch(n int) int {
-	return 3*w.block*evenUp(w.keys(n)) + 2*w.block*w.d + 256
+	return 3*w.block*evenUp(w.keys(n)) + w.block*w.d + 2*w.keys(n)*w.d + 256
 }
 
 // forwardNarrow is forward of causal windows from the first row on.
@@ -240,24 +306,26 @@ func putRow(to []f32.BF16, row []float32, lo, hi int) {
 }
 
 // backwardNarrow is backward of the same.
-func (w *window) backwardNarrow(n int, q, k, v []f32.BF16, ld int, do []f32.BF16, ldo int, lse, dq, dk, dv, scratch []float32, site uint64) {
-	for i := range n {
-		clear(dk[i*ld:][:w.d])
-		clear(dv[i*ld:][:w.d])
-	}
-	scale := w.scaleBy()
+func (w *window) backwardNarrow(n int, q, k, v []f32.BF16, ld int, do []f32.BF16, ldo int, lse []float32, out *headGrads, scratch []float32, site uint64) {
+	scale, d := w.scaleBy(), w.d
 	b := bump{scratch}
 	most := w.block * evenUp(w.keys(n))
 	p, dp, p16, dp16 := b.take(most), b.take(most), b.take16(most), b.take16(most)
+	dq := b.take(w.block * d)
+	// The gradients of the keys and values that later blocks still reach, from key j0 on.
+	dk, dv := b.take(w.keys(n)*d), b.take(w.keys(n)*d)
+	done := 0 // keys whose gradients are wholly summed and put
+	filled := 0
 	for i0 := 0; i0 < n; i0 += w.block {
 		i1 := min(i0+w.block, n)
 		j0 := w.first(i0)
 		m, keys := i1-i0, w.end(i1-1, n)-j0
+		clear(dk[filled*d : keys*d])
+		clear(dv[filled*d : keys*d])
 		ldp := evenUp(keys)
-		q, do := q[i0*ld:], do[i0*ldo:]
-		k, v, dk, dv := k[j0*ld:], v[j0*ld:], dk[j0*ld:], dv[j0*ld:]
-		f32.GemmSerialBF16(false, true, m, keys, w.d, scale, q, ld, k, ld, 0, p, ldp)
-		f32.GemmSerialBF16(false, true, m, keys, w.d, 1, do, ldo, v, ld, 0, dp, ldp)
+		q, do, k, v := q[i0*ld:], do[i0*ldo:], k[j0*ld:], v[j0*ld:]
+		f32.GemmSerialBF16(false, true, m, keys, d, scale, q, ld, k, ld, 0, p, ldp)
+		f32.GemmSerialBF16(false, true, m, keys, d, 1, do, ldo, v, ld, 0, dp, ldp)
 		for i := i0; i < i1; i++ {
 			lo, hi := w.first(i)-j0, w.end(i, n)-j0
 			at := (i - i0) * ldp
@@ -269,8 +337,19 @@ func (w *window) backwardNarrow(n int, q, k, v []f32.BF16, ld int, do []f32.BF16
 			putRow(p16[at:][:keys], p[at:][:keys], lo, hi)
 			putRow(dp16[at:][:keys], dp[at:][:keys], lo, hi)
 		}
-		f32.GemmSerialBF16(true, false, keys, w.d, m, 1, p16, ldp, do, ldo, 1, dv, ld)
-		f32.GemmSerialBF16(false, false, m, w.d, keys, scale, dp16, ldp, k, ld, 0, dq[i0*ld:], ld)
-		f32.GemmSerialBF16(true, false, keys, w.d, m, scale, dp16, ldp, q, ld, 1, dk, ld)
+		f32.GemmSerialBF16(true, false, keys, d, m, 1, p16, ldp, do, ldo, 1, dv, d)
+		f32.GemmSerialBF16(false, false, m, d, keys, scale, dp16, ldp, k, ld, 0, dq, d)
+		f32.GemmSerialBF16(true, false, keys, d, m, scale, dp16, ldp, q, ld, 1, dk, d)
+		out.turned(true, i0, m, dq)
+		next := n // the first key that the next block reaches
+		if i1 < n {
+			next = w.first(i1)
+		}
+		out.turned(false, done, next-done, dk)
+		out.values(done, next-done, dv)
+		filled = j0 + keys - next
+		copy(dk, dk[(next-j0)*d:keys*d])
+		copy(dv, dv[(next-j0)*d:keys*d])
+		done = next
 	}
 }

@@ -185,7 +185,7 @@ func TestNarrowFailsLoudly(t *testing.T) {
 			t.Fatal("the step changed a weight")
 		}
 	}
-	if err := CheckPrecision("fp16"); err == nil || fmt.Sprint(err) != `precision "fp16" is not known: it must be "fp32" or "bf16"` {
+	if _, err := PrecisionOf("fp16"); err == nil || fmt.Sprint(err) != `precision "fp16" is not known: it must be "fp32" or "bf16"` {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -38,9 +38,7 @@ func (a AdamW) complete() AdamW {
 type TrainerOptions struct {
 	Optimizer AdamW
 	Seed      uint64 // of dropout
-	// Precision of products: PrecisionFP32 or PrecisionBF16; by default what TRAFFICGPT_PRECISION says, else bf16 where
-	// the processor has instructions for it.
-	Precision string
+	Precision string // of products: PrecisionFP32, PrecisionBF16 or the default of PrecisionOf
 	// Stop is asked between the parts of each layer; true abandons the step,
 	// which then fails with ErrStopped and changes nothing. nil for never.
 	Stop func() bool
@@ -56,7 +54,7 @@ type Trainer struct {
 	steps  int
 }
 
-// NewTrainer returns a trainer of the model. The options may be left out.
+// NewTrainer returns a trainer of the model. The options may be left out. It panics when the precision is not known.
 func NewTrainer(m *Model, options ...TrainerOptions) *Trainer {
 	o := append(options, TrainerOptions{})[0]
 	o.Optimizer = o.Optimizer.complete()
@@ -69,10 +67,10 @@ func (t *Trainer) Precision() string { return t.o.Precision }
 // newTrainer takes options that are complete.
 func newTrainer(m *Model, o TrainerOptions) *Trainer {
 	m.params.needGrads()
-	if err := CheckPrecision(o.Precision); err != nil {
+	var err error
+	if o.Precision, err = PrecisionOf(o.Precision); err != nil {
 		panic("model.NewTrainer: " + err.Error())
 	}
-	o.Precision = precisionOf(o.Precision)
 	return &Trainer{o: o, m: m, m1: f32.Aligned(len(m.params.weights)), m2: f32.Aligned(len(m.params.weights))}
 }
 

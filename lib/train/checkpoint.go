@@ -119,7 +119,7 @@ func Resume(folder string, training, validation []*pcap.Flow) (*model.Model, *Re
 	if p.At.Flow >= len(r.feed.flows) || p.At.Flow < 0 || p.At.Offset < 0 || p.At.Offset >= len(r.feed.flows[newFeed(r.feed.cfg, r.feed.flows, p.Options.Seed, p.At).order[p.At.Flow]]) {
 		return nil, nil, fmt.Errorf("failed to resume %s: its data position %+v is outside the data", path, p.At)
 	}
-	r.trainer = trainer
+	r.trainer, r.report.Precision = trainer, trainer.Precision()
 	r.feed = newFeed(r.feed.cfg, r.feed.flows, r.o.Seed, p.At)
 	r.smooth = average{p.Smooth[0], p.Smooth[1]}
 	r.worse, r.savedAt, r.before = p.Worse, trainer.Steps(), p.Report.Duration

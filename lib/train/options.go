@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"trafficgpt/model"
 )
 
 // Objectives.
@@ -28,6 +30,10 @@ type Options struct {
 	Decay        float64 // AdamW's, of matrices; default 0.1, negative for none
 	Clip         float64 // largest gradient norm; default 1, negative for none
 	Seed         uint64  // order of flows, dropout, masks
+
+	// Precision of matrix products: "bf16" takes half the time where the processor has instructions for bfloat16, and is
+	// the default there; "fp32" elsewhere. Weights and sums are float32 in both. TRAFFICGPT_PRECISION is another default.
+	Precision string
 
 	// FlowTokens is how much of each flow is used, in training and validation;
 	// 0 for all. A few long flows are most of a corpus's tokens, so a short run
@@ -74,6 +80,10 @@ func (o Options) complete() (Options, error) {
 		return o, errors.New("train.Options.Decay is not a number")
 	case o.Clip != o.Clip:
 		return o, errors.New("train.Options.Clip is not a number")
+	}
+	var err error
+	if o.Precision, err = model.PrecisionOf(o.Precision); err != nil {
+		return o, fmt.Errorf("train.Options: %w", err)
 	}
 	if o.Steps == 0 && o.Budget == 0 {
 		o.Steps = 300

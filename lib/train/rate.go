@@ -42,7 +42,7 @@ func FindRate(m *model.Model, training []*pcap.Flow, opts Options) (*Rates, erro
 	}
 	kept := append([]float32(nil), m.Weights()...)
 	defer m.SetWeights(kept)
-	tr := model.NewTrainer(m, model.TrainerOptions{Seed: o.Seed})
+	tr := model.NewTrainer(m, model.TrainerOptions{Seed: o.Seed, Precision: o.Precision})
 	feed := newFeed(m.Config(), flows, o.Seed, Position{})
 	out := &Rates{}
 	var smooth average

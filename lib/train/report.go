@@ -32,6 +32,7 @@ type Point struct {
 type Report struct {
 	Model       string
 	Parameters  int
+	Precision   string // of products, "bf16" or "fp32"
 	Steps       int
 	Tokens      int
 	Duration    time.Duration
@@ -61,8 +62,8 @@ func (r *Report) Gain() float64 {
 
 // String says it in one line.
 func (r *Report) String() string {
-	s := fmt.Sprintf("%d steps, %s tokens in %s (%s): training loss %.3f nats", r.Steps, display.Count(r.Tokens),
-		display.Duration(r.Duration), r.Stopped, r.Loss)
+	s := fmt.Sprintf("%d steps, %s tokens in %s (%s, %s): training loss %.3f nats", r.Steps, display.Count(r.Tokens),
+		display.Duration(r.Duration), r.Precision, r.Stopped, r.Loss)
 	if r.Unigram > 0 && len(r.Validations) > 0 {
 		s += fmt.Sprintf("; validation %.3f nats = %.3f bits a token, %.1f %% below the unigram entropy of %.3f bits",
 			r.Validation, r.Bits(), 100*r.Gain(), r.Unigram/math.Ln2)

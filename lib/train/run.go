@@ -86,8 +86,8 @@ func newRun(ctx context.Context, m *model.Model, training, validation []*pcap.Fl
 		return nil, err
 	}
 	r := &run{m: m, o: o, feed: newFeed(m.Config(), flows, o.Seed, Position{}),
-		trainer: model.NewTrainer(m, model.TrainerOptions{Optimizer: model.AdamW{Decay: o.Decay, Clip: o.Clip}, Seed: o.Seed, Stop: over(ctx)}),
-		best:    math.Inf(1), data: fingerprint(flows), report: &Report{options: o, Model: m.Config().Name, Parameters: m.Parameters()}}
+		trainer: model.NewTrainer(m, model.TrainerOptions{Optimizer: model.AdamW{Decay: o.Decay, Clip: o.Clip}, Seed: o.Seed, Precision: o.Precision, Stop: over(ctx)}),
+		best:    math.Inf(1), data: fingerprint(flows), report: &Report{options: o, Model: m.Config().Name, Parameters: m.Parameters(), Precision: o.Precision}}
 	if held := o.encode(m, validation); len(held) > 0 {
 		r.valid = newValidation(m, held, o, over(ctx))
 		if len(r.valid.batches) == 0 {

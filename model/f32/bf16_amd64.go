@@ -75,6 +75,16 @@ func (p *path) blockRows16() {
 			scaleRowsbf16(len(by), cols, word(out), 2*ldo, word(x), 2*ldx, &by[0])
 		}
 	}
+	p.sumRoundRows = func(out []BF16, ldo int, x []float32, ldx, rows int, sum []float32) {
+		if rows > 0 && len(sum) > 0 {
+			sumRoundRowsbf16(rows, len(sum), word(out), 2*ldo, &x[0], 4*ldx, &sum[0])
+		}
+	}
+	p.eluRoundRows = func(out []BF16, ldo int, x []float32, ldx int, y []BF16, ldy, rows int, sum []float32) {
+		if rows > 0 && len(sum) > 0 {
+			eluRoundRowsbf16(rows, len(sum), word(out), 2*ldo, &x[0], 4*ldx, &sum[0], word(y), 2*ldy)
+		}
+	}
 	p.geluRound = func(act, y []BF16, x, bias []float32) { geluRoundbf16(words(act), words(y), x, bias) }
 	p.geluBack = func(out, act, y []BF16, dact, sum []float32) {
 		geluBackbf16(words(out), words(act), words(y), dact, sum)
@@ -310,16 +320,12 @@ var pack16Loop = NewLoop(func(a *pack16Args, lo, hi, _ int) {
 		p := product{transB: a.transB, b16: rounded, ldb: e.nr, rows: a.k}
 		if a.transB {
 			p.ldb = 2 * pairs
-			for c := range cols {
-				roundbf16(words(rounded[c*p.ldb:][:a.k]), a.b[(j+c)*a.ldb:][:a.k])
-				if a.k%2 != 0 {
-					rounded[c*p.ldb+a.k] = 0
-				}
+			roundRowsbf16(cols, a.k, word(rounded), 2*p.ldb, &a.b[j*a.ldb], 4*a.ldb)
+			for c := 0; c < cols && a.k%2 != 0; c++ {
+				rounded[c*p.ldb+a.k] = 0
 			}
 		} else {
-			for l := range a.k {
-				roundbf16(words(rounded[l*e.nr:][:cols]), a.b[l*a.ldb+j:][:cols])
-			}
+			roundRowsbf16(a.k, cols, word(rounded), 2*e.nr, &a.b[j], 4*a.ldb)
 		}
 		e.pairB(&p, 0, pairs, 0, cols, panel)
 	}

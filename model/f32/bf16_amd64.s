@@ -7107,58 +7107,62 @@ TEXT ·geluRoundbf16(SB), NOSPLIT, $0-96
 	VMOVUPS lanes_c0880000<>+0(SB), Z0
 	VMOVUPS lanes_40880000<>+0(SB), Z1
 	VMOVUPS lanes_3f000000<>+0(SB), Z2
+	VMOVUPS lanes_3effffbd<>+0(SB), Z2
+	VPXORD  Z3, Z3, Z3
 	MOVQ    x_len+56(FP), SI
 	XORQ    DI, DI
 	SUBQ    $+32, SI
 	JL      unrolledEnd
 
 unrolled:
-	VMOVUPS     (DX)(DI*4), Z3
-	VMOVUPS     (BX)(DI*4), Z4
-	VADDPS      Z4, Z3, Z3
-	LONG $0x487ef262; WORD $0xdb72 // VCVTNEPS2BF16 Z3, Y3
-	VMOVDQU16   Y3, (CX)(DI*2)
-	VPMOVZXWD   Y3, Z3
-	VPSLLD      $0x10, Z3, Z3
-	VMINPS      Z1, Z3, Z4
-	VMAXPS      Z0, Z4, Z4
-	VMULPS      Z4, Z4, Z5
-	VMOVUPS     lanes_2e700285<>+0(SB), Z6
-	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
-	VFMADD213PS Z2, Z4, Z6
-	VMULPS      Z3, Z6, Z6
-	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
-	VMOVDQU16   Y3, (AX)(DI*2)
-	VMOVUPS     64(DX)(DI*4), Z3
-	VMOVUPS     64(BX)(DI*4), Z4
-	VADDPS      Z4, Z3, Z3
-	LONG $0x487ef262; WORD $0xdb72 // VCVTNEPS2BF16 Z3, Y3
-	VMOVDQU16   Y3, 32(CX)(DI*2)
-	VPMOVZXWD   Y3, Z3
-	VPSLLD      $0x10, Z3, Z3
-	VMINPS      Z1, Z3, Z4
-	VMAXPS      Z0, Z4, Z4
-	VMULPS      Z4, Z4, Z5
-	VMOVUPS     lanes_2e700285<>+0(SB), Z6
-	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
-	VFMADD213PS Z2, Z4, Z6
-	VMULPS      Z3, Z6, Z6
-	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
-	VMOVDQU16   Y3, 32(AX)(DI*2)
+	VMOVUPS     (DX)(DI*4), Z4
+	VMOVUPS     (BX)(DI*4), Z5
+	VADDPS      Z5, Z4, Z4
+	LONG $0x487ef262; WORD $0xe472 // VCVTNEPS2BF16 Z4, Y4
+	VMOVDQU16   Y4, (CX)(DI*2)
+	VPMOVZXWD   Y4, Z4
+	VPSLLD      $0x10, Z4, Z4
+	VMINPS      Z1, Z4, Z5
+	VMAXPS      Z0, Z5, Z5
+	VMULPS      Z5, Z5, Z6
+	VMOVUPS     lanes_2e700285<>+0(SB), Z7
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z6, Z7
+	VFMADD213PS Z2, Z5, Z7
+	VMAXPS      Z3, Z7, Z7
+	VMULPS      Z4, Z7, Z7
+	LONG $0x487ef262; WORD $0xe772 // VCVTNEPS2BF16 Z7, Y4
+	VMOVDQU16   Y4, (AX)(DI*2)
+	VMOVUPS     64(DX)(DI*4), Z4
+	VMOVUPS     64(BX)(DI*4), Z5
+	VADDPS      Z5, Z4, Z4
+	LONG $0x487ef262; WORD $0xe472 // VCVTNEPS2BF16 Z4, Y4
+	VMOVDQU16   Y4, 32(CX)(DI*2)
+	VPMOVZXWD   Y4, Z4
+	VPSLLD      $0x10, Z4, Z4
+	VMINPS      Z1, Z4, Z5
+	VMAXPS      Z0, Z5, Z5
+	VMULPS      Z5, Z5, Z6
+	VMOVUPS     lanes_2e700285<>+0(SB), Z7
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z6, Z7
+	VFMADD213PS Z2, Z5, Z7
+	VMAXPS      Z3, Z7, Z7
+	VMULPS      Z4, Z7, Z7
+	LONG $0x487ef262; WORD $0xe772 // VCVTNEPS2BF16 Z7, Y4
+	VMOVDQU16   Y4, 32(AX)(DI*2)
 	ADDQ        $+32, DI
 	SUBQ        $+32, SI
 	JGE         unrolled
@@ -7169,29 +7173,30 @@ unrolledEnd:
 	JL   singleEnd
 
 single:
-	VMOVUPS     (DX)(DI*4), Z3
-	VMOVUPS     (BX)(DI*4), Z4
-	VADDPS      Z4, Z3, Z3
-	LONG $0x487ef262; WORD $0xdb72 // VCVTNEPS2BF16 Z3, Y3
-	VMOVDQU16   Y3, (CX)(DI*2)
-	VPMOVZXWD   Y3, Z3
-	VPSLLD      $0x10, Z3, Z3
-	VMINPS      Z1, Z3, Z4
-	VMAXPS      Z0, Z4, Z4
-	VMULPS      Z4, Z4, Z5
-	VMOVUPS     lanes_2e700285<>+0(SB), Z6
-	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
-	VFMADD213PS Z2, Z4, Z6
-	VMULPS      Z3, Z6, Z6
-	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
-	VMOVDQU16   Y3, (AX)(DI*2)
+	VMOVUPS     (DX)(DI*4), Z4
+	VMOVUPS     (BX)(DI*4), Z5
+	VADDPS      Z5, Z4, Z4
+	LONG $0x487ef262; WORD $0xe472 // VCVTNEPS2BF16 Z4, Y4
+	VMOVDQU16   Y4, (CX)(DI*2)
+	VPMOVZXWD   Y4, Z4
+	VPSLLD      $0x10, Z4, Z4
+	VMINPS      Z1, Z4, Z5
+	VMAXPS      Z0, Z5, Z5
+	VMULPS      Z5, Z5, Z6
+	VMOVUPS     lanes_2e700285<>+0(SB), Z7
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z6, Z7
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z6, Z7
+	VFMADD213PS Z2, Z5, Z7
+	VMAXPS      Z3, Z7, Z7
+	VMULPS      Z4, Z7, Z7
+	LONG $0x487ef262; WORD $0xe772 // VCVTNEPS2BF16 Z7, Y4
+	VMOVDQU16   Y4, (AX)(DI*2)
 	ADDQ        $+16, DI
 	SUBQ        $+16, SI
 	JGE         single
@@ -7203,28 +7208,29 @@ singleEnd:
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
-	VMOVUPS.Z   (DX)(DI*4), K1, Z3
-	VMOVUPS.Z   (BX)(DI*4), K1, Z4
-	VADDPS      Z4, Z3, Z3
-	LONG $0x487ef262; WORD $0xdb72 // VCVTNEPS2BF16 Z3, Y3
-	VMOVDQU16   Y3, K1, (CX)(DI*2)
-	VPMOVZXWD   Y3, Z3
-	VPSLLD      $0x10, Z3, Z3
-	VMINPS      Z1, Z3, Z1
+	VMOVUPS.Z   (DX)(DI*4), K1, Z4
+	VMOVUPS.Z   (BX)(DI*4), K1, Z5
+	VADDPS      Z5, Z4, Z4
+	LONG $0x487ef262; WORD $0xe472 // VCVTNEPS2BF16 Z4, Y4
+	VMOVDQU16   Y4, K1, (CX)(DI*2)
+	VPMOVZXWD   Y4, Z4
+	VPSLLD      $0x10, Z4, Z4
+	VMINPS      Z1, Z4, Z1
 	VMAXPS      Z0, Z1, Z1
 	VMULPS      Z1, Z1, Z0
-	VMOVUPS     lanes_2e700285<>+0(SB), Z4
-	VFMADD213PS lanes_b1b426cb<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_346f3c24<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_b6bb378c<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_38c2f42e<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_ba90f85f<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_3c20b433<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_bd87da8e<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z0, Z4
-	VFMADD213PS Z2, Z1, Z4
-	VMULPS      Z3, Z4, Z4
-	LONG $0x487ef262; WORD $0xc472 // VCVTNEPS2BF16 Z4, Y0
+	VMOVUPS     lanes_2e700285<>+0(SB), Z5
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z0, Z5
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z0, Z5
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z0, Z5
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z0, Z5
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z0, Z5
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z0, Z5
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z0, Z5
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z0, Z5
+	VFMADD213PS Z2, Z1, Z5
+	VMAXPS      Z3, Z5, Z5
+	VMULPS      Z4, Z5, Z5
+	LONG $0x487ef262; WORD $0xc572 // VCVTNEPS2BF16 Z5, Y0
 	VMOVDQU16   Y0, K1, (AX)(DI*2)
 
 done:
@@ -7284,6 +7290,24 @@ DATA lanes_3f000000<>+52(SB)/4, $0x3f000000
 DATA lanes_3f000000<>+56(SB)/4, $0x3f000000
 DATA lanes_3f000000<>+60(SB)/4, $0x3f000000
 GLOBL lanes_3f000000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3effffbd<>+0(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+4(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+8(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+12(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+16(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+20(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+24(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+28(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+32(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+36(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+40(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+44(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+48(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+52(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+56(SB)/4, $0x3effffbd
+DATA lanes_3effffbd<>+60(SB)/4, $0x3effffbd
+GLOBL lanes_3effffbd<>(SB), RODATA|NOPTR, $64
 
 DATA lanes_2e700285<>+0(SB)/4, $0x2e700285
 DATA lanes_2e700285<>+4(SB)/4, $0x2e700285
@@ -7458,82 +7482,86 @@ TEXT ·geluBackbf16(SB), NOSPLIT, $0-120
 	VMOVUPS lanes_c0880000<>+0(SB), Z0
 	VMOVUPS lanes_40880000<>+0(SB), Z1
 	VMOVUPS lanes_3f000000<>+0(SB), Z2
+	VMOVUPS lanes_3effffbd<>+0(SB), Z3
+	VPXORD  Z4, Z4, Z4
 	MOVQ    y_len+56(FP), DI
 	XORQ    R8, R8
 	SUBQ    $+32, DI
 	JL      unrolledEnd
 
 unrolled:
-	VPMOVZXWD   (DX)(R8*2), Z3
-	VPSLLD      $0x10, Z3, Z3
-	VMINPS      Z1, Z3, Z4
-	VMAXPS      Z0, Z4, Z4
-	VMULPS      Z4, Z4, Z5
-	VMOVUPS     lanes_3007717b<>+0(SB), Z6
-	VFMADD213PS lanes_b350de4f<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_360b83fb<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_b854eb2a<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3a4e574e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_bc056a58<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3d698d8e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_be86c63d<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z5, Z6
-	VFMADD213PS Z2, Z4, Z6
-	VMOVUPS     (BX)(R8*4), Z7
-	VMULPS      Z7, Z6, Z6
-	VMOVUPS     (SI)(R8*4), Z7
-	VADDPS      Z6, Z7, Z7
-	VMOVUPS     Z7, (SI)(R8*4)
-	LONG $0x487ef262; WORD $0xf672 // VCVTNEPS2BF16 Z6, Y6
-	VMOVDQU16   Y6, (AX)(R8*2)
-	VMOVUPS     lanes_2e700285<>+0(SB), Z6
-	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
-	VFMADD213PS Z2, Z4, Z6
-	VMULPS      Z3, Z6, Z6
-	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
-	VMOVDQU16   Y3, (CX)(R8*2)
-	VPMOVZXWD   32(DX)(R8*2), Z3
-	VPSLLD      $0x10, Z3, Z3
-	VMINPS      Z1, Z3, Z4
-	VMAXPS      Z0, Z4, Z4
-	VMULPS      Z4, Z4, Z5
-	VMOVUPS     lanes_3007717b<>+0(SB), Z6
-	VFMADD213PS lanes_b350de4f<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_360b83fb<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_b854eb2a<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3a4e574e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_bc056a58<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3d698d8e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_be86c63d<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z5, Z6
-	VFMADD213PS Z2, Z4, Z6
-	VMOVUPS     64(BX)(R8*4), Z7
-	VMULPS      Z7, Z6, Z6
-	VMOVUPS     64(SI)(R8*4), Z7
-	VADDPS      Z6, Z7, Z7
-	VMOVUPS     Z7, 64(SI)(R8*4)
-	LONG $0x487ef262; WORD $0xf672 // VCVTNEPS2BF16 Z6, Y6
-	VMOVDQU16   Y6, 32(AX)(R8*2)
-	VMOVUPS     lanes_2e700285<>+0(SB), Z6
-	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
-	VFMADD213PS Z2, Z4, Z6
-	VMULPS      Z3, Z6, Z6
-	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
-	VMOVDQU16   Y3, 32(CX)(R8*2)
+	VPMOVZXWD   (DX)(R8*2), Z5
+	VPSLLD      $0x10, Z5, Z5
+	VMINPS      Z1, Z5, Z6
+	VMAXPS      Z0, Z6, Z6
+	VMULPS      Z6, Z6, Z7
+	VMOVUPS     lanes_3007717b<>+0(SB), Z8
+	VFMADD213PS lanes_b350de4f<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_360b83fb<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_b854eb2a<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3a4e574e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_bc056a58<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3d698d8e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_be86c63d<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z7, Z8
+	VFMADD213PS Z2, Z6, Z8
+	VMOVUPS     (BX)(R8*4), Z9
+	VMULPS      Z9, Z8, Z8
+	VMOVUPS     (SI)(R8*4), Z9
+	VADDPS      Z8, Z9, Z9
+	VMOVUPS     Z9, (SI)(R8*4)
+	LONG $0x487e5262; WORD $0xc072 // VCVTNEPS2BF16 Z8, Y8
+	VMOVDQU16   Y8, (AX)(R8*2)
+	VMOVUPS     lanes_2e700285<>+0(SB), Z8
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z7, Z8
+	VFMADD213PS Z3, Z6, Z8
+	VMAXPS      Z4, Z8, Z8
+	VMULPS      Z5, Z8, Z8
+	LONG $0x487ed262; WORD $0xe872 // VCVTNEPS2BF16 Z8, Y5
+	VMOVDQU16   Y5, (CX)(R8*2)
+	VPMOVZXWD   32(DX)(R8*2), Z5
+	VPSLLD      $0x10, Z5, Z5
+	VMINPS      Z1, Z5, Z6
+	VMAXPS      Z0, Z6, Z6
+	VMULPS      Z6, Z6, Z7
+	VMOVUPS     lanes_3007717b<>+0(SB), Z8
+	VFMADD213PS lanes_b350de4f<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_360b83fb<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_b854eb2a<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3a4e574e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_bc056a58<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3d698d8e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_be86c63d<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z7, Z8
+	VFMADD213PS Z2, Z6, Z8
+	VMOVUPS     64(BX)(R8*4), Z9
+	VMULPS      Z9, Z8, Z8
+	VMOVUPS     64(SI)(R8*4), Z9
+	VADDPS      Z8, Z9, Z9
+	VMOVUPS     Z9, 64(SI)(R8*4)
+	LONG $0x487e5262; WORD $0xc072 // VCVTNEPS2BF16 Z8, Y8
+	VMOVDQU16   Y8, 32(AX)(R8*2)
+	VMOVUPS     lanes_2e700285<>+0(SB), Z8
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z7, Z8
+	VFMADD213PS Z3, Z6, Z8
+	VMAXPS      Z4, Z8, Z8
+	VMULPS      Z5, Z8, Z8
+	LONG $0x487ed262; WORD $0xe872 // VCVTNEPS2BF16 Z8, Y5
+	VMOVDQU16   Y5, 32(CX)(R8*2)
 	ADDQ        $+32, R8
 	SUBQ        $+32, DI
 	JGE         unrolled
@@ -7544,41 +7572,42 @@ unrolledEnd:
 	JL   singleEnd
 
 single:
-	VPMOVZXWD   (DX)(R8*2), Z3
-	VPSLLD      $0x10, Z3, Z3
-	VMINPS      Z1, Z3, Z4
-	VMAXPS      Z0, Z4, Z4
-	VMULPS      Z4, Z4, Z5
-	VMOVUPS     lanes_3007717b<>+0(SB), Z6
-	VFMADD213PS lanes_b350de4f<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_360b83fb<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_b854eb2a<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3a4e574e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_bc056a58<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3d698d8e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_be86c63d<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z5, Z6
-	VFMADD213PS Z2, Z4, Z6
-	VMOVUPS     (BX)(R8*4), Z7
-	VMULPS      Z7, Z6, Z6
-	VMOVUPS     (SI)(R8*4), Z7
-	VADDPS      Z6, Z7, Z7
-	VMOVUPS     Z7, (SI)(R8*4)
-	LONG $0x487ef262; WORD $0xf672 // VCVTNEPS2BF16 Z6, Y6
-	VMOVDQU16   Y6, (AX)(R8*2)
-	VMOVUPS     lanes_2e700285<>+0(SB), Z6
-	VFMADD213PS lanes_b1b426cb<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_346f3c24<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_b6bb378c<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_38c2f42e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_ba90f85f<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3c20b433<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_bd87da8e<>+0(SB), Z5, Z6
-	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z5, Z6
-	VFMADD213PS Z2, Z4, Z6
-	VMULPS      Z3, Z6, Z6
-	LONG $0x487ef262; WORD $0xde72 // VCVTNEPS2BF16 Z6, Y3
-	VMOVDQU16   Y3, (CX)(R8*2)
+	VPMOVZXWD   (DX)(R8*2), Z5
+	VPSLLD      $0x10, Z5, Z5
+	VMINPS      Z1, Z5, Z6
+	VMAXPS      Z0, Z6, Z6
+	VMULPS      Z6, Z6, Z7
+	VMOVUPS     lanes_3007717b<>+0(SB), Z8
+	VFMADD213PS lanes_b350de4f<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_360b83fb<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_b854eb2a<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3a4e574e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_bc056a58<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3d698d8e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_be86c63d<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z7, Z8
+	VFMADD213PS Z2, Z6, Z8
+	VMOVUPS     (BX)(R8*4), Z9
+	VMULPS      Z9, Z8, Z8
+	VMOVUPS     (SI)(R8*4), Z9
+	VADDPS      Z8, Z9, Z9
+	VMOVUPS     Z9, (SI)(R8*4)
+	LONG $0x487e5262; WORD $0xc072 // VCVTNEPS2BF16 Z8, Y8
+	VMOVDQU16   Y8, (AX)(R8*2)
+	VMOVUPS     lanes_2e700285<>+0(SB), Z8
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z7, Z8
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z7, Z8
+	VFMADD213PS Z3, Z6, Z8
+	VMAXPS      Z4, Z8, Z8
+	VMULPS      Z5, Z8, Z8
+	LONG $0x487ed262; WORD $0xe872 // VCVTNEPS2BF16 Z8, Y5
+	VMOVDQU16   Y5, (CX)(R8*2)
 	ADDQ        $+16, R8
 	SUBQ        $+16, DI
 	JGE         single
@@ -7590,40 +7619,41 @@ singleEnd:
 	MOVQ        $-1, R9
 	BZHIQ       DI, R9, R9
 	KMOVW       R9, K1
-	VPMOVZXWD.Z (DX)(R8*2), K1, Z3
-	VPSLLD      $0x10, Z3, Z3
-	VMINPS      Z1, Z3, Z1
+	VPMOVZXWD.Z (DX)(R8*2), K1, Z5
+	VPSLLD      $0x10, Z5, Z5
+	VMINPS      Z1, Z5, Z1
 	VMAXPS      Z0, Z1, Z1
 	VMULPS      Z1, Z1, Z0
-	VMOVUPS     lanes_3007717b<>+0(SB), Z4
-	VFMADD213PS lanes_b350de4f<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_360b83fb<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_b854eb2a<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_3a4e574e<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_bc056a58<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_3d698d8e<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_be86c63d<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z0, Z4
-	VFMADD213PS Z2, Z1, Z4
-	VMOVUPS.Z   (BX)(R8*4), K1, Z5
-	VMULPS      Z5, Z4, Z4
-	VMOVUPS.Z   (SI)(R8*4), K1, Z5
-	VADDPS      Z4, Z5, Z5
-	VMOVUPS     Z5, K1, (SI)(R8*4)
-	LONG $0x487ef262; WORD $0xe472 // VCVTNEPS2BF16 Z4, Y4
-	VMOVDQU16   Y4, K1, (AX)(R8*2)
-	VMOVUPS     lanes_2e700285<>+0(SB), Z4
-	VFMADD213PS lanes_b1b426cb<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_346f3c24<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_b6bb378c<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_38c2f42e<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_ba90f85f<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_3c20b433<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_bd87da8e<>+0(SB), Z0, Z4
-	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z0, Z4
-	VFMADD213PS Z2, Z1, Z4
-	VMULPS      Z3, Z4, Z4
-	LONG $0x487ef262; WORD $0xc472 // VCVTNEPS2BF16 Z4, Y0
+	VMOVUPS     lanes_3007717b<>+0(SB), Z6
+	VFMADD213PS lanes_b350de4f<>+0(SB), Z0, Z6
+	VFMADD213PS lanes_360b83fb<>+0(SB), Z0, Z6
+	VFMADD213PS lanes_b854eb2a<>+0(SB), Z0, Z6
+	VFMADD213PS lanes_3a4e574e<>+0(SB), Z0, Z6
+	VFMADD213PS lanes_bc056a58<>+0(SB), Z0, Z6
+	VFMADD213PS lanes_3d698d8e<>+0(SB), Z0, Z6
+	VFMADD213PS lanes_be86c63d<>+0(SB), Z0, Z6
+	VFMADD213PS lanes_3f4c0eda<>+0(SB), Z0, Z6
+	VFMADD213PS Z2, Z1, Z6
+	VMOVUPS.Z   (BX)(R8*4), K1, Z2
+	VMULPS      Z2, Z6, Z6
+	VMOVUPS.Z   (SI)(R8*4), K1, Z2
+	VADDPS      Z6, Z2, Z2
+	VMOVUPS     Z2, K1, (SI)(R8*4)
+	LONG $0x487ef262; WORD $0xd672 // VCVTNEPS2BF16 Z6, Y2
+	VMOVDQU16   Y2, K1, (AX)(R8*2)
+	VMOVUPS     lanes_2e700285<>+0(SB), Z2
+	VFMADD213PS lanes_b1b426cb<>+0(SB), Z0, Z2
+	VFMADD213PS lanes_346f3c24<>+0(SB), Z0, Z2
+	VFMADD213PS lanes_b6bb378c<>+0(SB), Z0, Z2
+	VFMADD213PS lanes_38c2f42e<>+0(SB), Z0, Z2
+	VFMADD213PS lanes_ba90f85f<>+0(SB), Z0, Z2
+	VFMADD213PS lanes_3c20b433<>+0(SB), Z0, Z2
+	VFMADD213PS lanes_bd87da8e<>+0(SB), Z0, Z2
+	VFMADD213PS lanes_3ecc3c72<>+0(SB), Z0, Z2
+	VFMADD213PS Z3, Z1, Z2
+	VMAXPS      Z4, Z2, Z2
+	VMULPS      Z5, Z2, Z2
+	LONG $0x487ef262; WORD $0xc272 // VCVTNEPS2BF16 Z2, Y0
 	VMOVDQU16   Y0, K1, (CX)(R8*2)
 
 done:
@@ -8259,6 +8289,7 @@ TEXT ·scaleRoundbf16(SB), NOSPLIT, $0-56
 
 row:
 	VBROADCASTSS (R8), Z0
+	ADDQ         $+4, R8
 	XORQ         R9, R9
 	MOVQ         CX, R10
 	SUBQ         $+16, R10
@@ -8282,7 +8313,6 @@ columnRest:
 	VMOVDQU16 Y0, K1, (DX)(R9*2)
 
 columnDone:
-	ADDQ $+4, R8
 	ADDQ BX, DX
 	ADDQ DI, SI
 	DECQ AX
@@ -8308,6 +8338,7 @@ TEXT ·scaleRowsbf16(SB), NOSPLIT, $0-56
 
 row:
 	VBROADCASTSS (R8), Z0
+	ADDQ         $+4, R8
 	XORQ         R9, R9
 	MOVQ         CX, R10
 	SUBQ         $+16, R10
@@ -8333,10 +8364,208 @@ columnRest:
 	VMOVDQU16   Y0, K1, (DX)(R9*2)
 
 columnDone:
-	ADDQ $+4, R8
 	ADDQ BX, DX
 	ADDQ DI, SI
 	DECQ AX
 	JNZ  row
 	VZEROUPPER
 	RET
+
+// func roundRowsbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·roundRowsbf16(SB), NOSPLIT, $0-48
+	MOVQ  rows+0(FP), AX
+	MOVQ  cols+8(FP), CX
+	MOVQ  out+16(FP), DX
+	MOVQ  ldo+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  CX, R8
+	ANDQ  $+15, R8
+	MOVQ  $-1, R9
+	BZHIQ R8, R9, R9
+	KMOVW R9, K1
+
+row:
+	XORQ R8, R8
+	MOVQ CX, R9
+	SUBQ $+16, R9
+	JL   columnRest
+
+columnWhole:
+	VMOVUPS   (SI)(R8*4), Z0
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, (DX)(R8*2)
+	ADDQ      $+16, R8
+	SUBQ      $+16, R9
+	JGE       columnWhole
+
+columnRest:
+	ADDQ      $+16, R9
+	JZ        columnDone
+	VMOVUPS.Z (SI)(R8*4), K1, Z0
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, K1, (DX)(R8*2)
+
+columnDone:
+	ADDQ BX, DX
+	ADDQ DI, SI
+	DECQ AX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func sumRoundRowsbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int, sum *float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·sumRoundRowsbf16(SB), NOSPLIT, $0-56
+	MOVQ  rows+0(FP), AX
+	MOVQ  cols+8(FP), CX
+	MOVQ  out+16(FP), DX
+	MOVQ  ldo+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  sum+48(FP), R8
+	MOVQ  CX, R9
+	ANDQ  $+15, R9
+	MOVQ  $-1, R10
+	BZHIQ R9, R10, R10
+	KMOVW R10, K1
+	XORQ  R9, R9
+	SUBQ  $+16, CX
+	JL    columnRest
+
+columnWhole:
+	VMOVUPS (R8)(R9*4), Z0
+	MOVQ    AX, R10
+	LEAQ    (SI)(R9*4), R11
+	LEAQ    (DX)(R9*2), R12
+
+row:
+	VMOVUPS   (R11), Z1
+	VADDPS    Z1, Z0, Z0
+	LONG $0x487ef262; WORD $0xc972 // VCVTNEPS2BF16 Z1, Y1
+	VMOVDQU16 Y1, (R12)
+	ADDQ      DI, R11
+	ADDQ      BX, R12
+	DECQ      R10
+	JNZ       row
+	VMOVUPS   Z0, (R8)(R9*4)
+	ADDQ      $+16, R9
+	SUBQ      $+16, CX
+	JGE       columnWhole
+
+columnRest:
+	ADDQ      $+16, CX
+	JZ        columnDone
+	VMOVUPS.Z (R8)(R9*4), K1, Z0
+	LEAQ      (SI)(R9*4), CX
+	LEAQ      (DX)(R9*2), DX
+
+last:
+	VMOVUPS.Z (CX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	LONG $0x487ef262; WORD $0xc972 // VCVTNEPS2BF16 Z1, Y1
+	VMOVDQU16 Y1, K1, (DX)
+	ADDQ      DI, CX
+	ADDQ      BX, DX
+	DECQ      AX
+	JNZ       last
+	VMOVUPS   Z0, K1, (R8)(R9*4)
+
+columnDone:
+	VZEROUPPER
+	RET
+
+// func eluRoundRowsbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int, sum *float32, y *uint16, ldy int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·eluRoundRowsbf16(SB), NOSPLIT, $0-72
+	MOVQ    rows+0(FP), AX
+	MOVQ    cols+8(FP), CX
+	MOVQ    out+16(FP), DX
+	MOVQ    ldo+24(FP), BX
+	MOVQ    x+32(FP), SI
+	MOVQ    ldx+40(FP), DI
+	MOVQ    sum+48(FP), R8
+	MOVQ    y+56(FP), R9
+	MOVQ    ldy+64(FP), R10
+	VMOVUPS lanes_3f800000<>+0(SB), Z0
+	MOVQ    CX, R11
+	ANDQ    $+15, R11
+	MOVQ    $-1, R12
+	BZHIQ   R11, R12, R12
+	KMOVW   R12, K1
+	XORQ    R11, R11
+	SUBQ    $+16, CX
+	JL      columnRest
+
+columnWhole:
+	VMOVUPS (R8)(R11*4), Z1
+	MOVQ    AX, R12
+	LEAQ    (SI)(R11*4), R13
+	LEAQ    (DX)(R11*2), R14
+	LEAQ    (R9)(R11*2), R15
+
+row:
+	VMOVUPS   (R13), Z2
+	VPMOVZXWD (R15), Z3
+	VPSLLD    $0x10, Z3, Z3
+	VMINPS    Z0, Z3, Z3
+	VMULPS    Z3, Z2, Z2
+	ADDQ      R10, R15
+	VADDPS    Z2, Z1, Z1
+	LONG $0x487ef262; WORD $0xd272 // VCVTNEPS2BF16 Z2, Y2
+	VMOVDQU16 Y2, (R14)
+	ADDQ      DI, R13
+	ADDQ      BX, R14
+	DECQ      R12
+	JNZ       row
+	VMOVUPS   Z1, (R8)(R11*4)
+	ADDQ      $+16, R11
+	SUBQ      $+16, CX
+	JGE       columnWhole
+
+columnRest:
+	ADDQ      $+16, CX
+	JZ        columnDone
+	VMOVUPS.Z (R8)(R11*4), K1, Z1
+	LEAQ      (SI)(R11*4), CX
+	LEAQ      (DX)(R11*2), DX
+	LEAQ      (R9)(R11*2), SI
+
+last:
+	VMOVUPS.Z   (CX), K1, Z2
+	VPMOVZXWD.Z (SI), K1, Z3
+	VPSLLD      $0x10, Z3, Z3
+	VMINPS      Z0, Z3, Z3
+	VMULPS      Z3, Z2, Z2
+	ADDQ        R10, SI
+	VADDPS      Z2, Z1, Z1
+	LONG $0x487ef262; WORD $0xd272 // VCVTNEPS2BF16 Z2, Y2
+	VMOVDQU16   Y2, K1, (DX)
+	ADDQ        DI, CX
+	ADDQ        BX, DX
+	DECQ        AX
+	JNZ         last
+	VMOVUPS     Z1, K1, (R8)(R11*4)
+
+columnDone:
+	VZEROUPPER
+	RET
+
+DATA lanes_3f800000<>+0(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+4(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+8(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+12(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+16(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+20(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+24(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+28(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+32(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+36(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+40(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+44(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+48(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+52(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+56(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+60(SB)/4, $0x3f800000
+GLOBL lanes_3f800000<>(SB), RODATA|NOPTR, $64

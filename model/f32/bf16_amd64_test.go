@@ -21,13 +21,6 @@ func dotPair(sum float32, a, b [2]BF16) float32 {
 	return sum
 }
 
-func flush(x float32) float32 {
-	if x < 0x1p-126 && x > -0x1p-126 {
-		return float32(math.Copysign(0, float64(x)))
-	}
-	return x
-}
-
 // addOdd is float32(a+b) rounded once: the float64 sum is rounded to odd (Boldo and Melquiond), by the error of TwoSum.
 func addOdd(a, b float64) float32 {
 	s := a + b

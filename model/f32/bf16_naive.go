@@ -42,6 +42,7 @@ func (p *path) withWide() {
 	p.causalRound, p.dotRows, p.rowDots, p.addRows, p.addOuter = naiveCausalRound, naiveDotRows, naiveRowDots, naiveAddRows, naiveAddOuter
 	p.scaleRound, p.scaleRows16 = naiveScaleRound, naiveScaleRows16
 	p.sumRound = naiveSumRound
+	p.sumRoundRows, p.eluRoundRows = naiveSumRoundRows, naiveEluRoundRows
 	p.geluRound = func(act, y []BF16, x, bias []float32) {
 		n := len(x)
 		s := takeScratch(n)
@@ -184,5 +185,22 @@ func naiveSumRound(out []BF16, x, sum []float32) {
 	for i, v := range x {
 		sum[i] += v
 		out[i] = ToBF16(v)
+	}
+}
+
+func naiveSumRoundRows(out []BF16, ldo int, x []float32, ldx, rows int, sum []float32) {
+	for i := range rows {
+		naiveSumRound(out[i*ldo:][:len(sum)], x[i*ldx:][:len(sum)], sum)
+	}
+}
+
+func naiveEluRoundRows(out []BF16, ldo int, x []float32, ldx int, y []BF16, ldy, rows int, sum []float32) {
+	for i := range rows {
+		row, from := out[i*ldo:][:len(sum)], y[i*ldy:][:len(sum)]
+		for j, v := range x[i*ldx:][:len(sum)] {
+			v *= min(1, from[j].Float32())
+			sum[j] += v
+			row[j] = ToBF16(v)
+		}
 	}
 }

@@ -70,3 +70,18 @@ func ScaleRows(out []BF16, ldo int, x []BF16, ldx, cols int, by []float32) {
 	checkMatrix("ScaleRows", "x", false, len(by), cols, len(x), ldx)
 	active().scaleRows16(out, ldo, x, ldx, cols, by)
 }
+
+// SumRoundRows rounds the rows of x, rows×len(sum) with row length ldx, to rows of out (row length ldo) and adds them to sum.
+func SumRoundRows(out []BF16, ldo int, x []float32, ldx, rows int, sum []float32) {
+	checkMatrix("SumRoundRows", "out", false, rows, len(sum), len(out), ldo)
+	checkMatrix("SumRoundRows", "x", false, rows, len(sum), len(x), ldx)
+	active().sumRoundRows(out, ldo, x, ldx, rows, sum)
+}
+
+// EluRoundRows is SumRoundRows of the gradients that [Elu1Grad] computes from x and the function's values y.
+func EluRoundRows(out []BF16, ldo int, x []float32, ldx int, y []BF16, ldy, rows int, sum []float32) {
+	checkMatrix("EluRoundRows", "out", false, rows, len(sum), len(out), ldo)
+	checkMatrix("EluRoundRows", "x", false, rows, len(sum), len(x), ldx)
+	checkMatrix("EluRoundRows", "y", false, rows, len(sum), len(y), ldy)
+	active().eluRoundRows(out, ldo, x, ldx, y, ldy, rows, sum)
+}

@@ -317,3 +317,18 @@ func scaleRoundbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx in
 //
 //go:noescape
 func scaleRowsbf16(rows int, cols int, out *uint16, ldo int, x *uint16, ldx int, by *float32)
+
+// roundRowsbf16 rounds rows of x, ldx bytes apart, to rows of out, ldo bytes apart.
+//
+//go:noescape
+func roundRowsbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int)
+
+// sumRoundRowsbf16 rounds rows of x to rows of out and adds them to sum; ldo and ldx are bytes.
+//
+//go:noescape
+func sumRoundRowsbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int, sum *float32)
+
+// eluRoundRowsbf16 rounds rows of x times min(1, y) to rows of out and adds them to sum; ldo, ldx and ldy are bytes.
+//
+//go:noescape
+func eluRoundRowsbf16(rows int, cols int, out *uint16, ldo int, x *float32, ldx int, sum *float32, y *uint16, ldy int)

@@ -148,11 +148,12 @@ func (g *gen) narrow() {
 type normal struct {
 	g               *gen
 	low, high, half reg.VecVirtual
+	below, zero     reg.VecVirtual
 }
 
 func (g *gen) newNormal() normal {
 	const edge = 4.25
-	return normal{g, g.load(g.k(-edge)), g.load(g.k(edge)), g.load(g.k(0.5))}
+	return normal{g, g.load(g.k(-edge)), g.load(g.k(edge)), g.load(g.k(0.5)), g.load(g.k(0.5 - 2e-6)), g.zeroed()}
 }
 
 // near returns y within the edges, and its square.
@@ -164,10 +165,11 @@ func (n normal) near(y reg.VecVirtual) (near, sq reg.VecVirtual) {
 	return near, sq
 }
 
-// cdf is Φ.
+// cdf is Φ less 2e-6 but at least 0, so that rounding leaves nothing at the lower edge for a large y to multiply.
 func (n normal) cdf(near, sq reg.VecVirtual) reg.VecVirtual {
 	p := n.g.polynomial(sq, 5.45719216e-11, -5.24309979e-09, 2.22804892e-07, -5.57950094e-06, 9.29612294e-05, -0.00110603489, 0.00980858792, -0.0663348251, 0.39889866)
-	n.g.VFMADD213PS(n.half, near, p)
+	n.g.VFMADD213PS(n.below, near, p)
+	n.g.VMAXPS(n.zero, p, p)
 	return p
 }
 

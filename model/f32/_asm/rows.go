@@ -12,8 +12,11 @@ func (g *gen) blockRows() {
 	g.rowDots()
 	g.addRows()
 	g.addOuter()
-	g.scaleRows("scaleRound", "x *float32", 4)
-	g.scaleRows("scaleRows", "x *uint16", 2)
+	g.scaleRows("scaleRound", "x *float32", 4, true)
+	g.scaleRows("scaleRows", "x *uint16", 2, true)
+	g.scaleRows("roundRows", "x *float32", 4, false)
+	g.sumRoundRows("sumRoundRows", false)
+	g.sumRoundRows("eluRoundRows", true)
 }
 
 // arg loads a parameter into a general register.
@@ -247,25 +250,86 @@ func (g *gen) addOuter() {
 	})
 }
 
-func (g *gen) scaleRows(name, source string, size uint8) {
-	g.function(name, "rows, cols int, out *uint16, ldo int, "+source+", ldx int, by *float32", "rounds rows of x, ldx bytes apart, each times by[i], to rows of out, ldo bytes apart.", func() {
-		rows, cols, out, ldo, x, ldx, by := g.arg("rows"), g.arg("cols"), g.arg("out"), g.arg("ldo"), g.arg("x"), g.arg("ldx"), g.arg("by")
+func (g *gen) scaleRows(name, source string, size uint8, scaled bool) {
+	args, doc := "", "rounds rows of x, ldx bytes apart, to rows of out, ldo bytes apart."
+	if scaled {
+		args, doc = ", by *float32", "rounds rows of x, ldx bytes apart, each times by[i], to rows of out, ldo bytes apart."
+	}
+	g.function(name, "rows, cols int, out *uint16, ldo int, "+source+", ldx int"+args, doc, func() {
+		rows, cols, out, ldo, x, ldx := g.arg("rows"), g.arg("cols"), g.arg("out"), g.arg("ldo"), g.arg("x"), g.arg("ldx")
+		var by reg.GPVirtual
+		if scaled {
+			by = g.arg("by")
+		}
 		k := g.tailMask(cols)
 		g.Label("row")
-		f := g.everyLane(Mem{Base: by})
+		var f reg.VecVirtual
+		if scaled {
+			f = g.everyLane(Mem{Base: by})
+			g.ADDQ(I8(4), by)
+		}
 		g.across("column", cols, k, func(i reg.GPVirtual, tail bool) {
 			get := g.get32
 			if size == 2 {
 				get = g.get16
 			}
 			v := get(at(x, i, size), k, tail)
-			g.VMULPS(f, v, v)
+			if scaled {
+				g.VMULPS(f, v, v)
+			}
 			g.put16(v, at(out, i, 2), k, tail)
 		})
-		g.ADDQ(I8(4), by)
 		g.ADDQ(ldo, out)
 		g.ADDQ(ldx, x)
 		g.DECQ(rows)
 		g.JNZ(LabelRef("row"))
+	})
+}
+
+// sumRoundRows walks columns outside, so that their sums stay in registers.
+func (g *gen) sumRoundRows(name string, elu bool) {
+	args, doc := "", "rounds rows of x to rows of out and adds them to sum; ldo and ldx are bytes."
+	if elu {
+		args, doc = ", y *uint16, ldy int", "rounds rows of x times min(1, y) to rows of out and adds them to sum; ldo, ldx and ldy are bytes."
+	}
+	g.function(name, "rows, cols int, out *uint16, ldo int, x *float32, ldx int, sum *float32"+args, doc, func() {
+		rows, cols, out, ldo, x, ldx, sum := g.arg("rows"), g.arg("cols"), g.arg("out"), g.arg("ldo"), g.arg("x"), g.arg("ldx"), g.arg("sum")
+		var y, ldy reg.GPVirtual
+		var one reg.VecVirtual
+		if elu {
+			y, ldy = g.arg("y"), g.arg("ldy")
+			one = g.load(g.k(1))
+		}
+		k := g.tailMask(cols)
+		g.across("column", cols, k, func(i reg.GPVirtual, tail bool) {
+			name := "row"
+			if tail {
+				name = "last"
+			}
+			total, left, from, to := g.get32(at(sum, i, 4), k, tail), g.GP64(), g.GP64(), g.GP64()
+			g.MOVQ(rows, left)
+			g.LEAQ(at(x, i, 4), from)
+			g.LEAQ(at(out, i, 2), to)
+			var by reg.GPVirtual
+			if elu {
+				by = g.GP64()
+				g.LEAQ(at(y, i, 2), by)
+			}
+			g.Label(name)
+			v := g.get32(Mem{Base: from}, k, tail)
+			if elu {
+				f := g.get16(Mem{Base: by}, k, tail)
+				g.VMINPS(one, f, f)
+				g.VMULPS(f, v, v)
+				g.ADDQ(ldy, by)
+			}
+			g.VADDPS(v, total, total)
+			g.put16(v, Mem{Base: to}, k, tail)
+			g.ADDQ(ldx, from)
+			g.ADDQ(ldo, to)
+			g.DECQ(left)
+			g.JNZ(LabelRef(name))
+			g.put32(total, at(sum, i, 4), k, tail)
+		})
 	})
 }
