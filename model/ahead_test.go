@@ -35,9 +35,10 @@ func streamed() []Config {
 // side, and wants to the last bit what each gives alone and token by token.
 func TestSeveralTokensOfALane(t *testing.T) {
 	onEveryPath(t, func(t *testing.T) {
-		for _, c := range streamed() {
+		for i, c := range append(streamed(), streamed()...) {
+			o := StreamOptions{BF16: i >= len(streamed())}
 			m, v, rng := testModel(t, c), c.Vocabulary, rand.New(rand.NewPCG(7, 8))
-			s, alone := NewStream(m, 3), []*Stream{NewStream(m, 1), NewStream(m, 1), NewStream(m, 1)}
+			s, alone := NewStream(m, 3, o), []*Stream{NewStream(m, 1, o), NewStream(m, 1, o), NewStream(m, 1, o)}
 			for range 12 {
 				var lanes []int
 				var tokens []uint16

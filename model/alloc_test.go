@@ -40,7 +40,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		if c.Bidirectional {
 			continue
 		}
-		for kind, o := range map[string]StreamOptions{"float32": {}, "16 bits": {Half: true}} {
+		for kind, o := range map[string]StreamOptions{"float32": {}, "16 bits": {Half: true}, "bfloat16": {BF16: true}} {
 			s := NewStream(m, 3, o)
 			ids, in := []int{0, 1, 2}, []uint16{1, 2, 3}
 			for range 600 { // softmax heads keep all keys: their memory doubles now and then

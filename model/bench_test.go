@@ -133,6 +133,7 @@ func BenchmarkGenerate(b *testing.B) {
 	run("small/batch1-single", peerConfig(4, 256, 3072), 1, 64, StreamOptions{}, (*Stream).Step)
 	run("small/batch1-half", peerConfig(4, 256, 3072), 1, 64, StreamOptions{Half: true}, (*Stream).Step)
 	run("small/batch16", peerConfig(4, 256, 3072), 16, 64, StreamOptions{}, (*Stream).Step)
+	run("small/batch16-bf16", peerConfig(4, 256, 3072), 16, 64, StreamOptions{BF16: true}, (*Stream).Step)
 	run("tiny/batch32", Tiny(), 32, 64, StreamOptions{}, (*Stream).Step)
 	run("paper/batch1", Paper3K(), 1, 16, StreamOptions{}, ahead)
 	run("paper/batch1-half", Paper3K(), 1, 4, StreamOptions{Half: true}, (*Stream).Step)

@@ -37,6 +37,21 @@ func (m *Model) featureRow(row []float32) {
 	f32.Exp(k, k)
 }
 
+// featureHead applies the feature map to one linear head's query and key.
+func (m *Model) featureHead(q, k []float32) {
+	if m.cfg.Features == FeaturesELU {
+		f32.Elu1(q, q)
+		f32.Elu1(k, k)
+		return
+	}
+	f32.SoftmaxRow(q, q)
+	f32.Scale(q, float32(1/math.Sqrt(float64(len(q)))), q)
+	for i, x := range k {
+		k[i] = min(x, keyCeiling)
+	}
+	f32.Exp(k, k)
+}
+
 // featureRowBack turns the gradients of one row's features into those of its
 // projections, from the features alone.
 func (m *Model) featureRowBack(row, drow []float32) {

@@ -14,8 +14,8 @@
 //
 // The files read from the outside in: config.go says what can be built,
 // params.go lays the weights out in one buffer, forward.go and backward.go run
-// a packed batch through the layers in training form, stream.go runs many
-// flows token by token in recurrent form. scan.go, window.go and rwkv.go hold the
+// a packed batch through the layers in training form, stream.go and phases.go run
+// many flows token by token in recurrent form, prompt.go known tokens at once. scan.go, window.go and rwkv.go hold the
 // mixers' chunked and recurrent forms side by side; naive_test.go holds the slow
 // truth, in float64, that all of them are tested against. heads.go shows what heads
 // attend to and keep. packets.go is what a model may be told of packets beyond the
@@ -38,6 +38,9 @@
 //   - site: a place in the model at which dropout draws;
 //   - lane: one flow of a Stream, with the state of all its heads; a run is the rows
 //     of one lane within a step;
+//   - phase, piece: a part of a step's layer that ends on all threads together, and what
+//     one of them does at a time;
+//   - prompt: many known tokens of one lane, fed in the chunked form;
 //   - snapshot: a lane's state at one moment, to come back to;
 //   - ahead: tokens that a draft, the model in 8 bits, has foreseen for a lane and
 //     the exact weights have taken in one step; settling takes the lane back to what
@@ -60,9 +63,9 @@ type Model struct {
 	scans  []*scan // one a head, nil for other kinds
 	cos    []float32
 	sin    []float32
-	turned int               // positions the rotary tables hold
-	packed [3]*packedWeights // by weightBits
-	narrow narrowWeights     // of training in bf16
+	turned int                     // positions the rotary tables hold
+	packed [layouts]*packedWeights // by weightBits
+	narrow narrowWeights           // of training in bf16
 }
 
 // New builds a model with random weights. The same configuration and seed give
@@ -119,7 +122,7 @@ func (m *Model) Parameters() int {
 
 // changed must be called after every change of the weights.
 func (m *Model) changed() {
-	m.packed = [3]*packedWeights{}
+	m.packed = [layouts]*packedWeights{}
 	m.narrow.stale()
 }
 

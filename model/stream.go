@@ -20,6 +20,7 @@ type Stream struct {
 	// one row a token of the step
 	rows                                   int // there is room for
 	x1, x2, h, qkv, o, f, act, out, logits []float32
+	h16, o16, act16                        []f32.BF16 // rounded, of h, o and f or act
 	mean, rstd                             []float32
 	cos, sin                               []float32
 	told                                   []hint
@@ -27,6 +28,8 @@ type Stream struct {
 	runs                                   []int // where the rows of each lane begin, and the end of all
 
 	scratch [][]float32
+	phases  phases
+	long    bool // the step is a piece of a prompt
 }
 
 // row is one token of a step: its lane, and its place in the flow.
@@ -58,6 +61,10 @@ type StreamOptions struct {
 	// With few lanes a token's time is that of fetching the weights, and half the
 	// bytes take half of it.
 	Half bool
+	// BF16 rounds the matrices, and what they are multiplied with, to bfloat16: each number by at most 2^-9 of itself.
+	// With many lanes a token's time is that of multiplying, and pairs of 16 bits take half of it, on processors
+	// that have the instructions; on others, and for models with odd widths, it is Half.
+	BF16 bool
 }
 
 // NewStream returns a stream with the given number of empty lanes. The options
@@ -65,7 +72,10 @@ type StreamOptions struct {
 func NewStream(m *Model, lanes int, options ...StreamOptions) *Stream {
 	c := m.cfg
 	s := &Stream{m: m, lanes: make([]lane, lanes)}
-	if append(options, StreamOptions{})[0].Half {
+	switch o := append(options, StreamOptions{})[0]; {
+	case o.BF16 && f32.HasBF16() && (c.Width|c.inner()|c.FeedForward)%2 == 0:
+		s.bits = bitsBF16
+	case o.BF16 || o.Half:
 		s.bits = bits16
 	}
 	for i := range s.lanes {
@@ -79,6 +89,7 @@ func NewStream(m *Model, lanes int, options ...StreamOptions) *Stream {
 		at += s.headState(h)
 	}
 	s.room(lanes)
+	s.phases.init(s)
 	for l := range c.Layers {
 		var heads []*rwkv
 		for h := range c.RWKVHeads {
@@ -102,6 +113,9 @@ func (s *Stream) room(n int) {
 	s.qkv, s.o, s.f, s.act = rows(c.projected()), rows(c.inner()), rows(c.hidden()), rows(c.FeedForward)
 	s.logits, s.mean, s.rstd = rows(c.Vocabulary), rows(1), rows(1)
 	s.cos, s.sin = rows(c.HeadDim/2), rows(c.HeadDim/2)
+	if s.bits == bitsBF16 {
+		s.h16, s.o16, s.act16 = f32.Narrow(rows(c.Width)), f32.Narrow(rows(c.inner())), f32.Narrow(rows(c.FeedForward))
+	}
 	s.told = make([]hint, n)
 	s.rows = n
 }
@@ -233,24 +247,8 @@ func (s *Stream) step(lanes []int, tokens []uint16) ([]float32, error) {
 	}
 	s.room(n)
 	s.enter(tokens)
-	w := s.m.pack(s.bits)
-	for l := range c.Layers {
-		if c.Reversible {
-			s.attention(l, w, s.x2, s.x1)
-			s.feedForward(l, w, s.x1, s.x2)
-		} else {
-			s.attention(l, w, s.x1, s.x1)
-			s.feedForward(l, w, s.x1, s.x1)
-		}
-	}
-	x := s.x1[:n*c.Width]
-	if c.Reversible {
-		f32.Add(x, x, s.x2[:n*c.Width])
-		f32.Scale(x, 0.5, x)
-	}
-	s.norm(x, &s.m.params.normGain, &s.m.params.normBias)
-	logits := s.logits[:n*c.Vocabulary]
-	w.head.times(n, s.h, &s.m.params.headBias, logits)
+	s.needScratch()
+	logits := s.layers()
 	for i, r := range s.active {
 		if c.aware() {
 			s.m.copyLogits(logits[i*c.Vocabulary:][:c.Vocabulary], s.h[i*c.Width:][:c.Width], &s.told[i])
@@ -319,64 +317,6 @@ func (s *Stream) turns(position int, cos, sin []float32) {
 	copy(sin, n[position*half:])
 }
 
-func (s *Stream) norm(x []float32, gain, bias *tensor) {
-	n, w := len(s.active), s.m.cfg.Width
-	f32.LayerNorm(s.h[:n*w], x[:n*w], gain.w, bias.w, n, w, normEpsilon, s.mean[:n], s.rstd[:n])
-}
-
-// shift exchanges the first half of each row with the one kept from before.
-func (s *Stream) shift(at int) {
-	if !s.m.cfg.TokenShift {
-		return
-	}
-	w := s.m.cfg.Width
-	for i, r := range s.active {
-		kept, row := s.lanes[r.lane].state[at:][:w/2], s.h[i*w:][:w/2]
-		for j, x := range row {
-			row[j], kept[j] = kept[j], x
-		}
-	}
-}
-
-// attention adds the attention branch of x to y.
-func (s *Stream) attention(layer int, w *packedWeights, x, y []float32) {
-	c, n, l, q := s.m.cfg, len(s.active), &s.m.params.layers[layer], &w.layers[layer]
-	s.norm(x, &l.norm1Gain, &l.norm1Bias)
-	s.shift(layer * s.layerState())
-	q.qkv.times(n, s.h, &l.qkvBias, s.qkv)
-	ld, half := c.projected(), c.HeadDim/2
-	for i := range n {
-		row := s.qkv[i*ld:][:ld]
-		s.m.featureRow(row)
-		if c.Positions == PositionsRotary {
-			s.m.turnRow(row, s.cos[i*half:][:half], s.sin[i*half:][:half], 1)
-		}
-	}
-	s.needScratch()
-	heads := (len(s.runs) - 1) * c.Heads()
-	grain := 1
-	if n*c.Heads()*c.HeadDim*c.HeadDim < 1<<15 { // too little to share
-		grain = heads
-	}
-	streamLoop.Run(heads, grain, streamArgs{s, layer})
-	q.proj.times(n, s.o, &l.projBias, s.out)
-	f32.Add(y[:n*c.Width], y[:n*c.Width], s.out[:n*c.Width])
-}
-
-type streamArgs struct {
-	s     *Stream
-	layer int
-}
-
-var streamLoop = f32.NewLoop(func(a *streamArgs, lo, hi, worker int) {
-	heads, runs := a.s.m.cfg.Heads(), a.s.runs
-	for i := lo; i < hi; i++ {
-		for row := runs[i/heads]; row < runs[i/heads+1]; row++ {
-			a.s.head(a.layer, row, i%heads, a.s.scratch[worker])
-		}
-	}
-})
-
 // needScratch gives every worker room for the longest row of scores.
 func (s *Stream) needScratch() {
 	c := s.m.cfg
@@ -389,7 +329,18 @@ func (s *Stream) needScratch() {
 	s.scratch = eachWorker(s.scratch, need, 2*need)
 }
 
-// head runs one head of one row.
+// turn rotates a row's query and key of one head.
+func (s *Stream) turn(row int, q, k []float32) {
+	if s.m.cfg.Positions != PositionsRotary {
+		return
+	}
+	half := len(q) / 2
+	cos, sin := s.cos[row*half:][:half], s.sin[row*half:][:half]
+	turn(q, cos, sin, 1)
+	turn(k, cos, sin, 1)
+}
+
+// head runs one head of one row, from its projections on.
 func (s *Stream) head(layer, row, h int, scratch []float32) {
 	c, d := s.m.cfg, s.m.cfg.HeadDim
 	inner, position, ln := c.inner(), s.active[row].position, &s.lanes[s.active[row].lane]
@@ -399,6 +350,7 @@ func (s *Stream) head(layer, row, h int, scratch []float32) {
 	state := ln.state[layer*(len(ln.state)/c.Layers)+s.parts.from[h]:][:s.parts.size[h]]
 	switch c.kind(h) {
 	case localHead:
+		s.turn(row, q, k)
 		slot := position % c.Window
 		keys, values := state[:c.Window*d], state[c.Window*d:]
 		copy(keys[slot*d:], k)
@@ -406,38 +358,21 @@ func (s *Stream) head(layer, row, h int, scratch []float32) {
 		win := window{d: d}
 		win.step(q, keys, values, min(position+1, c.Window), o, scratch)
 	case softmaxHead:
+		s.turn(row, q, k)
 		kv := ln.kv[2*(layer*c.SoftmaxHeads+h-c.LocalHeads-c.LinearHeads):]
 		kv[0], kv[1] = append(kv[0], k...), append(kv[1], v...)
 		win := window{d: d}
 		win.step(q, kv[0], kv[1], position+1, o, scratch)
 	case linearHead:
+		s.m.featureHead(q, k)
 		s.m.scans[h].step(q, k, v, o, state)
 	case retentionHead:
+		s.turn(row, q, k)
 		raw := scratch[:d]
 		s.m.scans[h].step(q, k, v, raw, state)
 		gateRow(o, raw, qkv[3*inner+(h-c.firstRetention())*d:][:d])
 	case rwkvHead:
 		s.rwkvs[layer][h-c.firstRWKV()].step(q, k, v, o, state, scratch)
 	}
-}
-
-// feedForward adds the feed-forward branch of x to y.
-func (s *Stream) feedForward(layer int, w *packedWeights, x, y []float32) {
-	c, n, l, q := s.m.cfg, len(s.active), &s.m.params.layers[layer], &w.layers[layer]
-	s.norm(x, &l.norm2Gain, &l.norm2Bias)
-	s.shift(layer*s.layerState() + c.Width/2)
-	q.fc1.times(n, s.h, &l.fc1Bias, s.f)
-	act := s.f
-	if c.GLU {
-		act = s.act
-		for i := range n {
-			row, f := act[i*c.FeedForward:][:c.FeedForward], s.f[i*c.hidden():]
-			f32.Gelu(row, f[:c.FeedForward])
-			f32.Mul(row, row, f[c.FeedForward:][:c.FeedForward])
-		}
-	} else {
-		f32.Gelu(act[:n*c.FeedForward], act[:n*c.FeedForward])
-	}
-	q.fc2.times(n, act, &l.fc2Bias, s.out)
-	f32.Add(y[:n*c.Width], y[:n*c.Width], s.out[:n*c.Width])
+	s.round(s.o, s.o16, inner, rowsOfStep{row, row + 1}, h*d, (h+1)*d)
 }

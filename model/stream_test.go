@@ -130,6 +130,47 @@ func TestHalf(t *testing.T) {
 	}
 }
 
+// TestBF16 holds a stream in bfloat16 near the exact one, where the processor has the instructions away from it, and a prompt
+// near its tokens one by one.
+func TestBF16(t *testing.T) {
+	for _, c := range append(streamed(), peerConfig(2, 64, 512)) {
+		m := testModel(t, c)
+		c = m.Config()
+		exact, rounded, prompted := NewStream(m, 1), NewStream(m, 1, StreamOptions{BF16: true}), NewStream(m, 1, StreamOptions{BF16: true})
+		var tokens []uint16
+		for i := range 20 {
+			tokens = append(tokens, uint16(i*i%c.Vocabulary))
+			want, err := exact.Step([]int{0}, tokens[i:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := rounded.Step([]int{0}, tokens[i:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if worst := furthest(got, want); !(worst < 0.3) || worst == 0 {
+				t.Fatalf("%s: token %d: a logit is off by %v", c.Name, i, worst)
+			}
+			if i == 19 {
+				at, err := prompted.Prompt(0, tokens)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if worst := furthest(at, got); !(worst < 0.3) {
+					t.Fatalf("%s: a logit behind a prompt is off by %v", c.Name, worst)
+				}
+			}
+		}
+	}
+}
+
+func furthest(a, b []float32) (worst float64) {
+	for i, x := range a {
+		worst = max(worst, math.Abs(float64(x-b[i])))
+	}
+	return worst
+}
+
 func TestStreamRefusesBadTokens(t *testing.T) {
 	m := testModel(t, testConfigs()[0])
 	s := NewStream(m, 2)

@@ -12,6 +12,8 @@ const (
 	bits32 weightBits = iota
 	bits16
 	bits8
+	bitsBF16
+	layouts = iota // so many
 )
 
 // length is how many float32 elements of memory a k×n matrix takes.
@@ -21,6 +23,8 @@ func (w weightBits) length(k, n int) int {
 		n = half.PackedLen(k, n)
 	case bits8:
 		n = half.QuarterLen(k, n)
+	case bitsBF16:
+		n = f32.PackedLen((k+1)/2, n)
 	default:
 		n = f32.PackedLen(k, n)
 	}
@@ -35,23 +39,47 @@ type packedWeights struct {
 
 type packedLayer struct{ qkv, proj, fc1, fc2 packedMatrix }
 
-// packedMatrix holds one matrix in float32 or, if narrow is set, in fewer bits.
+// packedMatrix holds one matrix in float32 or, if narrow or pairs is set, in fewer bits.
 type packedMatrix struct {
 	full   f32.Packed
 	narrow interface {
-		Times(rows int, a []float32, lda int, c []float32, ldc int)
+		Columns(rows int, a []float32, lda int, c []float32, ldc, first, last int)
 	}
-	k, n int
+	pairs   *f32.PackedBF16 // or instead of both
+	quarter *half.Quarter   // narrow, where it is one
+	k, n    int
 }
 
-// times computes y = x·w + bias for n rows without gaps.
-func (w *packedMatrix) times(n int, x []float32, bias *tensor, y []float32) {
-	if w.narrow == nil {
-		f32.GemmPacked(n, x, w.k, &w.full, bias.w, y, w.n)
+// factor are the rows that a matrix is multiplied with, and those rounded where the matrix is in bfloat16.
+type factor struct {
+	x    []float32
+	x16  []f32.BF16
+	once *half.Rounded // one row for a matrix in 8 bits, or nil
+}
+
+// columns computes the columns from first up to last of y = x·w + bias for some rows, without gaps; both are multiples of
+// unit, or the end.
+func (w *packedMatrix) columns(rows rowsOfStep, in factor, bias *tensor, y []float32, first, last int) {
+	n := rows.to - rows.from
+	y = y[rows.from*w.n : rows.to*w.n]
+	if w.pairs != nil {
+		f32.FewColumnsBF16(n, in.x16[rows.from*w.k:rows.to*w.k], w.k, w.pairs, bias.w, y, w.n, first, last)
 		return
 	}
-	w.narrow.Times(n, x, w.k, y, w.n)
-	f32.AddRow(y[:n*w.n], bias.w, n, w.n)
+	x := in.x[rows.from*w.k : rows.to*w.k]
+	if w.narrow == nil {
+		f32.FewColumns(n, x, w.k, &w.full, bias.w, y, w.n, first, last)
+		return
+	}
+	if in.once != nil {
+		w.quarter.Row(in.once, y, first, last)
+	} else {
+		w.narrow.Columns(n, x, w.k, y, w.n, first, last)
+	}
+	for i := range n {
+		row := y[i*w.n:][first:last]
+		f32.Add(row, row, bias.w[first:last])
+	}
 }
 
 // pack lays the weights out once; a change of the weights drops the layout.
@@ -71,7 +99,12 @@ func (m *Model) pack(bits weightBits) *packedWeights {
 		case bits16:
 			dst.narrow = half.Pack(transposed, k, n, t.w, t.cols, room)
 		case bits8:
-			dst.narrow = half.PackQuarter(transposed, k, n, t.w, t.cols, room)
+			dst.quarter = half.PackQuarter(transposed, k, n, t.w, t.cols, room)
+			dst.narrow = dst.quarter
+		case bitsBF16:
+			dst.pairs = new(f32.PackedBF16)
+			dst.pairs.Use(room)
+			f32.PackBF16(transposed, k, n, t.w, t.cols, dst.pairs)
 		default:
 			dst.full.Use(room)
 			f32.Pack(transposed, k, n, t.w, t.cols, &dst.full)

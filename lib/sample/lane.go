@@ -146,8 +146,26 @@ func (l *lane) back(ctx context.Context, s *model.Stream, id int) error {
 // the model's weights.
 const feedRows = 64
 
-// replay feeds the tokens the model has not seen.
+// promptPiece is how many tokens of a long prompt are fed before an interrupt is looked for.
+const promptPiece = 1 << 12
+
+// replay feeds the tokens the model has not seen. A long prompt goes through the model as in training; it is never
+// taken back, so no state within it is kept.
 func (l *lane) replay(ctx context.Context, s *model.Stream, id int) error {
+	for l.fixed >= feedRows && l.fed < l.fixed {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		n := min(l.fixed-l.fed, promptPiece)
+		logits, err := s.Prompt(id, l.tokens[l.fed:l.fed+n])
+		if err != nil {
+			return err
+		}
+		copy(l.logits, logits)
+		if l.fed += n; l.fed == l.fixed {
+			l.remember(s, id)
+		}
+	}
 	for l.fed < len(l.tokens) {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -37,6 +37,8 @@
 //   - strip: as much as is taken at one time: 128 bytes of the rows fetched ahead,
 //     rows of a block that are finished together, columns of a recurrence;
 //   - arena: memory handed out by moving an offset, and freed all at once;
+//   - crew, phase: threads that stay together for many short phases, which end together;
+//   - share: the columns of a product that one of them computes;
 //   - chunk, grain: a piece of [Parallel]'s work, and how much of it that is.
 package f32
 

@@ -3,7 +3,8 @@
 // when one flow is generated, its time is that of fetching the weights, and half
 // the bytes take half the time. Sums stay in float32. A [Matrix] rounds a weight
 // by at most 2^-11 of itself; a [Quarter] by 1/254 of the largest of its column,
-// which is good for a first guess.
+// which is good for a first guess, and where the processor multiplies bytes it rounds what it
+// multiplies too.
 //
 // The kernels follow f32.Path, so that one switch chooses all of them. A panel is
 // 32 columns below each other, as the kernels read them.
@@ -12,6 +13,7 @@ package half
 import (
 	"fmt"
 	"math"
+	"sync"
 	"unsafe"
 
 	"trafficgpt/model/f32"
@@ -43,13 +45,13 @@ func Pack(transB bool, k, n int, b []float32, ldb int, memory []float32) *Matrix
 	if need := 2 * PackedLen(k, n); need > 0 {
 		m.data = unsafe.Slice((*uint16)(unsafe.Pointer(&memory[0])), need)
 	}
-	eachWeight(transB, k, n, ldb, func(at, from int) { m.data[at] = FromFloat32(b[from]) })
+	eachWeight(transB, k, n, ldb, func(_, _, at, from int) { m.data[at] = FromFloat32(b[from]) })
 	return m
 }
 
-// eachWeight calls put for every weight of op(B), with its place in the panels and
-// in B as stored; panels side by side, each column downwards.
-func eachWeight(transB bool, k, n, ldb int, put func(at, from int)) {
+// eachWeight calls put for every weight of op(B): its row and column, its place in panels of
+// k rows and in B as stored; panels side by side, each column downwards.
+func eachWeight(transB bool, k, n, ldb int, put func(l, j, at, from int)) {
 	f32.Parallel((n+columns-1)/columns, 1, func(lo, hi, _ int) {
 		for p := lo; p < hi; p++ {
 			for j := range min(columns, n-p*columns) {
@@ -58,7 +60,7 @@ func eachWeight(transB bool, k, n, ldb int, put func(at, from int)) {
 					if transB {
 						from = (p*columns+j)*ldb + l
 					}
-					put((p*k+l)*columns+j, from)
+					put(l, p*columns+j, (p*k+l)*columns+j, from)
 				}
 			}
 		}
@@ -85,6 +87,12 @@ func (m *Matrix) Times(rows int, a []float32, lda int, c []float32, ldc int) {
 	times(m, m.K, m.N, rows, a, lda, c, ldc)
 }
 
+// Columns computes the columns of C from first up to last as Times does, on the caller's goroutine; both are multiples of 32,
+// or the end.
+func (m *Matrix) Columns(rows int, a []float32, lda int, c []float32, ldc, first, last int) {
+	columnsOf(m, m.K, m.N, rows, a, lda, c, ldc, first, last)
+}
+
 func (m *Matrix) panel(p int, x []float32, y *[columns]float32) {
 	kernel()(x, m.data[p*columns*m.K:][:columns*m.K], y)
 }
@@ -98,9 +106,7 @@ func times(m panels, k, n, rows int, a []float32, lda int, c []float32, ldc int)
 	if rows == 0 || n == 0 {
 		return
 	}
-	if lda < k || ldc < n || len(a) < (rows-1)*lda+k || len(c) < (rows-1)*ldc+n {
-		panic(fmt.Sprintf("half.Times: %d rows of %d and %d elements do not fit %d and %d", rows, lda, ldc, len(a), len(c)))
-	}
+	checkTimes(k, n, rows, len(a), lda, len(c), ldc)
 	count := (n + columns - 1) / columns
 	// Four pieces: enough for two threads to even out, few enough to start quickly.
 	grain := max(1, (count+3)/4)
@@ -109,6 +115,33 @@ func times(m panels, k, n, rows int, a []float32, lda int, c []float32, ldc int)
 	}
 	timesLoop.Run(count, grain, timesArgs{m: m, k: k, n: n, rows: rows, a: a, lda: lda, c: c, ldc: ldc})
 }
+
+func checkTimes(k, n, rows, a, lda, c, ldc int) {
+	if lda < k || ldc < n || a < (rows-1)*lda+k || c < (rows-1)*ldc+n {
+		panic(fmt.Sprintf("half.Times: %d rows of %d and %d elements do not fit %d and %d", rows, lda, ldc, a, c))
+	}
+}
+
+func checkShare(n, first, last int) {
+	if first%columns != 0 || last%columns != 0 && last != n || first < 0 || last > n {
+		panic(fmt.Sprintf("half.Columns: columns %d to %d of %d do not begin and end on multiples of 32", first, last, n))
+	}
+}
+
+func columnsOf(m panels, k, n, rows int, a []float32, lda int, c []float32, ldc, first, last int) {
+	if rows == 0 || first >= last {
+		return
+	}
+	checkTimes(k, n, rows, len(a), lda, len(c), ldc)
+	checkShare(n, first, last)
+	t := edges.Get().(*timesArgs)
+	*t = timesArgs{m: m, k: k, n: n, rows: rows, a: a, lda: lda, c: c, ldc: ldc}
+	t.some(first/columns, (last+columns-1)/columns)
+	*t = timesArgs{}
+	edges.Put(t)
+}
+
+var edges = sync.Pool{New: func() any { return new(timesArgs) }}
 
 type timesArgs struct {
 	m    panels
@@ -121,7 +154,10 @@ type timesArgs struct {
 	edge [columns]float32 // of the one panel that is not whole
 }
 
-var timesLoop = f32.NewLoop(func(t *timesArgs, lo, hi, _ int) {
+var timesLoop = f32.NewLoop(func(t *timesArgs, lo, hi, _ int) { t.some(lo, hi) })
+
+// some computes the columns of some panels.
+func (t *timesArgs) some(lo, hi int) {
 	for p := lo; p < hi; p++ {
 		n := min(columns, t.n-p*columns)
 		for r := range t.rows {
@@ -134,7 +170,7 @@ var timesLoop = f32.NewLoop(func(t *timesArgs, lo, hi, _ int) {
 			copy(c, t.edge[:])
 		}
 	}
-})
+}
 
 // naivePanel is what the kernels compute.
 func naivePanel(x []float32, w []uint16, y *[columns]float32) {

@@ -320,3 +320,310 @@ quarteravx512_end:
 	VMOVUPS Z1, 64(BX)
 	VZEROUPPER
 	RET
+
+// func dots1(groups int, hi *uint8, lo *uint8, w *int8, pitch int, shift *int32, scale *float32, by float32, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·dots1(SB), NOSPLIT, $0-72
+	MOVQ   groups+0(FP), AX
+	MOVQ   hi+8(FP), CX
+	MOVQ   lo+16(FP), DX
+	MOVQ   pitch+32(FP), BX
+	MOVQ   w+24(FP), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	XORQ   SI, SI
+
+dots1_group:
+	VPBROADCASTD (CX)(SI*4), Z4
+	VPBROADCASTD (DX)(SI*4), Z5
+	VMOVDQU32    (BX), Z6
+	VPDPBUSD     Z6, Z4, Z0
+	VPDPBUSD     Z6, Z5, Z1
+	VMOVDQU32    64(BX), Z6
+	VPDPBUSD     Z6, Z4, Z2
+	VPDPBUSD     Z6, Z5, Z3
+	ADDQ         $0x00000080, BX
+	INCQ         SI
+	CMPQ         SI, AX
+	JL           dots1_group
+	MOVQ         shift+40(FP), AX
+	MOVQ         scale+48(FP), CX
+	MOVQ         y+64(FP), DX
+	VBROADCASTSS by+56(FP), Z4
+	MOVL         $0x43800000, BX
+	VPBROADCASTD BX, Z5
+	VPSUBD       (AX), Z0, Z0
+	VCVTDQ2PS    Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VFMADD213PS  Z1, Z5, Z0
+	VMULPS       (CX), Z0, Z0
+	VMULPS       Z4, Z0, Z0
+	VMOVUPS      Z0, (DX)
+	VPSUBD       64(AX), Z2, Z2
+	VCVTDQ2PS    Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  Z3, Z5, Z2
+	VMULPS       64(CX), Z2, Z2
+	VMULPS       Z4, Z2, Z2
+	VMOVUPS      Z2, 64(DX)
+	VZEROUPPER
+	RET
+
+// func dots2(groups int, hi *uint8, lo *uint8, w *int8, pitch int, shift *int32, scale *float32, by float32, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·dots2(SB), NOSPLIT, $0-72
+	MOVQ   groups+0(FP), AX
+	MOVQ   hi+8(FP), CX
+	MOVQ   lo+16(FP), DX
+	MOVQ   pitch+32(FP), BX
+	MOVQ   w+24(FP), SI
+	LEAQ   (SI)(BX*1), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	XORQ   DI, DI
+
+dots2_group:
+	VPBROADCASTD (CX)(DI*4), Z8
+	VPBROADCASTD (DX)(DI*4), Z9
+	VMOVDQU32    (SI), Z10
+	VPDPBUSD     Z10, Z8, Z0
+	VPDPBUSD     Z10, Z9, Z1
+	VMOVDQU32    64(SI), Z10
+	VPDPBUSD     Z10, Z8, Z2
+	VPDPBUSD     Z10, Z9, Z3
+	VMOVDQU32    (BX), Z10
+	VPDPBUSD     Z10, Z8, Z4
+	VPDPBUSD     Z10, Z9, Z5
+	VMOVDQU32    64(BX), Z10
+	VPDPBUSD     Z10, Z8, Z6
+	VPDPBUSD     Z10, Z9, Z7
+	ADDQ         $0x00000080, SI
+	ADDQ         $0x00000080, BX
+	INCQ         DI
+	CMPQ         DI, AX
+	JL           dots2_group
+	MOVQ         shift+40(FP), AX
+	MOVQ         scale+48(FP), CX
+	MOVQ         y+64(FP), DX
+	VBROADCASTSS by+56(FP), Z8
+	MOVL         $0x43800000, BX
+	VPBROADCASTD BX, Z9
+	VPSUBD       (AX), Z0, Z0
+	VCVTDQ2PS    Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VFMADD213PS  Z1, Z9, Z0
+	VMULPS       (CX), Z0, Z0
+	VMULPS       Z8, Z0, Z0
+	VMOVUPS      Z0, (DX)
+	VPSUBD       64(AX), Z2, Z2
+	VCVTDQ2PS    Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  Z3, Z9, Z2
+	VMULPS       64(CX), Z2, Z2
+	VMULPS       Z8, Z2, Z2
+	VMOVUPS      Z2, 64(DX)
+	VPSUBD       128(AX), Z4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  Z5, Z9, Z4
+	VMULPS       128(CX), Z4, Z4
+	VMULPS       Z8, Z4, Z4
+	VMOVUPS      Z4, 128(DX)
+	VPSUBD       192(AX), Z6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VFMADD213PS  Z7, Z9, Z6
+	VMULPS       192(CX), Z6, Z6
+	VMULPS       Z8, Z6, Z6
+	VMOVUPS      Z6, 192(DX)
+	VZEROUPPER
+	RET
+
+// func dots4(groups int, hi *uint8, lo *uint8, w *int8, pitch int, shift *int32, scale *float32, by float32, y *float32)
+// Requires: AVX, AVX512F
+TEXT ·dots4(SB), NOSPLIT, $0-72
+	MOVQ   groups+0(FP), AX
+	MOVQ   hi+8(FP), CX
+	MOVQ   lo+16(FP), DX
+	MOVQ   pitch+32(FP), BX
+	MOVQ   w+24(FP), SI
+	LEAQ   (SI)(BX*1), DI
+	LEAQ   (DI)(BX*1), R8
+	LEAQ   (R8)(BX*1), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	XORQ   R9, R9
+
+dots4_group:
+	VPBROADCASTD (CX)(R9*4), Z16
+	VPBROADCASTD (DX)(R9*4), Z17
+	VMOVDQU32    (SI), Z18
+	VPDPBUSD     Z18, Z16, Z0
+	VPDPBUSD     Z18, Z17, Z1
+	VMOVDQU32    64(SI), Z18
+	VPDPBUSD     Z18, Z16, Z2
+	VPDPBUSD     Z18, Z17, Z3
+	VMOVDQU32    (DI), Z18
+	VPDPBUSD     Z18, Z16, Z4
+	VPDPBUSD     Z18, Z17, Z5
+	VMOVDQU32    64(DI), Z18
+	VPDPBUSD     Z18, Z16, Z6
+	VPDPBUSD     Z18, Z17, Z7
+	VMOVDQU32    (R8), Z18
+	VPDPBUSD     Z18, Z16, Z8
+	VPDPBUSD     Z18, Z17, Z9
+	VMOVDQU32    64(R8), Z18
+	VPDPBUSD     Z18, Z16, Z10
+	VPDPBUSD     Z18, Z17, Z11
+	VMOVDQU32    (BX), Z18
+	VPDPBUSD     Z18, Z16, Z12
+	VPDPBUSD     Z18, Z17, Z13
+	VMOVDQU32    64(BX), Z18
+	VPDPBUSD     Z18, Z16, Z14
+	VPDPBUSD     Z18, Z17, Z15
+	ADDQ         $0x00000080, SI
+	ADDQ         $0x00000080, DI
+	ADDQ         $0x00000080, R8
+	ADDQ         $0x00000080, BX
+	INCQ         R9
+	CMPQ         R9, AX
+	JL           dots4_group
+	MOVQ         shift+40(FP), AX
+	MOVQ         scale+48(FP), CX
+	MOVQ         y+64(FP), DX
+	VBROADCASTSS by+56(FP), Z16
+	MOVL         $0x43800000, BX
+	VPBROADCASTD BX, Z17
+	VPSUBD       (AX), Z0, Z0
+	VCVTDQ2PS    Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VFMADD213PS  Z1, Z17, Z0
+	VMULPS       (CX), Z0, Z0
+	VMULPS       Z16, Z0, Z0
+	VMOVUPS      Z0, (DX)
+	VPSUBD       64(AX), Z2, Z2
+	VCVTDQ2PS    Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VFMADD213PS  Z3, Z17, Z2
+	VMULPS       64(CX), Z2, Z2
+	VMULPS       Z16, Z2, Z2
+	VMOVUPS      Z2, 64(DX)
+	VPSUBD       128(AX), Z4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VFMADD213PS  Z5, Z17, Z4
+	VMULPS       128(CX), Z4, Z4
+	VMULPS       Z16, Z4, Z4
+	VMOVUPS      Z4, 128(DX)
+	VPSUBD       192(AX), Z6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VFMADD213PS  Z7, Z17, Z6
+	VMULPS       192(CX), Z6, Z6
+	VMULPS       Z16, Z6, Z6
+	VMOVUPS      Z6, 192(DX)
+	VPSUBD       256(AX), Z8, Z8
+	VCVTDQ2PS    Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VFMADD213PS  Z9, Z17, Z8
+	VMULPS       256(CX), Z8, Z8
+	VMULPS       Z16, Z8, Z8
+	VMOVUPS      Z8, 256(DX)
+	VPSUBD       320(AX), Z10, Z10
+	VCVTDQ2PS    Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VFMADD213PS  Z11, Z17, Z10
+	VMULPS       320(CX), Z10, Z10
+	VMULPS       Z16, Z10, Z10
+	VMOVUPS      Z10, 320(DX)
+	VPSUBD       384(AX), Z12, Z12
+	VCVTDQ2PS    Z12, Z12
+	VCVTDQ2PS    Z13, Z13
+	VFMADD213PS  Z13, Z17, Z12
+	VMULPS       384(CX), Z12, Z12
+	VMULPS       Z16, Z12, Z12
+	VMOVUPS      Z12, 384(DX)
+	VPSUBD       448(AX), Z14, Z14
+	VCVTDQ2PS    Z14, Z14
+	VCVTDQ2PS    Z15, Z15
+	VFMADD213PS  Z15, Z17, Z14
+	VMULPS       448(CX), Z14, Z14
+	VMULPS       Z16, Z14, Z14
+	VMOVUPS      Z14, 448(DX)
+	VZEROUPPER
+	RET
+
+// func largest(n int, x *float32) (s float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·largest(SB), NOSPLIT, $0-20
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	VPXORD       Z0, Z0, Z0
+	MOVL         $0x7fffffff, DX
+	VPBROADCASTD DX, Z1
+
+largest_next:
+	VPANDD        (CX), Z1, Z2
+	VMAXPS        Z2, Z0, Z0
+	ADDQ          $0x40, CX
+	DECQ          AX
+	JNZ           largest_next
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VMAXPS        X1, X0, X0
+	MOVSS         X0, s+16(FP)
+	VZEROUPPER
+	RET
+
+// func roundHalves(n int, x *float32, by float32, hi *uint8, lo *uint8)
+// Requires: AVX, AVX512F
+TEXT ·roundHalves(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	VBROADCASTSS by+16(FP), Z0
+	MOVQ         hi+24(FP), DX
+	MOVQ         lo+32(FP), BX
+	MOVL         $0x00008000, SI
+	VPBROADCASTD SI, Z1
+
+round_next:
+	VMULPS    (CX), Z0, Z2
+	VCVTPS2DQ Z2, Z2
+	VPADDD    Z1, Z2, Z2
+	VPSRLD    $0x08, Z2, Z3
+	VPMOVDB   Z2, (BX)
+	VPMOVDB   Z3, (DX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x10, DX
+	ADDQ      $0x10, BX
+	DECQ      AX
+	JNZ       round_next
+	VZEROUPPER
+	RET

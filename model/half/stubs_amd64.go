@@ -13,3 +13,21 @@ func panelavx512(k int, x *float32, w *uint16, y *float32)
 
 // quarteravx512 sets y[j] = scale[j]·Σ x[l]·w[32·l+j] for 32 columns of 8-bit weights and l below k.
 func quarteravx512(k int, x *float32, w *int8, scale *float32, y *float32)
+
+// dots1 sets y[j] = by·scale[j]·Σ (256·hi[l]+lo[l]-32768)·w[l,j] for 1 panels of 32 columns, pitch bytes apart,
+// and four rows a group; shift[j] is 128·Σ w[l,j].
+func dots1(groups int, hi *uint8, lo *uint8, w *int8, pitch int, shift *int32, scale *float32, by float32, y *float32)
+
+// dots2 sets y[j] = by·scale[j]·Σ (256·hi[l]+lo[l]-32768)·w[l,j] for 2 panels of 32 columns, pitch bytes apart,
+// and four rows a group; shift[j] is 128·Σ w[l,j].
+func dots2(groups int, hi *uint8, lo *uint8, w *int8, pitch int, shift *int32, scale *float32, by float32, y *float32)
+
+// dots4 sets y[j] = by·scale[j]·Σ (256·hi[l]+lo[l]-32768)·w[l,j] for 4 panels of 32 columns, pitch bytes apart,
+// and four rows a group; shift[j] is 128·Σ w[l,j].
+func dots4(groups int, hi *uint8, lo *uint8, w *int8, pitch int, shift *int32, scale *float32, by float32, y *float32)
+
+// largest returns the largest |x| of 16·n elements.
+func largest(n int, x *float32) (s float32)
+
+// roundHalves sets 256·hi+lo = x·by+32768, rounded, for 16·n elements, whose |x·by| is below 32768.
+func roundHalves(n int, x *float32, by float32, hi *uint8, lo *uint8)

@@ -31,6 +31,10 @@ func main() {
 		panel(c, "panel"+set.name, set.lanes, 2)
 		panel(c, "quarter"+set.name, set.lanes, 1)
 	}
+	for _, panels := range []int{1, 2, 4} {
+		dots(c, panels)
+	}
+	rounding(c)
 	cfg := printer.Config{Argv: []string{"go", "run", "."}, Pkg: "half"}
 	var asm, stubs bytes.Buffer
 	code := build.Main(&build.Config{ErrOut: os.Stderr, MaxErrors: 10, Passes: []pass.Interface{
