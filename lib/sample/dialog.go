@@ -55,9 +55,13 @@ func (d *dialog) parse(packet []uint16) (h headers, ok bool) {
 	if len(packet) < tokenizer.Overhead {
 		return h, false
 	}
-	d.scratch = d.scratch[:0]
-	for _, t := range packet[tokenizer.Overhead:] {
-		d.scratch = append(d.scratch, byte(t))
+	data := packet[tokenizer.Overhead:]
+	if cap(d.scratch) < len(data) {
+		d.scratch = make([]byte, max(2*len(data), 2048))
+	}
+	d.scratch = d.scratch[:len(data)]
+	for i, t := range data {
+		d.scratch[i] = byte(t)
 	}
 	link, _ := tokenizer.LinkOf(packet[1])
 	p := pcap.Packet{LinkType: link, Data: d.scratch}

@@ -252,6 +252,9 @@ func (r *run) step(ctx context.Context, ids []int, tokens []uint16) ([]float32, 
 	return logits, err
 }
 
+// usualTokens is how many tokens of a flow there is room for from the start.
+const usualTokens = 4096
+
 // begin puts the next flow on a lane, in the memory of the one before.
 func (r *run) begin(id int) {
 	if r.next == r.o.Flows {
@@ -260,7 +263,7 @@ func (r *run) begin(id int) {
 	}
 	l := r.lanes[id]
 	if l == nil {
-		l = &lane{logits: make([]float32, tokenizer.Vocabulary), source: new(rand.PCG)}
+		l = &lane{logits: make([]float32, tokenizer.Vocabulary), source: new(rand.PCG), tokens: make([]uint16, 0, min(r.o.MaxTokens, usualTokens))}
 		l.rng = rand.New(l.source)
 	}
 	*l = lane{flow: r.next, source: l.source, rng: l.rng, fixed: len(r.prompt), keeps: !r.o.Constrained,
