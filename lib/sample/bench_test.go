@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -63,7 +64,8 @@ func BenchmarkFlows(b *testing.B) {
 }
 
 // BenchmarkFlowsInTurns lets the ways take turns, so that all see the same machine, and
-// reports what their best and median are of free sampling's.
+// reports what their best and median are of free sampling's, and what tokens they make in
+// the same processor time ("cpu"), which other programs disturb less.
 func BenchmarkFlowsInTurns(b *testing.B) {
 	m := benchModel(b)
 	for _, lanes := range []int{16, 32} {
@@ -72,24 +74,28 @@ func BenchmarkFlowsInTurns(b *testing.B) {
 			for _, w := range ways {
 				fs = append(fs, sampling(b, m, lanes, w.o))
 			}
-			times := make([][]time.Duration, len(fs))
+			times, used := make([][]time.Duration, len(fs)), make([][]time.Duration, len(fs))
 			turn := func() {
 				for i, f := range fs {
+					before := processorTime()
 					times[i] = append(times[i], f())
+					used[i] = append(used[i], processorTime()-before)
 				}
 			}
 			turn()
 			clear(times)
+			clear(used)
 			for b.Loop() {
 				turn()
 			}
 			for len(times[0]) < 5 {
 				turn()
 			}
-			for _, t := range times {
-				slices.Sort(t)
+			for i := range fs {
+				slices.Sort(times[i])
+				slices.Sort(used[i])
 			}
-			free := times[1]
+			free, freeUsed := times[1], used[1]
 			b.ReportMetric(float64(benchRounds*lanes)/free[len(free)/2].Seconds(), "free-tok/s")
 			b.ReportMetric(float64(benchRounds*lanes)/free[0].Seconds(), "free-best-tok/s")
 			for i, t := range times {
@@ -99,6 +105,8 @@ func BenchmarkFlowsInTurns(b *testing.B) {
 				}
 				b.ReportMetric(round3(free[len(free)/2], t[len(t)/2]), name+"/free")
 				b.ReportMetric(round3(free[0], t[0]), name+"/free-best")
+				b.ReportMetric(round3(freeUsed[len(t)/2], used[i][len(t)/2]), name+"/free-cpu")
+				b.ReportMetric(round3(freeUsed[0], used[i][0]), name+"/free-best-cpu")
 			}
 			b.ReportMetric(0, "ns/op")
 		})
@@ -180,4 +188,30 @@ func benchModel(b *testing.B) *model.Model {
 		b.Fatal(err)
 	}
 	return m
+}
+
+// BenchmarkChoose draws as free sampling does, and with the plain code that tests hold it to.
+func BenchmarkChoose(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	rows := make([][]float32, 64)
+	for i := range rows {
+		rows[i] = make([]float32, tokenizer.Vocabulary)
+		for j := range rows[i] {
+			rows[i][j] = float32(3 * rng.NormFloat64())
+		}
+	}
+	for _, most := range []int{25, -1} {
+		o := Options{TopK: most, Temperature: 1}
+		fast, naive := newChooser(o), naiveChooser{o: o}
+		b.Run(fmt.Sprintf("fast/%d", most), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				fast.choose(rows[i%len(rows)], nil, rng)
+			}
+		})
+		b.Run(fmt.Sprintf("naive/%d", most), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				naive.choose(rows[i%len(rows)], nil, rng)
+			}
+		})
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
-	"slices"
 
 	"trafficgpt/tokenizer"
 )
@@ -14,10 +13,15 @@ type chooser struct {
 	o     Options
 	keys  []uint64 // of the tokens to choose from, the likeliest first
 	probs []float64
+
+	tokens []uint16      // that are allowed
+	on     []uint8       // which step each of them lies on
+	ends   [steps]uint16 // where the keys of each step end
 }
 
 func newChooser(o Options) *chooser {
-	return &chooser{o: o, keys: make([]uint64, 0, tokenizer.Vocabulary), probs: make([]float64, 0, tokenizer.Vocabulary)}
+	const n = tokenizer.Vocabulary
+	return &chooser{o: o, keys: make([]uint64, 0, n), probs: make([]float64, 0, n), tokens: make([]uint16, 0, n), on: make([]uint8, n)}
 }
 
 // choose draws one token of a row of logits. Where allowed is not nil, only
@@ -55,7 +59,7 @@ func (c *chooser) choose(logits []float32, allowed *set, rng *rand.Rand) uint16 
 // A key is smaller, the likelier its token is; of equally likely ones that with the smaller
 // number comes first, so that seeds repeat. Whole numbers side by side are compared faster
 // than logits that have to be looked up.
-func keyOf(token int, logit float32) uint64 {
+func keyOf(token uint16, logit float32) uint64 {
 	b := math.Float32bits(logit + 0) // -0 is 0
 	if int32(b) >= 0 {               // the larger a positive number's bits, the likelier; a negative one's come behind as they are
 		b ^= 1<<31 - 1
@@ -67,41 +71,94 @@ func tokenOf(key uint64) uint16 { return uint16(key) }
 
 // best fills c.keys with the tokens to choose from. What is not a number is none of them.
 func (c *chooser) best(logits []float32, allowed *set) {
-	c.keys = c.keys[:0]
-	if allowed == nil {
-		for i, x := range logits {
-			if x == x {
-				c.keys = append(c.keys, keyOf(i, x))
-			}
-		}
-	} else {
+	tokens := everyToken[:]
+	if allowed != nil {
+		tokens = c.tokens[:0]
 		for w, word := range allowed {
 			for ; word != 0; word &= word - 1 {
-				i := w<<6 + bits.TrailingZeros64(word)
-				if x := logits[i]; x == x {
-					c.keys = append(c.keys, keyOf(i, x))
-				}
+				tokens = append(tokens, uint16(w<<6+bits.TrailingZeros64(word)))
 			}
 		}
 	}
 	most := c.o.TopK
-	if c.o.Greedy {
+	switch {
+	case c.o.Greedy:
 		most = 1
-	} else if most < 0 {
+	case most < 0:
 		most = len(logits)
+	}
+	if most <= fewKeys || len(tokens) <= fewKeys || !c.spread(logits, tokens, most) {
+		c.keys = c.keys[:0]
+		for _, t := range tokens {
+			if x := logits[t]; x == x {
+				c.keys = append(c.keys, keyOf(t, x))
+			}
+		}
 	}
 	c.keys = smallest(c.keys, most)
 }
 
-// insertMost is how many keys are put in their places one by one; more are sorted.
-const insertMost = 64
+var everyToken = func() (tokens [tokenizer.Vocabulary]uint16) {
+	for t := range tokens {
+		tokens[t] = uint16(t)
+	}
+	return tokens
+}()
+
+// fewKeys are sorted as they are.
+const fewKeys = 8
+
+// steps is how many there are between the likeliest and the unlikeliest token.
+const steps = 256
+
+// spread fills c.keys in about the right order, by counting how many logits lie on each
+// step, and leaves out those behind the last step that counts. It is false where it cannot:
+// not all are finite numbers, or all are equal.
+func (c *chooser) spread(logits []float32, tokens []uint16, most int) bool {
+	top, bottom := logits[tokens[0]], logits[tokens[0]]
+	for _, t := range tokens {
+		x := logits[t]
+		if x > top {
+			top = x
+		}
+		if x < bottom {
+			bottom = x
+		}
+		if x != x {
+			return false
+		}
+	}
+	scale := (steps - 1) / (top - bottom)
+	if !(scale > 0 && scale < math.MaxFloat32) {
+		return false
+	}
+	clear(c.ends[:])
+	on := c.on[:len(tokens)]
+	for i, t := range tokens {
+		step := uint8(int32((top - logits[t]) * scale))
+		on[i] = step
+		c.ends[step]++
+	}
+	sum, last := 0, 0
+	for step, n := range c.ends {
+		c.ends[step] = uint16(sum)
+		sum += int(n)
+		if last = step; sum >= most {
+			break
+		}
+	}
+	c.keys = c.keys[:sum]
+	for i, t := range tokens {
+		if step := on[i]; int(step) <= last {
+			c.keys[c.ends[step]] = keyOf(t, logits[t])
+			c.ends[step]++
+		}
+	}
+	return true
+}
 
 // smallest sorts the smallest keys, most of them, to the front and returns them.
 func smallest(keys []uint64, most int) []uint64 {
-	if min(most, len(keys)) > insertMost {
-		slices.Sort(keys)
-		return keys[:min(most, len(keys))]
-	}
 	for i, key := range keys {
 		at := i
 		if i >= most {
