@@ -28,7 +28,7 @@ var ways = []struct {
 
 // rounds of one sample, and tokens of a flow.
 const (
-	benchRounds = 64
+	benchRounds = 16
 	benchTokens = 1500
 )
 

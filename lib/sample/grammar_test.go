@@ -130,7 +130,7 @@ func TestGrammar(t *testing.T) {
 	for _, dialog := range []bool{false, true} {
 		w := &walker{t: t, rng: rand.New(rand.NewPCG(4, 4)), o: Options{Constrained: true, Dialog: dialog}}
 		most := 0
-		for i := range some(600) {
+		for i := range some(320) {
 			w.o.MaxTokens = 200 + w.rng.IntN(1400)
 			beginning := []uint16{tokenizer.Start}
 			if i%3 > 0 {
