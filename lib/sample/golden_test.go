@@ -84,7 +84,7 @@ func TestGolden(t *testing.T) {
 	}
 	aware := packetAware(t)
 	for i, c := range golden {
-		if testing.Short() && i%5 != 0 {
+		if testing.Short() && i%12 != 0 {
 			continue
 		}
 		c.o.Flows, c.o.Quiet, c.o.Seed = 9, true, uint64(i)

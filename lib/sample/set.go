@@ -6,7 +6,6 @@ import "trafficgpt/tokenizer"
 type set [(tokenizer.Vocabulary + 63) / 64]uint64
 
 func (s *set) add(token int)      { s[token>>6] |= 1 << (token & 63) }
-func (s *set) drop(token int)     { s[token>>6] &^= 1 << (token & 63) }
 func (s *set) has(token int) bool { return s[token>>6]>>(token&63)&1 != 0 }
 
 // span adds the bytes lo to hi, of those that there are.
