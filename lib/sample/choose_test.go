@@ -17,14 +17,14 @@ func TestChoose(t *testing.T) {
 	for i, p := range probs {
 		logits[i] = float32(math.Log(p))
 	}
-	var even []bool
-	for i := range logits {
-		even = append(even, i%2 == 0)
+	var even set
+	for i := 0; i < len(logits); i += 2 {
+		even.add(i)
 	}
 	for _, c := range []struct {
 		name    string
 		o       Options
-		allowed []bool
+		allowed *set
 		want    map[uint16]float64
 	}{
 		{"all", Options{TopK: -1}, nil, probs},
@@ -34,13 +34,13 @@ func TestChoose(t *testing.T) {
 		{"min-p", Options{TopK: -1, MinP: 0.25}, nil, map[uint16]float64{5: 0.5 / 0.95, 9: 0.3 / 0.95, 200: 0.15 / 0.95}},
 		{"cold", Options{TopK: -1, Temperature: 0.5}, nil, map[uint16]float64{5: 0.25 / 0.365, 9: 0.09 / 0.365, 200: 0.0225 / 0.365, 257: 0.0025 / 0.365}},
 		{"greedy", Options{Greedy: true}, nil, map[uint16]float64{5: 1}},
-		{"allowed", Options{TopK: 1}, even, map[uint16]float64{200: 1}},
+		{"allowed", Options{TopK: 1}, &even, map[uint16]float64{200: 1}},
 	} {
 		if c.o.Temperature == 0 {
 			c.o.Temperature = 1
 		}
 		const n = 20000
-		ch, rng := chooser{o: c.o}, rand.New(rand.NewPCG(1, 1))
+		ch, rng := newChooser(c.o), rand.New(rand.NewPCG(1, 1))
 		got := map[uint16]float64{}
 		for range n {
 			got[ch.choose(logits, c.allowed, rng)] += 1.0 / n
@@ -51,8 +51,8 @@ func TestChoose(t *testing.T) {
 			}
 		}
 	}
-	ch := chooser{o: Options{TopK: 3, Temperature: 1}}
-	if got := ch.choose(logits, make([]bool, 260), rand.New(rand.NewPCG(1, 1))); got != 257 {
+	ch := newChooser(Options{TopK: 3, Temperature: 1})
+	if got := ch.choose(logits, &nothing, rand.New(rand.NewPCG(1, 1))); got != 257 {
 		t.Errorf("with nothing allowed the flow goes on with %d", got)
 	}
 }

@@ -1,8 +1,8 @@
 package sample
 
 import (
+	"bytes"
 	"encoding/binary"
-	"slices"
 
 	"trafficgpt/tokenizer"
 	"trafficgpt/tokenizer/pcap"
@@ -18,11 +18,13 @@ type dialog struct {
 	link     uint16 // token of the first packet's link type
 	network  int    // 4 or 6, of the first packet; 0 for ARP
 	protocol int
-	from, to []byte // addresses of the first packet
-	fromPort [2]byte
-	toPort   [2]byte
-	side     [2]peer // of the first packet's sender, of its receiver
+	size     int         // bytes of an address
+	pairs    [2][32]byte // addresses of a packet like the first, and of one the other way round: source, destination
+	ports    [2][4]byte  // the same with ports
+	side     [2]peer     // of the first packet's sender, of its receiver
 	closed   bool
+
+	scratch []byte // bytes of the packet that is read
 }
 
 // peer is one side of a TCP connection.
@@ -48,16 +50,21 @@ type headers struct {
 }
 
 // parse reads the headers of a complete or unfinished packet that the grammar
-// wrote; ok is false before its transport begins.
-func parse(packet []uint16) (h headers, ok bool) {
+// wrote; ok is false before its transport begins. The headers are valid until the next call.
+func (d *dialog) parse(packet []uint16) (h headers, ok bool) {
 	if len(packet) < tokenizer.Overhead {
 		return h, false
 	}
-	link, _ := tokenizer.LinkOf(packet[1])
-	p := pcap.Packet{LinkType: link, Data: make([]byte, len(packet)-tokenizer.Overhead)}
-	for i := range p.Data {
-		p.Data[i] = byte(packet[tokenizer.Overhead+i])
+	data := packet[tokenizer.Overhead:]
+	if cap(d.scratch) < len(data) {
+		d.scratch = make([]byte, max(2*len(data), 2048))
 	}
+	d.scratch = d.scratch[:len(data)]
+	for i, t := range data {
+		d.scratch[i] = byte(t)
+	}
+	link, _ := tokenizer.LinkOf(packet[1])
+	p := pcap.Packet{LinkType: link, Data: d.scratch}
 	at := p.Headers()
 	if at.Version == 0 {
 		return h, false
@@ -77,7 +84,7 @@ func parse(packet []uint16) (h headers, ok bool) {
 // read takes the packets of tokens, but for the last one, which is being
 // written.
 func (d *dialog) read(tokens []uint16, starts []int) {
-	*d = dialog{}
+	*d = dialog{scratch: d.scratch}
 	for i := 0; i+1 < len(starts); i++ {
 		d.add(tokens[starts[i]:starts[i+1]])
 	}
@@ -85,10 +92,10 @@ func (d *dialog) read(tokens []uint16, starts []int) {
 
 // add takes one more complete packet.
 func (d *dialog) add(packet []uint16) {
-	if d.link == 0 {
+	if d.link == 0 && len(packet) > 1 {
 		d.link = packet[1]
 	}
-	if h, ok := parse(packet); ok {
+	if h, ok := d.parse(packet); ok {
 		d.take(h)
 	}
 }
@@ -96,10 +103,12 @@ func (d *dialog) add(packet []uint16) {
 func (d *dialog) take(h headers) {
 	d.packets++
 	if d.packets == 1 {
-		d.network, d.protocol, d.from, d.to = h.version, h.protocol, h.src, h.dst
-		if len(h.transport) >= 4 {
-			copy(d.fromPort[:], h.transport[:2])
-			copy(d.toPort[:], h.transport[2:4])
+		d.network, d.protocol, d.size = h.version, h.protocol, len(h.src)
+		copy(d.pairs[0][copy(d.pairs[0][:], h.src):], h.dst)
+		copy(d.pairs[1][copy(d.pairs[1][:], h.dst):], h.src)
+		if t := h.transport; len(t) >= 4 {
+			copy(d.ports[0][:], t[:4])
+			copy(d.ports[1][copy(d.ports[1][:], t[2:4]):], t[:2])
 		}
 	}
 	if h.protocol != 6 || len(h.transport) < 20 {
@@ -125,39 +134,52 @@ func (d *dialog) take(h headers) {
 	}
 }
 
+// isFrom says whether an address is that of side 0's or side 1's.
+func (d *dialog) isFrom(side int, address []byte) bool {
+	return bytes.Equal(address, d.pairs[side][:d.size])
+}
+
 // sideOf is 0 for a packet of the first packet's sender.
 func (d *dialog) sideOf(h headers) int {
-	if string(h.src) == string(d.from) && len(h.transport) >= 2 && [2]byte(h.transport[:2]) == d.fromPort {
+	if d.isFrom(0, h.src) && len(h.transport) >= 2 && [2]byte(h.transport) == [2]byte(d.ports[0][:]) {
 		return 0
 	}
 	return 1
 }
 
 // sameLink keeps a flow on the link it began on.
-func (d *dialog) sameLink(g *grammar) {
-	if d != nil && d.link != 0 {
-		g.one(int(d.link))
+func (d *dialog) sameLink(s *set) *set {
+	if d == nil || d.link == 0 {
+		return s
 	}
+	return &only[d.link]
 }
 
 // sameType keeps a flow to its network layer, in byte i of an EtherType.
-func (d *dialog) sameType(g *grammar, i int) {
+func (d *dialog) sameType(i int, s *set) *set {
 	if d == nil || d.link == 0 {
-		return
+		return s
 	}
-	types := map[int][2]int{0: {0x08, 0x06}, 4: {0x08, 0x00}, 6: {0x86, 0xdd}}
-	g.one(types[d.network][i])
+	etherType := [2]int{0x08, 0x06}
+	switch d.network {
+	case 4:
+		etherType = [2]int{0x08, 0x00}
+	case 6:
+		etherType = [2]int{0x86, 0xdd}
+	}
+	return &only[etherType[i]]
 }
 
 // sameVersion is sameType of links without an EtherType.
-func (d *dialog) sameVersion(g *grammar) {
+func (d *dialog) sameVersion(s *set) *set {
 	switch {
 	case d == nil:
 	case d.network == 4:
-		g.bytes(byteRange{0x45, 0x4f})
+		return &version4
 	case d.network == 6:
-		g.bytes(byteRange{0x60, 0x6f})
+		return &version6
 	}
+	return s
 }
 
 // least is the fewest bytes that IP carries in the flow.
@@ -169,35 +191,41 @@ func (d *dialog) least() int {
 }
 
 // address allows byte i of an IP header at offset, when it is one of an address.
-func (d *dialog) address(g *grammar, offset, i int) {
-	g.any()
+func (d *dialog) address(g *grammar, offset, i int) *set {
 	if d == nil || d.packets == 0 || g.at(offset)>>4 != d.network {
-		return
+		return &anyByte
 	}
-	first, size := 12, 4
+	first := 12
 	if d.network == 6 {
-		first, size = 8, 16
+		first = 8
 	}
-	if i < first || i >= first+2*size {
-		return
+	if i < first || i >= first+2*d.size {
+		return &anyByte
 	}
 	carried := g.word(offset+2) - g.at(offset)&15*4
 	if d.network == 6 {
 		carried = g.word(offset + 4)
 	}
-	g.bytes()
-	for _, strict := range []bool{true, false} { // someone must be allowed to speak
-		for side, pair := range [2][2][]byte{{d.from, d.to}, {d.to, d.from}} {
-			both := append(append([]byte(nil), pair[0]...), pair[1]...)
-			if d.same(g, offset+first, both[:i-first]) && (!strict || d.maySpeak(side, carried)) {
-				g.allowed[both[i-first]] = true
-				strict = true
-			}
+	i -= first
+	g.own = nothing
+	someone := -1 // whom the bytes so far fit
+	spoken := false
+	for side := range d.pairs {
+		if !g.same(offset+first, d.pairs[side][:i]) {
+			continue
 		}
-		if slices.Contains(g.allowed, true) {
-			return
+		if someone < 0 {
+			someone = side
+		}
+		if d.maySpeak(side, carried) {
+			g.own.add(int(d.pairs[side][i]))
+			spoken = true
 		}
 	}
+	if !spoken && someone >= 0 { // someone must be allowed to speak
+		g.own.add(int(d.pairs[someone][i]))
+	}
+	return &g.own
 }
 
 // maySpeak reports whether a side may send a TCP segment of n bytes: nobody
@@ -212,18 +240,8 @@ func (d *dialog) maySpeak(side, n int) bool {
 	return !d.side[side].fin || n%4 == 0 && n <= 60
 }
 
-// dataOffset leaves no data to a side that has ended.
-func (d *dialog) dataOffset(g *grammar, offset, n int) {
-	if d == nil || d.packets == 0 {
-		return
-	}
-	if h, ok := parse(g.packet); ok && d.side[d.sideOf(h)].fin && n%4 == 0 && n <= 60 {
-		g.one(n / 4 << 4)
-	}
-}
-
 // same reports whether the bytes at offset are those given.
-func (d *dialog) same(g *grammar, offset int, b []byte) bool {
+func (g *grammar) same(offset int, b []byte) bool {
 	for j, x := range b {
 		if g.data[offset+j] != uint16(x) {
 			return false
@@ -234,89 +252,118 @@ func (d *dialog) same(g *grammar, offset int, b []byte) bool {
 
 // sameProtocol narrows the IP protocol to that of the first packet, where it is
 // among those allowed.
-func (d *dialog) sameProtocol(g *grammar) {
-	if d == nil || d.packets == 0 || !g.allowed[d.protocol&255] {
-		return
+func (d *dialog) sameProtocol(s *set) *set {
+	if d == nil || d.packets == 0 || !s.has(d.protocol&255) {
+		return s
 	}
-	g.one(d.protocol)
+	return &only[d.protocol]
+}
+
+// speaker is what a dialog has read of the headers of the packet that is being written.
+type speaker struct {
+	known             knowledge
+	legible           bool
+	version, protocol int
+	from              [2]bool // the source address is that of the first packet's sender, receiver
+	side              int     // whose packet it is
+}
+
+// knowledge says how much of a speaker there is.
+type knowledge int
+
+const (
+	knowsNothing   knowledge = iota
+	knowsAddresses           // all but the side
+	knowsAll
+)
+
+// whose returns the speaker of a packet whose transport header has i bytes. Its headers
+// are read twice: behind the IP header, and behind the ports.
+func (d *dialog) whose(g *grammar, i int) *speaker {
+	s := &g.speaker
+	need := knowsAddresses
+	if i >= 4 {
+		need = knowsAll
+	}
+	if s.known >= need {
+		return s
+	}
+	h, ok := d.parse(g.packet)
+	s.known, s.legible = need, ok
+	if ok {
+		s.version, s.protocol, s.side = h.version, h.protocol, d.sideOf(h)
+		s.from = [2]bool{d.isFrom(0, h.src), d.isFrom(1, h.src)}
+	}
+	return s
+}
+
+// dataOffset leaves no data to a side that has ended, in an IP packet that carries n bytes.
+func (d *dialog) dataOffset(g *grammar, n int, s *set) *set {
+	if d == nil || d.packets == 0 {
+		return s
+	}
+	if who := d.whose(g, 12); who.legible && d.side[who.side].fin && n%4 == 0 && n <= 60 {
+		return &only[n/4<<4]
+	}
+	return s
 }
 
 // header allows byte i of a UDP or TCP header at offset.
-func (d *dialog) header(g *grammar, offset, i int) {
-	g.any()
+func (d *dialog) header(g *grammar, offset, i int) *set {
 	if d == nil {
-		return
+		return &anyByte
 	}
-	h, ok := parse(g.packet)
-	if !ok {
-		return
-	}
-	if d.packets == 0 {
-		if h.protocol == 6 && i == 13 {
-			g.one(flagSyn)
-		} else if h.protocol == 6 && i >= 8 && i < 12 {
-			g.one(0)
+	who := d.whose(g, i)
+	switch {
+	case !who.legible:
+	case d.packets == 0:
+		if who.protocol == 6 && i == 13 {
+			return &only[flagSyn]
+		} else if who.protocol == 6 && i >= 8 && i < 12 {
+			return &only[0]
 		}
-		return
+	case who.version != d.network || who.protocol != d.protocol:
+	case i < 4:
+		return d.port(g, offset, i, who)
+	case who.protocol == 6:
+		return d.tcpByte(i, &d.side[who.side], &d.side[1-who.side])
 	}
-	if h.version != d.network || h.protocol != d.protocol {
-		return
-	}
-	if i < 4 {
-		d.port(g, offset, i, h.src)
-		return
-	}
-	if side := d.sideOf(h); h.protocol == 6 {
-		d.tcpByte(g, i, &d.side[side], &d.side[1-side])
-	}
+	return &anyByte
 }
 
 // port allows the ports that belong to the source address.
-func (d *dialog) port(g *grammar, offset, i int, src []byte) {
-	g.bytes()
-	forward := append(append([]byte(nil), d.fromPort[:]...), d.toPort[:]...)
-	backward := append(append([]byte(nil), d.toPort[:]...), d.fromPort[:]...)
-	if string(src) == string(d.from) && d.same(g, offset, forward[:i]) {
-		g.allowed[forward[i]] = true
+func (d *dialog) port(g *grammar, offset, i int, who *speaker) *set {
+	g.own = nothing
+	for side, ports := range d.ports {
+		if who.from[side] && g.same(offset, ports[:i]) {
+			g.own.add(int(ports[i]))
+		}
 	}
-	if string(src) == string(d.to) && d.same(g, offset, backward[:i]) {
-		g.allowed[backward[i]] = true
-	}
+	return &g.own
 }
 
 // tcpByte allows byte 4 to 19 of a TCP header sent by p to q.
-func (d *dialog) tcpByte(g *grammar, i int, p, q *peer) {
-	var number [4]byte
+func (d *dialog) tcpByte(i int, p, q *peer) *set {
 	switch {
 	case i < 8 && p.syn:
-		binary.BigEndian.PutUint32(number[:], p.next)
-		g.one(int(number[i-4]))
+		return &only[byte(p.next>>(8*(7-i)))]
 	case i >= 8 && i < 12:
-		binary.BigEndian.PutUint32(number[:], q.next)
-		g.one(int(number[i-8]))
+		return &only[byte(q.next>>(8*(11-i)))]
+	case i == 13 && !p.syn:
+		return &tcpAnswers
 	case i == 13:
-		g.bytes()
-		for flags := range 64 {
-			g.allowed[flags] = flags&flagSyn == 0 && flags&flagAck != 0 || flags == flagRst
-		}
-		if !p.syn { // the answer to the first packet
-			g.bytes()
-			g.allowed[flagSyn|flagAck] = true
-			g.allowed[flagRst|flagAck] = true
-		}
+		return &tcpGoesOn
 	}
+	return &anyByte
 }
 
-// end ends the flow behind a reset or the end of both sides.
-func (d *dialog) end(g *grammar) {
-	if d != nil && d.over(g) {
-		g.allowed[tokenizer.Start] = false
-	}
-}
-
-// over looks at the dialog with the packet just written.
+// over reports whether the packet just written ends the flow: it is a reset, or the end
+// of both sides.
 func (d *dialog) over(g *grammar) bool {
-	h, ok := parse(g.packet)
+	if d == nil {
+		return false
+	}
+	h, ok := d.parse(g.packet)
 	if !ok {
 		return false
 	}

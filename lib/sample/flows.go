@@ -52,13 +52,8 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to sample: %w", err)
 	}
-	// Large models have large states: fewer lanes then.
-	o.Lanes = max(1, min(o.Lanes, stateLimit/(model.NewStream(m, 1).StateBytes(0)*(1+leastMarks))))
-	r := &run{o: o, m: m, stream: model.NewStream(m, o.Lanes, model.StreamOptions{Half: o.Half}), choose: chooser{o: o}, done: make([]*pcap.Flow, o.Flows),
-		result: &Result{Model: m.Config().Name, Reasons: map[string]int{}}}
-	r.foreseen = new(rand.PCG)
-	r.foresee = rand.New(r.foreseen)
-	if r.prompt, err = o.prompt(m.Config().Labels); err != nil {
+	r, err := newRun(m, o)
+	if err != nil {
 		return nil, err
 	}
 	if !o.Quiet {
@@ -76,6 +71,19 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 		}
 	}
 	return r.result, nil
+}
+
+// newRun gets ready to sample with complete options.
+func newRun(m *model.Model, o Options) (*run, error) {
+	// Large models have large states: fewer lanes then.
+	o.Lanes = max(1, min(o.Lanes, stateLimit/(model.NewStream(m, 1).StateBytes(0)*(1+leastMarks))))
+	r := &run{o: o, m: m, stream: model.NewStream(m, o.Lanes, model.StreamOptions{Half: o.Half}), choose: newChooser(o), done: make([]*pcap.Flow, o.Flows),
+		result: &Result{Model: m.Config().Name, Reasons: map[string]int{}}, lanes: make([]*lane, o.Lanes)}
+	r.foreseen = new(rand.PCG)
+	r.foresee = rand.New(r.foreseen)
+	var err error
+	r.prompt, err = o.prompt(m.Config().Labels)
+	return r, err
 }
 
 // prompt returns the tokens every flow begins with: the label, if one is asked
@@ -125,7 +133,7 @@ type run struct {
 	o      Options
 	m      *model.Model
 	stream *model.Stream
-	choose chooser
+	choose *chooser
 	prompt []uint16
 	lanes  []*lane // nil where there is nothing left to do
 	next   int     // the next flow to begin
@@ -133,7 +141,10 @@ type run struct {
 	result *Result
 	bar    *display.Bar
 	one    []uint16
-	rules  grammar
+
+	ids    []int    // of the lanes in a round, once for each token
+	tokens []uint16 // that they are fed
+	grown  int      // of them, chosen in this round
 
 	foreseen *rand.PCG // a lane's source while it looks ahead
 	foresee  *rand.Rand
@@ -141,7 +152,6 @@ type run struct {
 
 // loop samples until every flow is done; an interrupt ends those that are not.
 func (r *run) loop(ctx context.Context) error {
-	r.lanes = make([]*lane, r.o.Lanes)
 	err := r.steps(ctx)
 	if err == nil || err != ctx.Err() {
 		return err
@@ -157,51 +167,106 @@ func (r *run) loop(ctx context.Context) error {
 
 // steps steps all lanes. It returns the context's error when that is over.
 func (r *run) steps(ctx context.Context) error {
-	for id := range r.lanes {
-		if err := r.begin(ctx, id); err != nil {
+	r.fill()
+	for {
+		if more, err := r.round(ctx); !more || err != nil {
 			return err
 		}
 	}
-	var ids []int
-	var tokens []uint16
-	for {
-		ids, tokens = ids[:0], tokens[:0]
-		for id := range r.lanes {
-			if err := r.advance(ctx, id); err != nil {
-				return err
-			}
-			if l := r.lanes[id]; l != nil {
-				ids, tokens = append(ids, id), append(tokens, l.tokens[l.fed])
-			}
-		}
-		if len(ids) == 0 {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		logits, err := r.step(ctx, ids, tokens)
+}
+
+// fill begins a flow on every lane.
+func (r *run) fill() {
+	for id := range r.lanes {
+		r.begin(id)
+	}
+}
+
+// feedRows is how many tokens that are known already, of prompts and of flows that are
+// taken up again, one round feeds beside a token of each lane. They share the fetching of
+// the model's weights.
+const feedRows = 64
+
+// round takes every lane one token further, or along its known ones; more is false when
+// none is left.
+func (r *run) round(ctx context.Context) (more bool, err error) {
+	r.ids, r.tokens, r.grown = r.ids[:0], r.tokens[:0], 0
+	known := feedRows
+	for id := range r.lanes {
+		l, err := r.toFeed(ctx, id)
 		if err != nil {
-			return err
+			return false, err
 		}
-		for i, id := range ids {
-			l := r.lanes[id]
-			copy(l.logits, logits[i*tokenizer.Vocabulary:][:tokenizer.Vocabulary])
-			l.fed++
-			l.remember(r.stream, id)
+		if l == nil {
+			continue
 		}
-		r.result.Tokens += len(ids)
+		l.feeds = 1
+		for known > 0 && l.fed+l.feeds < len(l.tokens) && !(l.keeps && l.marked(l.fed+l.feeds)) {
+			l.feeds++
+			known--
+		}
+		for _, t := range l.tokens[l.fed:][:l.feeds] {
+			r.ids, r.tokens = append(r.ids, id), append(r.tokens, t)
+		}
+	}
+	if len(r.ids) == 0 || ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	logits, err := r.step(ctx, r.ids, r.tokens)
+	if err != nil {
+		return false, err
+	}
+	row := 0
+	for id, l := range r.lanes {
+		if l == nil {
+			continue
+		}
+		row += l.feeds
+		copy(l.logits, logits[(row-1)*tokenizer.Vocabulary:][:tokenizer.Vocabulary])
+		l.fed += l.feeds
+		l.remember(r.stream, id)
+	}
+	r.result.Tokens += r.grown
+	return true, nil
+}
+
+// promptPiece is how many tokens of a long prompt are fed before an interrupt is looked for.
+const promptPiece = 1 << 12
+
+// toFeed takes a lane to where it has tokens to feed, nil where nothing is left to do. A long prompt goes through the model at
+// once, as in training; it is never taken back, so no state within it is kept.
+func (r *run) toFeed(ctx context.Context, id int) (*lane, error) {
+	for {
+		r.advance(id)
+		l := r.lanes[id]
+		if l == nil || l.fixed < feedRows || l.fed >= l.fixed {
+			return l, nil
+		}
+		for l.fed < l.fixed {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			n := min(l.fixed-l.fed, promptPiece)
+			logits, err := r.stream.Prompt(id, l.tokens[l.fed:][:n])
+			if err != nil {
+				return nil, err
+			}
+			copy(l.logits, logits)
+			l.fed += n
+		}
+		l.remember(r.stream, id)
 	}
 }
 
 // step feeds the lanes' tokens; a lane that is alone looks ahead.
 func (r *run) step(ctx context.Context, ids []int, tokens []uint16) ([]float32, error) {
-	if len(ids) > 1 {
+	l := r.lanes[ids[0]]
+	if len(ids) > 1 || l.fed+1 < len(l.tokens) {
 		return r.stream.Step(ids, tokens)
 	}
-	l := r.lanes[ids[0]]
 	n := len(l.tokens)
 	*r.foreseen = *l.source
+	rules := l.rules
 	logits, err := r.stream.StepAhead(ids[0], tokens[0], func(logits []float32) (uint16, bool) {
 		if l.marked(n) || len(l.tokens) >= r.o.MaxTokens || ctx.Err() != nil {
 			return 0, false
@@ -213,43 +278,48 @@ func (r *run) step(ctx context.Context, ids []int, tokens []uint16) ([]float32, 
 		l.tokens = append(l.tokens, t)
 		return t, true
 	})
-	l.tokens = l.tokens[:n]
+	l.tokens, l.rules = l.tokens[:n], rules
 	return logits, err
 }
 
-// begin puts the next flow on a lane.
-func (r *run) begin(ctx context.Context, id int) error {
+// usualTokens is how many tokens of a flow there is room for from the start.
+const usualTokens = 4096
+
+// begin puts the next flow on a lane, in the memory of the one before.
+func (r *run) begin(id int) {
 	if r.next == r.o.Flows {
 		r.lanes[id] = nil
-		return nil
+		return
 	}
-	source := rand.NewPCG(r.o.Seed, uint64(r.next))
-	l := &lane{flow: r.next, source: source, rng: rand.New(source), fixed: len(r.prompt),
-		logits: make([]float32, tokenizer.Vocabulary), tokens: append([]uint16(nil), r.prompt...)}
+	l := r.lanes[id]
+	if l == nil {
+		l = &lane{logits: make([]float32, tokenizer.Vocabulary), source: new(rand.PCG), tokens: make([]uint16, 0, min(r.o.MaxTokens, usualTokens))}
+		l.rng = rand.New(l.source)
+	}
+	*l = lane{flow: r.next, source: l.source, rng: l.rng, fixed: len(r.prompt), keeps: !r.o.Constrained,
+		logits: l.logits, tokens: append(l.tokens[:0], r.prompt...), starts: l.starts[:0], marks: l.marks[:0], talk: l.talk}
+	l.source.Seed(r.o.Seed, uint64(r.next))
 	for i, t := range l.tokens {
 		if t == tokenizer.Start {
 			l.starts = append(l.starts, i)
 		}
 	}
-	if old := r.lanes[id]; old != nil { // snapshots' memory goes on to the next flow
-		l.marks = old.marks[:0]
-	}
 	r.next++
 	r.lanes[id] = l
 	r.stream.Reset(id)
-	return l.replay(ctx, r.stream, id)
 }
 
 // advance chooses tokens until the lane has one to feed, or nothing to do.
-func (r *run) advance(ctx context.Context, id int) error {
-	for r.lanes[id] != nil {
+func (r *run) advance(id int) {
+	for {
 		l := r.lanes[id]
+		if l == nil || l.fed < len(l.tokens) {
+			return
+		}
 		if len(l.tokens) >= r.o.MaxTokens {
 			r.result.Cut++
 			r.end(id)
-			if err := r.begin(ctx, id); err != nil {
-				return err
-			}
+			r.begin(id)
 			continue
 		}
 		v, why := r.judge(l, r.choose.choose(l.logits, r.allowed(l), l.rng))
@@ -259,44 +329,26 @@ func (r *run) advance(ctx context.Context, id int) error {
 		}
 		switch v {
 		case goOn:
-			return nil
+			r.grown++
 		case goBack:
-			if err := l.back(ctx, r.stream, id); err != nil {
-				return err
-			}
+			l.back(r.stream, id)
 		case finish, abandon:
 			l.ended = v == finish
 			if v == abandon {
 				r.result.Abandoned++
 			}
 			r.end(id)
-			if err := r.begin(ctx, id); err != nil {
-				return err
-			}
+			r.begin(id)
 		}
 	}
-	return nil
 }
 
 // allowed is what the constrained mode lets the lane choose from, nil for all.
-func (r *run) allowed(l *lane) []bool {
+func (r *run) allowed(l *lane) *set {
 	if !r.o.Constrained {
 		return nil
 	}
-	last := l.starts[len(l.starts)-1]
-	r.rules.tcp = nil
-	if r.o.Dialog {
-		switch n := len(l.starts); {
-		case l.talkOf == n:
-		case l.talkOf == n-1 && n > 1:
-			l.talk.add(l.tokens[l.starts[n-2]:last])
-		default:
-			l.talk.read(l.tokens, l.starts)
-		}
-		l.talkOf = len(l.starts)
-		r.rules.tcp = &l.talk
-	}
-	return r.rules.next(l.tokens[last:], r.o.MaxTokens-len(l.tokens)-1, last == l.starts[0])
+	return l.allowed(r.o)
 }
 
 // after is when a flow starts, counted from the first.

@@ -9,44 +9,52 @@ import "trafficgpt/tokenizer"
 // say it says itself. It writes Ethernet, Linux cooked and raw links, IPv4
 // without fragments, IPv6 without extension headers, ARP, TCP, UDP and ICMP.
 
-// grammar looks at one packet's tokens so far and says what may follow.
+// grammar follows one packet's tokens and says what may come next. It is asked behind
+// every token, so what it says are sets made before (set.go) wherever there are few
+// of them, what it reads of the packet's headers is read once, and where any byte may come
+// for a while it does not look again.
 type grammar struct {
-	allowed []bool // by token
-	packet  []uint16
-	data    []uint16 // the packet's bytes
-	room    int      // bytes that the packet may have in all
-	tcp     *dialog  // what the flow's packets so far ask for, or nil
+	free    int // as long as the packet has fewer tokens, any byte may come
+	speaker speaker
+
+	own    set // for sets that depend on numbers of the packet
+	packet []uint16
+	data   []uint16 // the packet's bytes
+	room   int      // bytes that the packet may have in all
+	tcp    *dialog  // what the flow's packets so far ask for, or nil
 }
 
-// byteRange lists the bytes lo to hi.
-type byteRange struct{ lo, hi int }
+// forget is due where another packet begins, or a lane goes back within this one.
+func (g *grammar) forget() { g.free, g.speaker.known = 0, knowsNothing }
 
 // at returns byte i, which must be there.
 func (g *grammar) at(i int) int { return int(g.data[i]) }
 
 func (g *grammar) word(i int) int { return g.at(i)<<8 | g.at(i+1) }
 
-// bytes allows exactly the given ranges.
-func (g *grammar) bytes(ranges ...byteRange) {
-	clear(g.allowed)
-	for _, r := range ranges {
-		for b := max(r.lo, 0); b <= min(r.hi, 255); b++ {
-			g.allowed[b] = true
-		}
-	}
+// until allows any byte up to byte n of the packet, which is not among them.
+func (g *grammar) until(n int) *set {
+	g.free = tokenizer.Overhead + n
+	return &anyByte
 }
 
-func (g *grammar) one(b int) { g.bytes(byteRange{b, b}) }
-func (g *grammar) any()      { g.bytes(byteRange{0, 255}) }
-
 // number allows byte i of a two-byte number at `at` within lo to hi.
-func (g *grammar) number(at, i, lo, hi int) {
+func (g *grammar) number(at, i, lo, hi int) *set {
 	if i == at {
-		g.bytes(byteRange{lo >> 8, hi >> 8})
-		return
+		return g.span(lo>>8, hi>>8)
 	}
 	high := g.at(at) << 8
-	g.bytes(byteRange{max(lo-high, 0), min(hi-high, 255)})
+	return g.span(lo-high, hi-high)
+}
+
+// span allows the bytes lo to hi.
+func (g *grammar) span(lo, hi int) *set {
+	if lo == hi && lo >= 0 && lo <= 255 {
+		return &only[lo]
+	}
+	g.own = nothing
+	g.own.span(lo, hi)
+	return &g.own
 }
 
 // Shortest packets that the grammar can end, in bytes.
@@ -56,29 +64,24 @@ const (
 	leastPacket    = 20 + 40 + leastTCP // SLL2 and IPv6
 )
 
-// next fills g.allowed for the token after packet, whose first token is the
-// start token. room is how many more tokens the flow may have, first says that
-// the packet is the flow's first.
-func (g *grammar) next(packet []uint16, room int, first bool) []bool {
-	if g.allowed == nil {
-		g.allowed = make([]bool, tokenizer.Vocabulary)
+// next says what may follow packet, whose first token is the start token. room is how
+// many more tokens the flow may have, first says that the packet is the flow's first.
+// The set is valid until the next call.
+func (g *grammar) next(packet []uint16, room int, first bool) *set {
+	at := len(packet)
+	if at < g.free {
+		return &anyByte
 	}
 	g.packet = packet
-	switch at := len(packet); {
-	case at == 1:
-		g.bytes()
-		for _, token := range []int{linkEthernet, linkRaw, linkCooked, linkCooked2} {
-			g.allowed[token] = true
-		}
-		g.tcp.sameLink(g)
-	case at < tokenizer.Overhead:
-		g.interval(packet[2:at], first)
-	default:
-		g.data = packet[tokenizer.Overhead:]
-		g.room = len(g.data) + room
-		g.link(int(packet[1]))
+	if at == 1 {
+		return g.tcp.sameLink(&links)
 	}
-	return g.allowed
+	if at < tokenizer.Overhead {
+		return g.interval(packet[2:at], first)
+	}
+	g.data = packet[tokenizer.Overhead:]
+	g.room = len(g.data) + room
+	return g.link(int(packet[1]))
 }
 
 // Link-type tokens of the links that are written.
@@ -91,23 +94,22 @@ const (
 
 // interval allows 0 and what lies between a nanosecond and a day, as the bytes
 // of a big-endian float64.
-func (g *grammar) interval(seen []uint16, first bool) {
+func (g *grammar) interval(seen []uint16, first bool) *set {
 	switch {
 	case first || len(seen) > 0 && seen[0] == 0:
-		g.one(0)
+		return &only[0]
 	case len(seen) == 0:
-		g.bytes(byteRange{0, 0}, byteRange{0x3e, 0x40})
+		return &intervals
 	case len(seen) == 1 && seen[0] == 0x3e: // 2^-30 is 0x3e10…
-		g.bytes(byteRange{0x11, 255})
+		return &shortest
 	case len(seen) == 1 && seen[0] == 0x40: // 65,536 is 0x40f0…
-		g.bytes(byteRange{0, 0xef})
-	default:
-		g.any()
+		return &longest
 	}
+	return g.until(0)
 }
 
 // link finds where the network layer begins and which it is.
-func (g *grammar) link(link int) {
+func (g *grammar) link(link int) *set {
 	i := len(g.data)
 	offset, typeAt := 0, -1
 	switch link {
@@ -118,14 +120,13 @@ func (g *grammar) link(link int) {
 	case linkCooked2:
 		offset, typeAt = 20, 0
 	}
-	if typeAt >= 0 && (i == typeAt || i == typeAt+1) {
-		g.etherType(i-typeAt, typeAt)
-		g.tcp.sameType(g, i-typeAt)
-		return
-	}
-	if i < offset {
-		g.any()
-		return
+	switch {
+	case typeAt >= 0 && (i == typeAt || i == typeAt+1):
+		return g.tcp.sameType(i-typeAt, g.etherType(i-typeAt, typeAt))
+	case i < typeAt:
+		return g.until(typeAt)
+	case i < offset:
+		return g.until(offset)
 	}
 	version := 0
 	if typeAt >= 0 {
@@ -135,122 +136,111 @@ func (g *grammar) link(link int) {
 		case 0x86dd:
 			version = 6
 		default:
-			g.arp(offset, link == linkEthernet)
-			return
+			return g.arp(offset, link == linkEthernet)
 		}
 	}
-	g.network(offset, version, link == linkEthernet)
+	return g.network(offset, version, link == linkEthernet)
 }
 
-func (g *grammar) etherType(i, at int) {
-	if i == 0 {
-		g.bytes(byteRange{0x08, 0x08}, byteRange{0x86, 0x86})
-	} else if g.at(at) == 0x86 {
-		g.one(0xdd)
-	} else {
-		g.bytes(byteRange{0, 0}, byteRange{6, 6})
+func (g *grammar) etherType(i, at int) *set {
+	switch {
+	case i == 0:
+		return &etherTypeFirst
+	case g.at(at) == 0x86:
+		return &only[0xdd]
 	}
+	return &etherTypeLast
 }
 
 // arp is Ethernet's, for IPv4: 28 bytes.
-func (g *grammar) arp(offset int, padded bool) {
+func (g *grammar) arp(offset int, padded bool) *set {
 	fixed := [...]int{0, 1, 8, 0, 6, 4, 0}
 	switch i := len(g.data) - offset; {
 	case i < len(fixed):
-		g.one(fixed[i])
+		return &only[fixed[i]]
 	case i == 7:
-		g.bytes(byteRange{1, 2})
+		return &arpOps
 	case i < 28:
-		g.any()
-	default:
-		g.end(padded)
+		return g.until(offset + 28)
 	}
+	return g.end(padded)
 }
 
 // network goes on within or behind an IP header. A version of 0 means that its
 // first byte decides.
-func (g *grammar) network(offset, version int, padded bool) {
+func (g *grammar) network(offset, version int, padded bool) *set {
 	i := len(g.data) - offset
-	if i == 0 {
-		switch version {
-		case 4:
-			g.bytes(byteRange{0x45, 0x4f})
-		case 6:
-			g.bytes(byteRange{0x60, 0x6f})
-		default:
-			g.bytes(byteRange{0x45, 0x4f}, byteRange{0x60, 0x6f})
-			g.tcp.sameVersion(g)
-		}
-		return
+	switch {
+	case i > 0 && g.at(offset)>>4 == 4:
+		return g.ipv4(offset, i, padded)
+	case i > 0:
+		return g.ipv6(offset, i, padded)
+	case version == 4:
+		return &version4
+	case version == 6:
+		return &version6
 	}
-	if g.at(offset)>>4 == 4 {
-		g.ipv4(offset, i, padded)
-	} else {
-		g.ipv6(offset, i, padded)
-	}
+	return g.tcp.sameVersion(&versions)
 }
 
-func (g *grammar) ipv4(offset, i int, padded bool) {
+func (g *grammar) ipv4(offset, i int, padded bool) *set {
 	header := g.at(offset) & 15 * 4
 	switch {
 	case i == 2 || i == 3:
 		least := header + g.tcp.least()
-		g.number(offset+2, offset+i, least, max(least, min(65535, g.room-offset)))
+		return g.number(offset+2, offset+i, least, max(least, min(65535, g.room-offset)))
 	case i == 6:
-		g.bytes(byteRange{0, 0}, byteRange{0x40, 0x40})
+		return &fragment
 	case i == 7:
-		g.one(0)
+		return &only[0]
 	case i == 9:
-		g.protocol(g.word(offset+2)-header, 1)
+		return g.protocol(g.word(offset+2)-header, 0)
 	case i < header:
-		g.tcp.address(g, offset, i)
-	default:
-		g.transport(offset+header, g.at(offset+9), g.word(offset+2)-header, padded)
+		return g.tcp.address(g, offset, i)
+	case i < 9: // a prompt's header that is too short to be one
+		return &anyByte
 	}
+	return g.transport(offset+header, g.at(offset+9), g.word(offset+2)-header, padded)
 }
 
-func (g *grammar) ipv6(offset, i int, padded bool) {
+func (g *grammar) ipv6(offset, i int, padded bool) *set {
 	switch {
 	case i == 4 || i == 5:
 		least := g.tcp.least()
-		g.number(offset+4, offset+i, least, max(least, min(65535, g.room-offset-40)))
+		return g.number(offset+4, offset+i, least, max(least, min(65535, g.room-offset-40)))
 	case i == 6:
-		g.protocol(g.word(offset+4), 58)
+		return g.protocol(g.word(offset+4), 1)
 	case i < 40:
-		g.tcp.address(g, offset, i)
-	default:
-		g.transport(offset+40, g.at(offset+6), g.word(offset+4), padded)
+		return g.tcp.address(g, offset, i)
 	}
+	return g.transport(offset+40, g.at(offset+6), g.word(offset+4), padded)
 }
 
-// protocol allows ICMP, UDP, and TCP where there is room for its header.
-func (g *grammar) protocol(size, icmp int) {
-	g.bytes(byteRange{17, 17}, byteRange{icmp, icmp})
-	g.allowed[6] = size >= leastTCP
-	g.tcp.sameProtocol(g)
+// protocol allows ICMP, UDP, and TCP where there is room for its header; v6 is 1 in IPv6.
+func (g *grammar) protocol(size, v6 int) *set {
+	tcp := 0
+	if size >= leastTCP {
+		tcp = 1
+	}
+	return g.tcp.sameProtocol(&protocols[v6][tcp])
 }
 
 // transport goes on within the n bytes that IP carries from offset on.
-func (g *grammar) transport(offset, protocol, n int, padded bool) {
+func (g *grammar) transport(offset, protocol, n int, padded bool) *set {
 	i := len(g.data) - offset
 	switch {
 	case i >= n:
-		g.end(padded)
+		return g.end(padded)
 	case protocol == 6 && i == 12:
-		g.bytes()
-		for words := 5; words <= min(15, n/4); words++ {
-			g.allowed[words<<4] = true
-		}
-		g.tcp.dataOffset(g, offset, n)
+		return g.tcp.dataOffset(g, n, &tcpHeaders[min(15, n/4)])
 	case protocol == 6 && i < 20:
-		g.tcp.header(g, offset, i)
+		return g.tcp.header(g, offset, i)
 	case protocol == 17 && (i == 4 || i == 5):
-		g.number(offset+4, offset+i, n, n)
+		return g.number(offset+4, offset+i, n, n)
 	case protocol == 17 && i < 4:
-		g.tcp.header(g, offset, i)
-	default:
-		g.any()
+		return g.tcp.header(g, offset, i)
 	}
+	return g.until(offset + n)
 }
 
 // shortestFrame is what Ethernet pads packets to.
@@ -258,12 +248,14 @@ const shortestFrame = 60
 
 // end allows what may follow a complete packet: padding, another packet, the end
 // of the flow.
-func (g *grammar) end(padded bool) {
-	g.bytes()
+func (g *grammar) end(padded bool) *set {
+	g.own = nothing
 	if padded && len(g.data) < shortestFrame && g.room > shortestFrame {
-		g.allowed[0] = true
+		g.own.add(0)
 	}
-	g.allowed[tokenizer.End] = true
-	g.allowed[tokenizer.Start] = g.room-len(g.data) > tokenizer.Overhead+leastPacket+2
-	g.tcp.end(g)
+	g.own.add(tokenizer.End)
+	if g.room-len(g.data) > tokenizer.Overhead+leastPacket+2 && !g.tcp.over(g) {
+		g.own.add(tokenizer.Start)
+	}
+	return &g.own
 }

@@ -1,10 +1,8 @@
 package sample
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 
 	"trafficgpt/model"
 	"trafficgpt/tokenizer"
@@ -21,13 +19,34 @@ type lane struct {
 	fixed  int   // tokens of the prompt, which are never taken back
 	logits []float32
 	marks  []mark // snapshots behind the newest start tokens, oldest first
+	keeps  bool   // snapshots are kept
 	fed    int    // tokens the model has seen
+	feeds  int    // tokens it is shown in this round
 	failed int    // illegal packets so far
 	owed   int    // of them, not yet replaced by a legal one
 	owedAt int    // at this packet
 	ended  bool
+	rules  grammar
 	talk   dialog // what the packets before the last one ask for
 	talkOf int    // packets it was read of
+}
+
+// allowed is what grammar and dialog let the lane choose from.
+func (l *lane) allowed(o Options) *set {
+	n := len(l.starts)
+	last := l.starts[n-1]
+	if o.Dialog {
+		switch {
+		case l.talkOf == n:
+		case l.talkOf == n-1 && n > 1:
+			l.talk.add(l.tokens[l.starts[n-2]:last])
+		default:
+			l.talk.read(l.tokens, l.starts)
+		}
+		l.talkOf = n
+		l.rules.tcp = &l.talk
+	}
+	return l.rules.next(l.tokens[last:], o.MaxTokens-len(l.tokens)-1, last == l.starts[0])
 }
 
 // mark is the model's state right behind a start token.
@@ -91,6 +110,7 @@ func (r *run) judge(l *lane, t uint16) (verdict, error) {
 	}
 	l.starts = append(l.starts, len(l.tokens))
 	l.tokens = append(l.tokens, t)
+	l.rules.forget()
 	return goOn, nil
 }
 
@@ -117,93 +137,65 @@ func (r *run) check(packet []uint16) error {
 
 // back discards the illegal packet and takes the flow up again at the start
 // token of that packet's predecessor (its own, for the first packet and behind
-// a prompt), as the paper does.
-func (l *lane) back(ctx context.Context, s *model.Stream, id int) error {
-	i := max(0, len(l.starts)-2)
-	for l.starts[i] < l.fixed && i < len(l.starts)-1 {
-		i++
-	}
-	to := max(l.starts[i]+1, l.fixed)
-	l.starts = l.starts[:i+1]
-	l.talkOf = 0
-	l.tokens = l.tokens[:to]
+// a prompt), as the paper does. Where no snapshot was kept the model is shown the
+// flow again.
+func (l *lane) back(s *model.Stream, id int) {
+	l.keeps = true
+	to := l.cut()
 	for n := len(l.marks) - 1; n >= 0; n-- {
 		if m := &l.marks[n]; m.at == to {
 			s.Restore(id, &m.state)
 			copy(l.logits, m.logits)
 			l.marks = l.marks[:n+1]
 			l.fed = to
-			return nil
+			return
 		}
 	}
 	l.marks = l.marks[:0]
 	l.fed = 0
 	s.Reset(id)
-	return l.replay(ctx, s, id)
 }
 
-// feedRows is how many known tokens are fed at once: they share the fetching of
-// the model's weights.
-const feedRows = 64
-
-// promptPiece is how many tokens of a long prompt are fed before an interrupt is looked for.
-const promptPiece = 1 << 12
-
-// replay feeds the tokens the model has not seen. A long prompt goes through the model as in training; it is never
-// taken back, so no state within it is kept.
-func (l *lane) replay(ctx context.Context, s *model.Stream, id int) error {
-	for l.fixed >= feedRows && l.fed < l.fixed {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		n := min(l.fixed-l.fed, promptPiece)
-		logits, err := s.Prompt(id, l.tokens[l.fed:l.fed+n])
-		if err != nil {
-			return err
-		}
-		copy(l.logits, logits)
-		if l.fed += n; l.fed == l.fixed {
-			l.remember(s, id)
-		}
+// cut takes back the tokens that back discards, and returns how many are left.
+func (l *lane) cut() int {
+	i := max(0, len(l.starts)-2)
+	for l.starts[i] < l.fixed && i < len(l.starts)-1 {
+		i++
 	}
-	for l.fed < len(l.tokens) {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		n := 1
-		for n < feedRows && l.fed+n < len(l.tokens) && !l.marked(l.fed+n) {
-			n++
-		}
-		logits, err := s.Step(slices.Repeat([]int{id}, n), l.tokens[l.fed:l.fed+n])
-		if err != nil {
-			return err
-		}
-		copy(l.logits, logits[(n-1)*tokenizer.Vocabulary:])
-		l.fed += n
-		l.remember(s, id)
-	}
-	return nil
+	to := max(l.starts[i]+1, l.fixed)
+	l.starts, l.tokens = l.starts[:i+1], l.tokens[:to]
+	l.talkOf = 0
+	l.rules.forget()
+	return to
 }
 
 // marked says whether the state behind the first n tokens is kept: behind a start
 // token, or the last of the prompt.
 func (l *lane) marked(n int) bool { return l.tokens[n-1] == tokenizer.Start || n == l.fixed }
 
-// remember keeps the state where it is to be marked.
+// remember keeps the state where it is to be marked. Constrained flows are not taken back,
+// unless a prompt cannot become a legal packet: they keep none before the first time.
 func (l *lane) remember(s *model.Stream, id int) {
-	if !l.marked(l.fed) {
+	if !l.keeps || !l.marked(l.fed) {
 		return
 	}
-	var m mark
 	most := max(leastMarks, min(maxMarks, stateLimit/(s.Lanes()*s.StateBytes(id))-1))
-	if len(l.marks) >= most { // use the oldest one's memory again
-		m = l.marks[0]
-		l.marks = append(l.marks[:0], l.marks[1:]...)
+	n := len(l.marks)
+	switch {
+	case n >= most: // use the oldest one's memory again
+		oldest := l.marks[0]
+		copy(l.marks, l.marks[1:])
+		n--
+		l.marks[n] = oldest
+	case n < cap(l.marks): // or that of one that is no longer valid
+		l.marks = l.marks[:n+1]
+	default:
+		l.marks = append(l.marks, mark{})
 	}
+	m := &l.marks[n]
 	m.at = l.fed
 	s.Save(id, &m.state)
 	m.logits = append(m.logits[:0], l.logits...)
-	l.marks = append(l.marks, m)
 }
 
 // packets are the complete legal packets of a lane's flow.
