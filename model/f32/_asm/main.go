@@ -22,6 +22,7 @@ func main() {
 		write("gemm_"+s.name, func(c *build.Context) { gemm(c, s) })
 		write("vector_"+s.name, func(c *build.Context) { vector(c, s) })
 	}
+	write("gemm_amx", amx)
 	write("spin", pause)
 }
 
