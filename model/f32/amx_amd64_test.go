@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -176,25 +177,55 @@ func TestTilesAMX(t *testing.T) {
 		t.Skip("no AMX: this processor has no tile registers for bfloat16, or the system does not grant them")
 	}
 	checkTiles(t, callTiles, tileShapes)
-	t.Run("threads", func(t *testing.T) { // tiles must outlive a switch to another thread, and the signals of a collection
-		var threads, collector sync.WaitGroup
-		var done atomic.Bool
-		collector.Go(func() {
-			for !done.Load() {
-				runtime.GC()
+}
+
+// TestTilesAMXStay interrupts calls so long that threads are switched, and signals of collections come, inside them.
+func TestTilesAMXStay(t *testing.T) {
+	if !hasAMX() {
+		t.Skip("no AMX: this processor has no tile registers for bfloat16, or the system does not grant them")
+	}
+	const tiles, k = 4, 1 << 13
+	var threads, collector sync.WaitGroup
+	var done atomic.Bool
+	collector.Go(func() {
+		for !done.Load() {
+			runtime.GC()
+		}
+	})
+	for n := range 4 {
+		threads.Go(func() {
+			r := rand.New(rand.NewPCG(4, uint64(n)))
+			a, b, want := make([]uint32, k), make([]uint32, 32), make([]float32, 32)
+			for _, v := range [][]uint32{a, b} {
+				for i := range v {
+					v[i] = math.Float32bits(float32(r.NormFloat64()))>>16 | math.Float32bits(float32(r.NormFloat64()))&^0xffff
+				}
+			}
+			for j := range want { // all rows of A are one, and all of B
+				var column [tilePairs]uint32
+				for l := range column {
+					column[l] = b[j]
+				}
+				for l := 0; l < k; l += tilePairs {
+					row := [tilePairs]uint32(a[l:])
+					want[j] = dotOfPairs(want[j], &row, &column)
+				}
+			}
+			for begun := time.Now(); time.Since(begun) < 20*time.Millisecond; {
+				c := make([]float32, 32*32*tiles)
+				callTiles(tiles, k, a, 0, 0, b, 0, c, 128, 0)
+				for i, got := range c {
+					if got != want[i%32] {
+						t.Errorf("thread %d: C[%d,%d] = %v, want %v", n, i/32, i%32, got, want[i%32])
+						return
+					}
+				}
 			}
 		})
-		for range 4 {
-			threads.Go(func() {
-				for range 10 {
-					checkTiles(t, callTiles, tileShapes[2:4])
-				}
-			})
-		}
-		threads.Wait()
-		done.Store(true)
-		collector.Wait()
-	})
+	}
+	threads.Wait()
+	done.Store(true)
+	collector.Wait()
 }
 
 // callTiles runs the assembly.

@@ -15,8 +15,8 @@ import (
 const side = 16
 
 // amx writes the kernel on tile registers. The Go assembler does not know their instructions: they are written as
-// bytes, each behind a comment that says it in the words of GNU as. What has been written so needs registers with
-// numbers, so here all of them have one.
+// bytes, each behind a comment that says it in the words of GNU as. Bytes hold the numbers of their registers, so all
+// registers are named here and none is left to the allocator.
 func amx(c *build.Context) {
 	tileAMX(c, tileShapes(c))
 	xcr0(c)
