@@ -108,10 +108,10 @@ func TestEncoding(t *testing.T) {
 		dst := b(5)>>3&7 | (^b(1)>>7&1)<<3 | (^b(1)>>4&1)<<4
 		second := ^b(2)>>3&15 | (^b(3)>>3&1)<<4
 		third := b(5)&7 | (^b(1)>>5&1)<<3 | (^b(1)>>6&1)<<4
-		want := []int{number(f[6]), number(f[5]), number(f[4])}
+		want := []int{registerOf(f[6]), registerOf(f[5]), registerOf(f[4])}
 		opcode := 0x52
 		if f[7] != "" {
-			want, opcode = []int{number(f[8]), 0, number(f[7])}, 0x72
+			want, opcode = []int{registerOf(f[8]), 0, registerOf(f[7])}, 0x72
 		}
 		if b(0) != 0x62 || b(1)&15 != 2 || b(2)&0x87 != 6 || b(3)&0xf7 != 0x40 || b(4) != opcode || b(5)>>6 != 3 ||
 			dst != want[0] || second != want[1] || third != want[2] {
@@ -132,7 +132,7 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-func number(s string) int {
+func registerOf(s string) int {
 	n, _ := strconv.Atoi(s)
 	return n
 }

@@ -23,6 +23,7 @@ func main() {
 		write("vector_"+s.name, func(c *build.Context) { vector(c, s) })
 	}
 	write("bf16", bfloat)
+	write("gemm_amx", amx)
 	write("spin", pause)
 }
 
