@@ -10,15 +10,19 @@ import (
 // pairs for elements, so tiles, panels and blocks are too. Rows that run along k are read as pairs where they
 // lie; rows that lie across are put together two by two when they are packed.
 
-func bf16Path(avx512 *path) *path {
+// bf16Path is the path of AVX-512 with products of BF16, on tile registers too where tiles is their kernel.
+func bf16Path(avx512 *path, tiles tilesFunc) *path {
 	p := *avx512
 	p.name, p.narrow, p.peak16 = "avx512bf16", true, peakbf16
+	if tiles != nil {
+		p.name = "avx512amx"
+	}
 	e := &engine{mr: 12, nr: 32, transposeBlocks: transposeavx512, add: addavx512, addScaled: addScaledavx512, scale: scaleavx512,
 		full: []tileFunc{nil, gemm1x32bf16, gemm2x32bf16, gemm3x32bf16, gemm4x32bf16, gemm5x32bf16, gemm6x32bf16,
 			gemm7x32bf16, gemm8x32bf16, gemm9x32bf16, gemm10x32bf16, gemm11x32bf16, gemm12x32bf16},
 		half: []tileFunc{nil, gemm1x16bf16, gemm2x16bf16, gemm3x16bf16, gemm4x16bf16, gemm5x16bf16, gemm6x16bf16,
 			gemm7x16bf16, gemm8x16bf16, gemm9x16bf16, gemm10x16bf16, gemm11x16bf16, gemm12x16bf16}}
-	e.turn = e.turnedPairs
+	e.turn, e.registers = e.turnedPairs, tiles
 	p.grads16 = e.grads16
 	p.round = func(dst []BF16, x []float32) { roundbf16(words(dst), x) }
 	p.widen = func(dst []float32, x []BF16) { widenbf16(dst, words(x)) }
@@ -258,10 +262,14 @@ func (e *engine) turnedPairs(p *product, m, n, ks span, c into, flags int, alpha
 	for l := ks.lo; l < ks.hi; l += kb {
 		k := min(kb, ks.hi-l)
 		var a left
-		if p.transA {
+		switch {
+		case p.transA && e.registers != nil:
+			e.pairRows(k, p.rows-2*l, rows, p.a16[2*l*p.lda+m.lo:], p.lda, turned, packed)
+			a = left{data: &turned[0], k: k, ld: k}
+		case p.transA:
 			e.pairA(k, p.rows-2*l, rows, p.a16[2*l*p.lda+m.lo:], p.lda, turned)
 			a = left{data: &turned[0], k: k, tiled: true}
-		} else {
+		default:
 			a = left{data: pairAt(&p.a16[m.lo*p.lda+2*l]), ld: p.lda / 2, k: k}
 		}
 		for q, j := 0, n.lo; j < n.hi; q, j = q+1, j+e.nr {
@@ -317,6 +325,37 @@ func (e *engine) pairA(k, left, m int, a []BF16, lda int, dst []float32) {
 			next(last)
 		}
 	}
+}
+
+// pairRows puts rows of A as stored together in pairs, and turns them: row after row of the transpose, as tile registers take
+// them. panel is memory for a panel of B.
+func (e *engine) pairRows(k, left, m int, a []BF16, lda int, dst, panel []float32) {
+	side := e.nr / 2
+	for row := 0; row < m; row += side {
+		cols := min(side, m-row)
+		e.pairUp(k, left, cols, panel, side, a[row:], lda)
+		e.transpose(dst[row*k:], k, panel, side, k, cols)
+	}
+}
+
+// tilesFunc is the kernel of tile registers; see [tileamx].
+type tilesFunc func(tiles, k int, a *float32, ars, astep int, b *float32, bs int, c *float32, ldc, flags int)
+
+const (
+	tileRows = 32 // of A in one step of a tilesFunc, and columns of B
+	tileK    = 16 // pairs that it takes at once
+)
+
+// inRegisters multiplies as many rows as it can with one panel of B by tile registers and returns their number. What is left of k is
+// added by the other kernels.
+func (e *engine) inRegisters(m int, a left, b *float32, bs int, c []float32, ldc, flags int, alpha float32) int {
+	n, k := m/tileRows, a.k/tileK*tileK
+	e.registers(n, k, a.data, 4*a.ld, 4*a.ld*tileRows, b, bs, &c[0], 4*ldc, flags)
+	if k < a.k {
+		rest := left{data: addBytes(a.data, 4*k), ld: a.ld, k: a.k - k}
+		e.panelBelow(n*tileRows, rest, addBytes(b, k*bs), bs, c, ldc, e.nr, flags|addToC, alpha, ahead{}, ahead{})
+	}
+	return n * tileRows
 }
 
 // pairsAtOnce is how many pairs of rows are packed together: few enough that what several tiles take from one line is

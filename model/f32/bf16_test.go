@@ -55,61 +55,61 @@ func wideOf(x []BF16) []float32 {
 	return w
 }
 
-func TestGemmBF16AgainstDefinition(t *testing.T) {
-	onEveryPath(t, func(t *testing.T) {
-		r := rand.New(rand.NewPCG(61, 62))
-		sizes := []int{1, 2, 3, 5, 7, 8, 12, 13, 16, 17, 25, 31, 32, 33, 47, 64, 65, 100}
-		for trial := range 600 {
-			m, n, k := sizes[r.IntN(len(sizes))], sizes[r.IntN(len(sizes))], sizes[r.IntN(len(sizes))]
-			if trial%20 == 0 {
-				k = 250 + r.IntN(1300)
-			}
-			alpha, beta := []float32{1, 1, 0.125, -2}[r.IntN(4)], []float32{0, 0, 1, 1, -0.5}[r.IntN(5)]
-			p, c, c0 := randomProduct(r, trial&1 != 0, trial&2 != 0, m, n, k, alpha, beta)
-			a, b := randomBF16(r, len(p.a)), randomBF16(r, len(p.b))
-			p.a, p.b = wideOf(a), wideOf(b)
-			f := GemmBF16
-			if trial%3 == 0 {
-				f = GemmSerialBF16
-			}
-			f(p.transA, p.transB, m, n, k, alpha, a, p.lda, b, p.ldb, beta, p.c, p.ldc)
-			name := fmt.Sprintf("transA=%v transB=%v %dx%dx%d alpha=%v beta=%v lda=%d ldb=%d", p.transA, p.transB, m, n, k, alpha, beta, p.lda, p.ldb)
-			if !t.Run(name, func(t *testing.T) {
-				checkProduct(t, p, c0)
-				c.check(t, "C")
-			}) {
-				return
-			}
+func TestGemmBF16AgainstDefinition(t *testing.T) { onEveryPath(t, gemmBF16AgainstDefinition) }
+
+func gemmBF16AgainstDefinition(t *testing.T) {
+	r := rand.New(rand.NewPCG(61, 62))
+	sizes := []int{1, 2, 3, 5, 7, 8, 12, 13, 16, 17, 25, 31, 32, 33, 47, 64, 65, 100}
+	for trial := range 600 {
+		m, n, k := sizes[r.IntN(len(sizes))], sizes[r.IntN(len(sizes))], sizes[r.IntN(len(sizes))]
+		if trial%20 == 0 {
+			k = 250 + r.IntN(1300)
 		}
-	})
+		alpha, beta := []float32{1, 1, 0.125, -2}[r.IntN(4)], []float32{0, 0, 1, 1, -0.5}[r.IntN(5)]
+		p, c, c0 := randomProduct(r, trial&1 != 0, trial&2 != 0, m, n, k, alpha, beta)
+		a, b := randomBF16(r, len(p.a)), randomBF16(r, len(p.b))
+		p.a, p.b = wideOf(a), wideOf(b)
+		f := GemmBF16
+		if trial%3 == 0 {
+			f = GemmSerialBF16
+		}
+		f(p.transA, p.transB, m, n, k, alpha, a, p.lda, b, p.ldb, beta, p.c, p.ldc)
+		name := fmt.Sprintf("transA=%v transB=%v %dx%dx%d alpha=%v beta=%v lda=%d ldb=%d", p.transA, p.transB, m, n, k, alpha, beta, p.lda, p.ldb)
+		if !t.Run(name, func(t *testing.T) {
+			checkProduct(t, p, c0)
+			c.check(t, "C")
+		}) {
+			return
+		}
+	}
 }
 
-func TestTimesBF16AgainstDefinition(t *testing.T) {
-	onEveryPath(t, func(t *testing.T) {
-		r := rand.New(rand.NewPCG(63, 64))
-		var packed PackedBF16
-		for trial := range 150 {
-			m, n, k := 1+r.IntN(100), 1+r.IntN(100), 1+r.IntN(100)
-			if trial%10 == 0 {
-				m, n, k = 500+r.IntN(400), 200+r.IntN(200), 400+r.IntN(400)
-			}
-			beta := float32(trial / 2 % 2)
-			p, c, c0 := randomProduct(r, false, trial&1 != 0, m, n, k, 1, beta)
-			a := randomBF16(r, len(p.a))
-			PackBF16(p.transB, k, n, p.b, p.ldb, &packed)
-			for i, v := range p.b {
-				p.b[i] = ToBF16(v).Float32()
-			}
-			p.a = wideOf(a)
-			TimesBF16(trial%3 != 0, m, a, p.lda, &packed, beta != 0, p.c, p.ldc)
-			if !t.Run(fmt.Sprintf("transB=%v %dx%dx%d beta=%v lda=%d", p.transB, m, n, k, beta, p.lda), func(t *testing.T) {
-				checkProduct(t, p, c0)
-				c.check(t, "C")
-			}) {
-				return
-			}
+func TestTimesBF16AgainstDefinition(t *testing.T) { onEveryPath(t, timesBF16AgainstDefinition) }
+
+func timesBF16AgainstDefinition(t *testing.T) {
+	r := rand.New(rand.NewPCG(63, 64))
+	var packed PackedBF16
+	for trial := range 150 {
+		m, n, k := 1+r.IntN(100), 1+r.IntN(100), 1+r.IntN(100)
+		if trial%10 == 0 {
+			m, n, k = 500+r.IntN(400), 200+r.IntN(200), 400+r.IntN(400)
 		}
-	})
+		beta := float32(trial / 2 % 2)
+		p, c, c0 := randomProduct(r, false, trial&1 != 0, m, n, k, 1, beta)
+		a := randomBF16(r, len(p.a))
+		PackBF16(p.transB, k, n, p.b, p.ldb, &packed)
+		for i, v := range p.b {
+			p.b[i] = ToBF16(v).Float32()
+		}
+		p.a = wideOf(a)
+		TimesBF16(trial%3 != 0, m, a, p.lda, &packed, beta != 0, p.c, p.ldc)
+		if !t.Run(fmt.Sprintf("transB=%v %dx%dx%d beta=%v lda=%d", p.transB, m, n, k, beta, p.lda), func(t *testing.T) {
+			checkProduct(t, p, c0)
+			c.check(t, "C")
+		}) {
+			return
+		}
+	}
 }
 
 // TestGemmBF16DoesNotDependOnThreads compares bits.

@@ -14,6 +14,7 @@ type engine struct {
 	mr, nr          int
 	pack            func(trans bool, k, cols int, b []float32, ldb int, panel []float32, width int) // packB, made once
 	turn            func(p *product, m, n, ks span, c into, flags int, alpha float32)               // turned or turnedPairs
+	registers       tilesFunc                                                                       // of BF16 on tile registers, or nil
 	full, half      []tileFunc                                                                      // by number of rows: nr and nr/2 columns wide
 	row             []rowFunc                                                                       // by number of panels
 	dot             func(x, y []float32) float32

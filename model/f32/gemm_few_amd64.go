@@ -1,5 +1,7 @@
 package f32
 
+import "strings"
+
 // Products with few rows, as in generation, take the time of fetching B: it is read in the order in which it lies, and
 // what follows is fetched while a block is used.
 const (
@@ -45,10 +47,10 @@ var (
 // few computes a share of a product, see [FewColumns]. More rows than stay in the first cache go some at a time.
 func (p *path) few(m int, a []float32, lda int, b *Packed, bias, c []float32, ldc, first, last int) {
 	var e *engine
-	switch p.name {
-	case "avx2":
+	switch {
+	case p.name == "avx2":
 		e = fewAVX2
-	case "avx512", "avx512bf16":
+	case strings.HasPrefix(p.name, "avx512"):
 		e = fewAVX512
 	}
 	if e == nil || b.width != e.nr || b.K == 0 {

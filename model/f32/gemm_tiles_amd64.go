@@ -90,6 +90,18 @@ func (e *engine) cut(m int) (whole, top, last int) {
 
 // panel multiplies m rows of A with one panel of B, fetching first and second ahead.
 func (e *engine) panel(m int, a left, b *float32, bs int, c []float32, ldc, cols, flags int, alpha float32, first, second ahead) {
+	if e.registers != nil && m >= tileRows && cols == e.nr && a.k >= tileK && !a.trans && !a.tiled && flags&scaled == 0 {
+		done := e.inRegisters(m, a, b, bs, c, ldc, flags, alpha)
+		if done == m {
+			return
+		}
+		m, a.data, c = m-done, addBytes(a.data, 4*a.ld*done), c[done*ldc:]
+	}
+	e.panelBelow(m, a, b, bs, c, ldc, cols, flags, alpha, first, second)
+}
+
+// panelBelow is panel without tile registers.
+func (e *engine) panelBelow(m int, a left, b *float32, bs int, c []float32, ldc, cols, flags int, alpha float32, first, second ahead) {
 	kernel := e.full
 	if cols <= e.nr/2 {
 		kernel = e.half

@@ -79,7 +79,7 @@ func init() {
 	}
 }
 
-// Path returns the name of the kernels in use: naive, avx2, avx512 or avx512bf16.
+// Path returns the name of the kernels in use: naive, avx2, avx512, avx512bf16 or avx512amx.
 func Path() string { return active().name }
 
 // Paths returns the names of the kernels this processor can run, the slowest (naive) first.
@@ -91,7 +91,7 @@ func Paths() []string {
 	return names
 }
 
-// SetPath chooses the kernels by name: naive, avx2, avx512 or avx512bf16. It fails when this processor cannot run them.
+// SetPath chooses the kernels by name: naive, avx2, avx512, avx512bf16 or avx512amx. It fails when this processor cannot run them.
 // It is for tests and measurements, between operations; a [Packed] made before stays usable but is slow.
 func SetPath(name string) error {
 	for _, p := range paths {

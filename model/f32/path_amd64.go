@@ -15,7 +15,10 @@ func nativePaths() []*path {
 			wide := avx512Path()
 			found = append(found, wide)
 			if hasBF16() {
-				found = append(found, bf16Path(wide))
+				found = append(found, bf16Path(wide, nil))
+			}
+			if hasAMX() {
+				found = append(found, bf16Path(wide, tileamx))
 			}
 		}
 	}

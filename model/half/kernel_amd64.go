@@ -11,10 +11,10 @@ import (
 // kernel returns the panel of the path in use. Processors with AVX2 have the
 // float16 conversions too.
 func kernel() func(x []float32, w []uint16, y *[columns]float32) {
-	switch f32.Path() {
-	case "avx512", "avx512bf16":
+	switch path := f32.Path(); {
+	case strings.HasPrefix(path, "avx512"):
 		return avx512Panel
-	case "avx2":
+	case path == "avx2":
 		return avx2Panel
 	}
 	return naivePanel
@@ -38,10 +38,10 @@ func avx2Panel(x []float32, w []uint16, y *[columns]float32) {
 
 // quarterKernel is kernel for weights in 8 bits; x is not empty.
 func quarterKernel() func(x []float32, w []int8, scale, y *[columns]float32) {
-	switch f32.Path() {
-	case "avx512", "avx512bf16":
+	switch path := f32.Path(); {
+	case strings.HasPrefix(path, "avx512"):
 		return avx512Quarter
-	case "avx2":
+	case path == "avx2":
 		return avx2Quarter
 	}
 	return naiveQuarter
