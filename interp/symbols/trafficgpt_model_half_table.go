@@ -16,5 +16,6 @@ var tab_trafficgpt_model_half = [...]entry{
 	{"PackedLen", half.PackedLen},
 	{"Quarter", (*half.Quarter)(nil)},
 	{"QuarterLen", half.QuarterLen},
+	{"Rounded", (*half.Rounded)(nil)},
 	{"ToFloat32", half.ToFloat32},
 }

@@ -77,7 +77,7 @@ func Flows(m *model.Model, opts Options) (*Result, error) {
 func newRun(m *model.Model, o Options) (*run, error) {
 	// Large models have large states: fewer lanes then.
 	o.Lanes = max(1, min(o.Lanes, stateLimit/(model.NewStream(m, 1).StateBytes(0)*(1+leastMarks))))
-	r := &run{o: o, m: m, stream: model.NewStream(m, o.Lanes, model.StreamOptions{Half: o.Half}), choose: newChooser(o), done: make([]*pcap.Flow, o.Flows),
+	r := &run{o: o, m: m, stream: model.NewStream(m, o.Lanes, model.StreamOptions{Half: o.Half, BF16: o.Precision == model.PrecisionBF16}), choose: newChooser(o), done: make([]*pcap.Flow, o.Flows),
 		result: &Result{Model: m.Config().Name, Reasons: map[string]int{}}, lanes: make([]*lane, o.Lanes)}
 	r.foreseen = new(rand.PCG)
 	r.foresee = rand.New(r.foreseen)

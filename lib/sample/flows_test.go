@@ -39,7 +39,7 @@ func some(n int) int {
 // TestConstrainedIsLegal samples from a model that knows nothing; by
 // construction every packet must be legal all the same.
 func TestConstrainedIsLegal(t *testing.T) {
-	for _, o := range []Options{{Constrained: true}, {Dialog: true, Half: true}} {
+	for _, o := range []Options{{Constrained: true}, {Dialog: true, Half: true}, {Dialog: true, Precision: model.PrecisionBF16}} {
 		o.Flows, o.TopK, o.Quiet, o.MaxTokens, o.Seed = some(40), -1, true, 600, 3
 		r, err := Flows(untrained(t), o)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"trafficgpt/model"
 	"trafficgpt/tokenizer/pcap"
 )
 
@@ -49,6 +50,10 @@ type Options struct {
 	// Half rounds weights to 16 bits while sampling: with few lanes faster, with
 	// other tokens drawn now and then.
 	Half bool
+	// Precision of matrix products: "fp32" (default) is exact; "bf16" rounds weights and what they are multiplied with to
+	// bfloat16, which with many lanes takes little more than half the time where the processor has instructions for it
+	// (elsewhere it is Half). Other tokens are drawn now and then.
+	Precision string
 
 	Start time.Time // of the first flow's first packet; each flow starts a second after the one before
 	Label string    // of the flows, default PromptLabel or "generated"
@@ -63,6 +68,15 @@ func (o Options) complete() (Options, error) {
 		if f.value < 0 {
 			return o, fmt.Errorf("sample.Options.%s is %d: it must not be negative", f.field, f.value)
 		}
+	}
+	switch o.Precision {
+	case "", model.PrecisionFP32:
+	case model.PrecisionBF16:
+		if o.Half {
+			return o, fmt.Errorf("sample.Options.Half and Precision %q are both set: weights are rounded in one way", o.Precision)
+		}
+	default:
+		return o, fmt.Errorf("sample.Options.Precision is %q: it must be %q or %q", o.Precision, model.PrecisionFP32, model.PrecisionBF16)
 	}
 	switch {
 	case !(o.Temperature >= 0):
