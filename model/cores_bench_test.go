@@ -19,9 +19,11 @@ type shape struct {
 	calls [][]time.Duration // chunks of what runs on all threads, one call after another
 }
 
-// trace runs f on one thread.
-func trace(f func()) shape {
+// trace runs f on one thread, cut as for more.
+func trace(f func(), threads int) shape {
 	defer f32.SetThreads(f32.SetThreads(1))
+	defer func(old func() int) { cutFor = old }(cutFor)
+	cutFor = func() int { return threads }
 	var s shape
 	stop := f32.Trace(func(chunks []time.Duration) { s.calls = append(s.calls, slices.Clone(chunks)) })
 	defer stop()
@@ -81,11 +83,17 @@ func BenchmarkCores(b *testing.B) {
 	cores := func(name string, f func()) {
 		b.Run(name, func(b *testing.B) {
 			f()
-			s := trace(f)
+			shapes := map[int]*shape{}
+			for n := 1; n <= 16; n *= 2 {
+				s := trace(f, n)
+				shapes[n] = &s
+			}
 			fastest := map[int]time.Duration{}
 			for b.Loop() {
 				for range 5 {
-					s.least(trace(f))
+					for n, s := range shapes {
+						s.least(trace(f, n))
+					}
 					for n := 1; n <= runtime.GOMAXPROCS(0); n *= 2 {
 						old := f32.SetThreads(n)
 						start := time.Now()
@@ -97,11 +105,12 @@ func BenchmarkCores(b *testing.B) {
 					}
 				}
 			}
+			s := shapes[1]
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(float64(len(s.calls)), "calls")
 			b.ReportMetric(100*float64(s.alone)/float64(s.on(1)), "%alone")
 			for n := 2; n <= 16; n *= 2 {
-				b.ReportMetric(float64(s.on(1))/float64(s.on(n)), fmt.Sprintf("counted-x%d", n))
+				b.ReportMetric(float64(s.on(1))/float64(shapes[n].on(n)), fmt.Sprintf("counted-x%d", n))
 				if fastest[n] > 0 {
 					b.ReportMetric(float64(fastest[1])/float64(fastest[n]), fmt.Sprintf("measured-x%d", n))
 				}

@@ -18,6 +18,7 @@ type pass struct {
 	stop    func() bool // see TrainerOptions.Stop; nil for none
 
 	narrow   bool           // products of bfloat16
+	fresh    bool           // gradients of products need not be added to what there is
 	weights  *narrowWeights // of a narrow pass
 	block    [][]float32    // scratch for blocks of rows, one a worker
 	begins   []bool         // one a row: the first of its segment

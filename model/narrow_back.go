@@ -4,7 +4,7 @@ import "trafficgpt/model/f32"
 
 // gradNarrow is the gradient of w in y = x·w.
 func (p *pass) gradNarrow(dy, x []f32.BF16, w *tensor) f32.GradBF16 {
-	return f32.GradBF16{M: w.rows, N: w.cols, K: p.n, A: x, B: dy, C: w.g}
+	return f32.GradBF16{M: w.rows, N: w.cols, K: p.n, A: x, B: dy, C: w.g, Fresh: p.fresh && w.product}
 }
 
 func (p *pass) addGradsNarrow(grads ...f32.GradBF16) {

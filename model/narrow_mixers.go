@@ -7,6 +7,13 @@ import "trafficgpt/model/f32"
 // piece is a chunk of an item of a linear head, or a block of one of a window; -1 is the whole.
 type piece struct{ item, chunk int }
 
+// byItem reports whether there are items enough for all threads. Linear heads then go through their chunks one after another, with
+// the state at hand; what they compute, and in which order they add, is the same.
+func (p *pass) byItem() bool { return len(p.items) >= 2*cutFor() }
+
+// cutFor is for how many threads heads are cut.
+var cutFor = f32.Threads
+
 // cutHeads lists the pieces of all heads: of a linear head everything but the running sum of the states is done chunk by
 // chunk, of a window the forward pass block by block, so that one long flow has work for many threads.
 func (p *pass) cutHeads() {
@@ -26,6 +33,14 @@ func (p *pass) cutHeads() {
 		}
 		if !linear {
 			p.wholes = append(p.wholes, piece{i, -1})
+		}
+	}
+	if p.byItem() {
+		p.pieces = p.pieces[:0]
+		for i, it := range p.items {
+			if it.segment >= 0 {
+				p.pieces = append(p.pieces, piece{i, -1})
+			}
 		}
 	}
 }
@@ -83,16 +98,24 @@ var (
 		a.p.m.scans[a.p.items[pc.item].head].runStates(h)
 	})
 	outputLoop = eachPiece(func(a *rowsOf, pc piece, h *headPart, scratch []float32) {
-		head := a.p.items[pc.item].head
-		if a.p.m.cfg.kind(head) == linearHead {
-			a.p.m.scans[head].outputNarrow(h, pc.chunk, scratch)
-			return
+		head, c := a.p.items[pc.item].head, &a.p.m.cfg
+		linear, w := c.kind(head) == linearHead, a.p.window(head)
+		switch sc := a.p.m.scans[head]; {
+		case linear && pc.chunk < 0:
+			sc.outputsNarrow(h, scratch)
+		case linear:
+			sc.outputNarrow(h, pc.chunk, scratch)
+		case pc.chunk < 0:
+			for block := range (h.n + w.block - 1) / w.block {
+				w.forwardNarrow(h, block, scratch)
+			}
+		default:
+			w.forwardNarrow(h, pc.chunk, scratch)
 		}
-		w := a.p.window(head)
-		w.forwardNarrow(h, pc.chunk, scratch)
 	})
 	dstateLoop = eachPiece(func(a *rowsOf, pc piece, h *headPart, scratch []float32) {
-		a.p.m.scans[a.p.items[pc.item].head].addStateBack(h, pc.chunk, scratch)
+		sc := a.p.m.scans[a.p.items[pc.item].head]
+		sc.addStateBack(h, pc.chunk, sc.backDivisionNarrow(h, pc.chunk, scratch))
 	})
 	runningBackLoop = eachPiece(func(a *rowsOf, pc piece, h *headPart, _ []float32) {
 		a.p.m.scans[a.p.items[pc.item].head].runStatesBack(h)
@@ -105,8 +128,16 @@ var (
 		out := headGrads{d: d, ld: h.ld, q: a.dqkv16[at:], k: a.dqkv16[at+inner:], v: a.dqkv16[at+2*inner:]}
 		if c.kind(it.head) == linearHead {
 			out.exp = c.Features == FeaturesExp
-			out.sums = a.y[p.sumsOf(pc)*3*d:][:3*d]
-			p.m.scans[it.head].backwardNarrow(h, pc.chunk, &out, scratch)
+			sc := p.m.scans[it.head]
+			if pc.chunk >= 0 {
+				out.sums = a.y[p.sumsOf(pc)*3*d:][:3*d]
+				sc.backwardNarrow(h, pc.chunk, sc.backDivisionNarrow(h, pc.chunk, scratch), &out)
+				return
+			}
+			for chunk := sc.chunks(h.n) - 1; chunk >= 0; chunk-- {
+				out.sums = a.y[p.sumsOf(piece{pc.item, chunk})*3*d:][:3*d]
+				sc.stepBackNarrow(h, chunk, &out, scratch)
+			}
 			return
 		}
 		out.sums = a.y[p.sumsOf(pc)*3*d:][:3*d]
@@ -119,7 +150,7 @@ var (
 // headsNarrow runs all heads.
 func (p *pass) headsNarrow(layer int, s *attnSaved) {
 	a := rowsOf{p: p, layer: layer, attn: s}
-	if len(p.chunks) > 0 {
+	if len(p.chunks) > 0 && !p.byItem() {
 		a.pieces = p.chunks
 		stateLoop.Run(len(a.pieces), 1, a)
 		a.pieces = p.firsts()
@@ -156,6 +187,8 @@ func (p *pass) headsBackNarrow(layer int, s *attnSaved, do16, dqkv16 []f32.BF16)
 	a := rowsOf{p: p, layer: layer, attn: s, do16: do16, dqkv16: dqkv16, y: p.arena.AllocZero(places * 3 * d)}
 	if len(p.chunks) > 0 {
 		a.base = p.arena.Alloc(c.LinearHeads * p.firstRow[len(p.b.Segments)] * (d*d + d))
+	}
+	if len(p.chunks) > 0 && !p.byItem() {
 		a.pieces = p.chunks
 		dstateLoop.Run(len(a.pieces), 1, a)
 		a.pieces = p.firsts()
@@ -171,7 +204,9 @@ func (p *pass) headsBackNarrow(layer int, s *attnSaved, do16, dqkv16 []f32.BF16)
 	}
 	// The windows' first: they are the longest pieces.
 	p.backs = append(append(p.backs[:0], p.wholes...), p.chunks...)
-	a.pieces = p.backs
+	if a.pieces = p.backs; p.byItem() {
+		a.pieces = p.pieces
+	}
 	headBackNarrowLoop.Run(len(a.pieces), 1, a)
 	for _, pc := range p.backs {
 		add(pc)
@@ -315,6 +350,20 @@ func (s *scan) runStates(h *headPart) {
 	}
 }
 
+// outputsNarrow computes the outputs of all chunks, and the states between them.
+func (s *scan) outputsNarrow(h *headPart, scratch []float32) {
+	size := s.stateSize()
+	clear(h.states[:size])
+	for c := range s.chunks(h.n) {
+		s.outputNarrow(h, c, scratch)
+		s.addState(h, c)
+		if c > 0 {
+			to := h.states[(c+1)*size:][:size]
+			f32.Add(to, to, h.states[c*size:][:size])
+		}
+	}
+}
+
 // outputNarrow computes the outputs of a chunk of linear attention (γ = 1, with the division).
 func (s *scan) outputNarrow(h *headPart, c int, scratch []float32) {
 	d, size, lds, ld := s.d, s.stateSize(), evenUp(s.chunk), h.ld
@@ -342,23 +391,43 @@ func (s *scan) outputNarrow(h *headPart, c int, scratch []float32) {
 	f32.ScaleRound(h.o[at*h.ldo:], h.ldo, sum, d, d, inv[:m])
 }
 
-// backDivisionNarrow computes the gradients of a chunk's numerators, rounded, and of its divisors.
-func (s *scan) backDivisionNarrow(h *headPart, at, m int, dos []f32.BF16, dden, inv []float32) {
+// divided are the gradients of a chunk's numerators, rounded, and of its divisors.
+type divided struct {
+	dos  []f32.BF16
+	dden []float32
+	rest bump // of the scratch
+}
+
+func (s *scan) backDivisionNarrow(h *headPart, c int, scratch []float32) divided {
+	b := bump{scratch}
+	at, m := s.chunkOf(h, c)
+	dos, inv, dden := b.take16(s.chunk*s.d), b.take(m), b.take(m)
 	f32.RowDots(dden, h.do[at*h.ldo:], h.ldo, h.o[at*h.ldo:], h.ldo, m, s.d)
 	for i := range inv {
 		inv[i] = 1 / h.row[at+i]
 		dden[i] *= -inv[i]
 	}
 	f32.ScaleRows(dos, s.d, h.do[at*h.ldo:], h.ldo, s.d, inv)
+	return divided{dos, dden, b}
+}
+
+// stepBackNarrow computes the gradients of a chunk and of the state before it.
+func (s *scan) stepBackNarrow(h *headPart, c int, out *headGrads, scratch []float32) {
+	size := s.stateSize()
+	v := s.backDivisionNarrow(h, c, scratch)
+	s.backwardNarrow(h, c, v, out)
+	s.addStateBack(h, c, v)
+	if c+1 < s.chunks(h.n) {
+		to := h.dstates[c*size:][:size]
+		f32.Add(to, to, h.dstates[(c+1)*size:][:size])
+	}
 }
 
 // addStateBack computes what a chunk adds to the gradient of the state before it.
-func (s *scan) addStateBack(h *headPart, c int, scratch []float32) {
+func (s *scan) addStateBack(h *headPart, c int, v divided) {
 	d, size := s.d, s.stateSize()
-	b := bump{scratch}
 	at, m := s.chunkOf(h, c)
-	dos, inv, dden := b.take16(s.chunk*d), b.take(m), b.take(m)
-	s.backDivisionNarrow(h, at, m, dos, dden, inv)
+	dos, dden := v.dos, v.dden
 	to, q := h.dstates[c*size:][:size], h.q[at*h.ld:]
 	f32.GemmSerialBF16(true, false, d, d, m, 1, q, h.ld, dos, d, 0, to, d)
 	clear(to[d*d:])
@@ -375,16 +444,15 @@ func (s *scan) runStatesBack(h *headPart) {
 }
 
 // backwardNarrow computes the gradients of a chunk.
-func (s *scan) backwardNarrow(h *headPart, c int, out *headGrads, scratch []float32) {
+func (s *scan) backwardNarrow(h *headPart, c int, g divided, out *headGrads) {
 	d, size, lds, ld := s.d, s.stateSize(), evenUp(s.chunk), h.ld
-	b := bump{scratch}
+	b, dos, dden := g.rest, g.dos, g.dden
 	att, att16, datt16 := b.take(s.chunk*lds), b.take16(s.chunk*lds), b.take16(s.chunk*lds)
-	dos, state16 := b.take16(s.chunk*d), b.take16(d*d)
+	state16 := b.take16(d * d)
 	at, m := s.chunkOf(h, c)
-	inv, dden, row := b.take(m), b.take(m), b.take(d)
+	row := b.take(d)
 	dq, dk, dv := b.take(s.chunk*d), b.take(s.chunk*d), b.take(s.chunk*d)
 	q, k, v := h.q[at*ld:], h.k[at*ld:], h.v[at*ld:]
-	s.backDivisionNarrow(h, at, m, dos, dden, inv)
 	s.square(m, q, ld, k, ld, att, lds)
 	roundSquare(m, att16, att, lds, nil, nil)
 	s.square(m, dos, d, v, ld, att, lds)

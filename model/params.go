@@ -15,6 +15,7 @@ type tensor struct {
 	rows, cols int
 	at         int // offset in the flat buffers
 	decay      bool
+	product    bool // its gradient is that of one product
 	w, g       []float32
 }
 
@@ -111,6 +112,11 @@ func (params *parameters) needGrads() {
 		return
 	}
 	params.grads = f32.Aligned(len(params.weights))
+	for i := range params.layers {
+		l := &params.layers[i]
+		l.qkv.product, l.proj.product, l.fc1.product, l.fc2.product = true, true, true, true
+	}
+	params.head.product = true
 	for _, t := range params.all {
 		t.g = params.grads[t.at : t.at+t.rows*t.cols : t.at+t.rows*t.cols]
 	}

@@ -150,9 +150,10 @@ func (t *Trainer) Step(rate float64, batches ...*Batch) (info StepInfo, err erro
 	if counted == 0 {
 		return info, fmt.Errorf("failed to take step %d: no row has a target", info.Step)
 	}
-	f32.Clear(t.m.params.grads)
+	t.clearGrads()
 	sum := 0.0
 	for i, b := range batches {
+		t.w.pass.fresh = t.w.pass.narrow && i == 0
 		sum += t.w.gradients(t.m, b, float32(1/float64(counted)), t.dropout(i))
 	}
 	info.Loss = sum / float64(counted)
@@ -162,6 +163,19 @@ func (t *Trainer) Step(rate float64, batches ...*Batch) (info StepInfo, err erro
 	}
 	t.apply(rate, info.Norm)
 	return info, nil
+}
+
+// clearGrads sets to zero what the first batch adds to.
+func (t *Trainer) clearGrads() {
+	if !t.w.pass.narrow {
+		f32.Clear(t.m.params.grads)
+		return
+	}
+	for _, x := range t.m.params.all {
+		if !x.product {
+			clear(x.g)
+		}
+	}
 }
 
 func (t *Trainer) dropout(batch int) dropout {

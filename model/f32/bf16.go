@@ -158,12 +158,21 @@ func TimesBF16(threads bool, m int, a []BF16, lda int, p *PackedBF16, add bool, 
 	path.times16(product16{m: m, n: p.N, k: p.K, alpha: 1, a: a, lda: lda, beta: beta, c: c, ldc: ldc}, &p.p, threads)
 }
 
-// GradBF16 is the gradient of a matrix of weights: C, M×N, receives the product of the transpose of A, K×M, and B, K×N, all
-// without gaps.
+// GradBF16 is the gradient of a matrix of weights: to C, M×N, the product of the transpose of A, K×M, and B, K×N, is added, or it
+// is that with Fresh; all without gaps.
 type GradBF16 struct {
 	M, N, K int
 	A, B    []BF16
 	C       []float32
+	Fresh   bool
+}
+
+// beta is what C is multiplied by.
+func (g *GradBF16) beta() float32 {
+	if g.Fresh {
+		return 0
+	}
+	return 1
 }
 
 // maxGroup is how many gradients are added together.

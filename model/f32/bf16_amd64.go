@@ -189,9 +189,9 @@ func (e *engine) grads16(grads []GradBF16) {
 	var g groupArgs
 	blocks, need := 0, 0
 	for _, x := range grads {
-		p := product{transA: true, m: x.M, n: x.N, k: pairsOf(x.K), alpha: 1, beta: 1, c: x.C, ldc: x.N, a16: x.A, lda: x.M, b16: x.B, ldb: x.N, rows: x.K}
+		p := product{transA: true, m: x.M, n: x.N, k: pairsOf(x.K), alpha: 1, beta: x.beta(), c: x.C, ldc: x.N, a16: x.A, lda: x.M, b16: x.B, ldb: x.N, rows: x.K}
 		if p.k < longK/2 || p.m <= e.mr || p.n <= e.nr {
-			GemmBF16(true, false, x.M, x.N, x.K, 1, x.A, x.M, x.B, x.N, 1, x.C, x.N)
+			GemmBF16(true, false, x.M, x.N, x.K, 1, x.A, x.M, x.B, x.N, x.beta(), x.C, x.N)
 			continue
 		}
 		g.t[g.n] = e.cutTurned(&p, blockN)

@@ -80,7 +80,7 @@ func (p *path) withWide() {
 	}
 	p.grads16 = func(grads []GradBF16) {
 		for _, g := range grads {
-			GemmBF16(true, false, g.M, g.N, g.K, 1, g.A, g.M, g.B, g.N, 1, g.C, g.N)
+			GemmBF16(true, false, g.M, g.N, g.K, 1, g.A, g.M, g.B, g.N, g.beta(), g.C, g.N)
 		}
 	}
 	p.pack16 = func(transB bool, k, n int, b []float32, ldb int, dst *Packed) {
