@@ -141,6 +141,7 @@ type blockOf struct {
 	dy16, out16    []f32.BF16
 	act16          []f32.BF16
 	parts, dyParts []float32
+	normParts      []float32
 	bias, gain     *tensor
 	mean, rstd     []float32
 }
@@ -160,7 +161,7 @@ func (c *Config) widest() int { return max(c.projected(), c.hidden(), c.Width, c
 // prepareNarrow makes what blocks of rows need.
 func (p *pass) prepareNarrow(longest int) {
 	c := &p.m.cfg
-	need := blockRows*(c.widest()+(c.FeedForward+1)/2) + 4*c.widest()
+	need := (blockRows+1)*(c.widest()+(c.FeedForward+1)/2) + 4*c.widest()
 	p.block = eachWorker(p.block, need, need)
 	p.weights = p.m.narrowHead()
 	if p.cos, p.sin = nil, nil; c.Positions == PositionsRotary {

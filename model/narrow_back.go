@@ -31,7 +31,7 @@ func (p *pass) attentionBackNarrow(layer int, x []float32, s *attnSaved, dy, dx 
 	c, l, w := &p.m.cfg, &p.m.params.layers[layer], p.m.narrowLayer(layer, true)
 	dy = p.dropped(dy, site(layer, siteProjection))
 	dy16, do16 := p.arena.AllocBF16(p.n*c.Width), p.arena.AllocBF16(p.n*c.inner())
-	dqkv16, dh := p.arena.AllocBF16(p.n*c.projected()), p.arena.Alloc(p.n*c.Width)
+	dqkv16 := p.arena.AllocBF16(p.n * c.projected())
 	a := blockOf{p: p, layer: layer, attn: s, dy: dy, dy16: dy16, out16: do16, w: &w.projBack, parts: p.parts(c.Width)}
 	if c.wide() {
 		a.y, a.dx = p.arena.Alloc(p.n*c.inner()), p.arena.Alloc(p.n*c.projected())
@@ -47,39 +47,58 @@ func (p *pass) attentionBackNarrow(layer int, x []float32, s *attnSaved, dy, dx 
 	} else {
 		p.headsBackNarrow(layer, s, do16, dqkv16)
 	}
-	f32.TimesBF16(true, p.n, dqkv16, c.projected(), &w.qkvBack, false, dh, c.Width)
 	p.addGradsNarrow(p.gradNarrow(dy16, s.o16, &l.proj), p.gradNarrow(dqkv16, s.h16, &l.qkv))
-	p.normBack(dx, dh, x, &l.norm1Gain, &l.norm1Bias, s.mean, s.rstd)
+	norms := p.normGrads()
+	inputBackLoop.Run(p.n, blockRows, blockOf{p: p, x: x, dx: dx, out16: dqkv16, back: &w.qkvBack, gain: &l.norm1Gain, mean: s.mean, rstd: s.rstd, normParts: norms})
+	p.addNormGrads(norms, &l.norm1Gain, &l.norm1Bias)
 }
 
-// normBack adds to dx the gradient of the normalised and shifted rows of x, given as dh.
-func (p *pass) normBack(dx, dh, x []float32, gain, bias *tensor, mean, rstd []float32) {
+// normGrads is where the gradients of a norm's gain and bias are summed, by block of rows.
+func (p *pass) normGrads() []float32 { return p.parts(2 * p.m.cfg.Width) }
+
+func (p *pass) addNormGrads(parts []float32, gain, bias *tensor) {
 	w := p.m.cfg.Width
-	parts := p.parts(2 * w)
-	normBackLoop.Run(p.n, blockRows, blockOf{p: p, x: x, dx: dx, dy: dh, gain: gain, mean: mean, rstd: rstd, parts: parts})
 	for at := 0; at < len(parts); at += 2 * w {
 		f32.Add(gain.g, gain.g, parts[at:][:w])
 		f32.Add(bias.g, bias.g, parts[at+w:][:w])
 	}
 }
 
-var normBackLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+// normBack adds to rows [lo, hi) of dx the gradient of the normalised and shifted rows of x: dh, which begins with row lo and, where
+// rows are shifted, goes on to row hi. row is scratch.
+func (a *blockOf) normBack(lo, hi int, dh, row []float32) {
 	w, shift := a.p.m.cfg.Width, a.p.m.cfg.TokenShift
-	part, half := a.parts[lo/blockRows*2*w:][:2*w], w/2
+	part, half := a.normParts[lo/blockRows*2*w:][:2*w], w/2
 	for i := lo; i < hi; i++ {
-		dy := a.dy[i*w:][:w]
+		dy := dh[(i-lo)*w:][:w]
 		if shift { // the first half went to the row below
-			row := scratch[:w]
-			copy(row[half:], dy[half:])
+			copy(row[half:w], dy[half:])
 			if i+1 < a.p.n && !a.p.begins[i+1] {
-				copy(row[:half], a.dy[(i+1)*w:])
+				copy(row[:half], dh[(i+1-lo)*w:])
 			} else {
 				clear(row[:half])
 			}
-			dy = row
+			dy = row[:w]
 		}
 		f32.NormGradRow(a.dx[i*w:][:w], part[:w], part[w:], dy, a.x[i*w:][:w], a.gain.w, a.mean[i], a.rstd[i])
 	}
+}
+
+// normBackLoop is normBack of rows dy.
+var normBackLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+	a.normBack(lo, hi, a.dy[lo*a.p.m.cfg.Width:], scratch)
+})
+
+// inputBackLoop computes the gradients of the projections' inputs and takes them back through the norm.
+var inputBackLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+	c := &a.p.m.cfg
+	rows := hi - lo
+	if c.TokenShift && hi < a.p.n {
+		rows++
+	}
+	dh, row := scratch[:rows*c.Width], scratch[len(scratch)-c.Width:]
+	f32.TimesBF16(false, rows, a.out16[lo*c.projected():], c.projected(), a.back, false, dh, c.Width)
+	a.normBack(lo, hi, dh, row)
 })
 
 // projectBackLoop rounds rows of dy and computes the gradients of the heads' outputs.
@@ -116,13 +135,21 @@ func (p *pass) feedForwardBackNarrow(layer int, x []float32, s *ffSaved, dy, dx 
 	c, l, w := &p.m.cfg, &p.m.params.layers[layer], p.m.narrowLayer(layer, true)
 	dy = p.dropped(dy, site(layer, siteFeedForward))
 	dy16, df16, act16 := p.arena.AllocBF16(p.n*c.Width), p.arena.AllocBF16(p.n*c.hidden()), p.arena.AllocBF16(p.n*c.FeedForward)
-	dh, parts, dyParts := p.arena.Alloc(p.n*c.Width), p.parts(c.hidden()), p.parts(c.Width)
-	backLoop.Run(p.n, blockRows, blockOf{p: p, ff: s, dy: dy, dy16: dy16, out16: df16, act16: act16, parts: parts, dyParts: dyParts, w: &w.fc2Back, back: &w.fc1Back, y: dh,
-		site: site(layer, siteActivation)})
+	parts, dyParts, norms := p.parts(c.hidden()), p.parts(c.Width), p.normGrads()
+	a := blockOf{p: p, ff: s, dy: dy, dy16: dy16, out16: df16, act16: act16, parts: parts, dyParts: dyParts, w: &w.fc2Back, back: &w.fc1Back,
+		site: site(layer, siteActivation), x: x, dx: dx, gain: &l.norm2Gain, mean: s.mean, rstd: s.rstd, normParts: norms}
+	if c.TokenShift { // a row's gradient is in two rows, and the one below may be another block's
+		a.y = p.arena.Alloc(p.n * c.Width)
+	}
+	backLoop.Run(p.n, blockRows, a)
+	if c.TokenShift {
+		a.dy = a.y
+		normBackLoop.Run(p.n, blockRows, a)
+	}
+	p.addNormGrads(norms, &l.norm2Gain, &l.norm2Bias)
 	p.sumParts(parts, l.fc1Bias.g)
 	p.sumParts(dyParts, l.fc2Bias.g)
 	p.addGradsNarrow(p.gradNarrow(dy16, act16, &l.fc2), p.gradNarrow(df16, s.h16, &l.fc1))
-	p.normBack(dx, dh, x, &l.norm2Gain, &l.norm2Bias, s.mean, s.rstd)
 }
 
 // roundRows rounds rows of dy and adds them to the block's sum.
@@ -141,7 +168,14 @@ var backLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
 	for i := lo; i < hi; i++ {
 		a.activateBack(i, dact[(i-lo)*ff:][:ff], part, scratch[len(scratch)-4*hidden:])
 	}
-	f32.TimesBF16(false, hi-lo, a.out16[lo*hidden:], hidden, a.back, false, a.y[lo*w:], w)
+	dh := scratch[:(hi-lo)*w]
+	if a.y != nil {
+		dh = a.y[lo*w : hi*w]
+	}
+	f32.TimesBF16(false, hi-lo, a.out16[lo*hidden:], hidden, a.back, false, dh, w)
+	if a.y == nil {
+		a.normBack(lo, hi, dh, nil)
+	}
 })
 
 // activateBack computes row i of the activation once more, and of the gradient of what it is of, whose sum goes to part.
