@@ -71,13 +71,11 @@ func (m *Model) narrowHead() *narrowWeights {
 		return w
 	}
 	w.fresh = true
+	head := [2]f32.PackingBF16{packing(&m.params.head, &w.head), packingBack(&m.params.head, &w.headBack)}
 	if m.cfg.Tied {
-		pack(&m.params.embed, &w.headBack)
-		packBack(&m.params.embed, &w.head)
-	} else {
-		pack(&m.params.head, &w.head)
-		packBack(&m.params.head, &w.headBack)
+		head = [2]f32.PackingBF16{packing(&m.params.embed, &w.headBack), packingBack(&m.params.embed, &w.head)}
 	}
+	f32.PackAllBF16(head[:])
 	return w
 }
 
@@ -89,23 +87,24 @@ func (m *Model) narrowLayer(i int, back bool) *narrowLayer {
 	}
 	if !w.there {
 		w.there = true
-		pack(&l.qkv, &w.qkv)
-		pack(&l.proj, &w.proj)
-		pack(&l.fc1, &w.fc1)
-		pack(&l.fc2, &w.fc2)
+		four := [4]f32.PackingBF16{packing(&l.qkv, &w.qkv), packing(&l.proj, &w.proj), packing(&l.fc1, &w.fc1), packing(&l.fc2, &w.fc2)}
+		f32.PackAllBF16(four[:])
 	}
 	if back && !w.back {
 		w.back = true
-		packBack(&l.qkv, &w.qkvBack)
-		packBack(&l.proj, &w.projBack)
-		packBack(&l.fc1, &w.fc1Back)
-		packBack(&l.fc2, &w.fc2Back)
+		four := [4]f32.PackingBF16{packingBack(&l.qkv, &w.qkvBack), packingBack(&l.proj, &w.projBack), packingBack(&l.fc1, &w.fc1Back), packingBack(&l.fc2, &w.fc2Back)}
+		f32.PackAllBF16(four[:])
 	}
 	return w
 }
 
-func pack(t *tensor, dst *f32.PackedBF16)     { f32.PackBF16(false, t.rows, t.cols, t.w, t.cols, dst) }
-func packBack(t *tensor, dst *f32.PackedBF16) { f32.PackBF16(true, t.cols, t.rows, t.w, t.cols, dst) }
+func packing(t *tensor, dst *f32.PackedBF16) f32.PackingBF16 {
+	return f32.PackingBF16{K: t.rows, N: t.cols, B: t.w, LDB: t.cols, Dst: dst}
+}
+
+func packingBack(t *tensor, dst *f32.PackedBF16) f32.PackingBF16 {
+	return f32.PackingBF16{TransB: true, K: t.cols, N: t.rows, B: t.w, LDB: t.cols, Dst: dst}
+}
 
 // bytes is the memory of the packed weights.
 func (w *narrowWeights) bytes() int {

@@ -51,6 +51,7 @@ type Trainer struct {
 	m      *Model
 	w      workspace
 	m1, m2 []float32 // moments, laid out as the weights
+	spans  []weightSpan
 	steps  int
 }
 
@@ -71,7 +72,7 @@ func newTrainer(m *Model, o TrainerOptions) *Trainer {
 	if o.Precision, err = PrecisionOf(o.Precision); err != nil {
 		panic("model.NewTrainer: " + err.Error())
 	}
-	return &Trainer{o: o, m: m, m1: f32.Aligned(len(m.params.weights)), m2: f32.Aligned(len(m.params.weights))}
+	return &Trainer{o: o, m: m, m1: f32.Aligned(len(m.params.weights)), m2: f32.Aligned(len(m.params.weights)), spans: cutWeights(m.params)}
 }
 
 // Steps is the number of steps taken.
@@ -193,17 +194,46 @@ func (t *Trainer) apply(rate, norm float64) {
 	t.steps++
 	t1 := 1 - math.Pow(o.Beta1, float64(t.steps))
 	t2 := 1 - math.Pow(o.Beta2, float64(t.steps))
-	for _, x := range t.m.params.all {
-		decay := 0.0
-		if x.decay {
-			decay = o.Decay
-		}
-		end := x.at + len(x.w)
-		f32.ClippedAdamW(clip, x.w, x.g, t.m1[x.at:end], t.m2[x.at:end], float32(rate), float32(o.Beta1), float32(o.Beta2),
-			float32(o.Epsilon), float32(decay), float32(t1), float32(t2))
-	}
+	adamLoop.Run(len(t.spans), 1, adamArgs{t, clip, float32(rate), float32(t1), float32(t2)})
 	t.m.changed()
 }
+
+// adamSpan is how many weights move at a time, on one thread.
+const adamSpan = 1 << 14
+
+// weightSpan is a piece of a tensor in the flat buffers.
+type weightSpan struct {
+	at, end int
+	decay   bool
+}
+
+// cutWeights cuts all tensors in pieces.
+func cutWeights(params *parameters) (spans []weightSpan) {
+	for _, x := range params.all {
+		end := x.at + len(x.w)
+		for at := x.at; at < end; at += adamSpan {
+			spans = append(spans, weightSpan{at, min(at+adamSpan, end), x.decay})
+		}
+	}
+	return spans
+}
+
+type adamArgs struct {
+	t                  *Trainer
+	clip, rate, t1, t2 float32
+}
+
+var adamLoop = f32.NewLoop(func(a *adamArgs, lo, hi, _ int) {
+	t, o, params := a.t, &a.t.o.Optimizer, a.t.m.params
+	for _, s := range t.spans[lo:hi] {
+		decay := float32(0)
+		if s.decay {
+			decay = float32(o.Decay)
+		}
+		f32.ClippedAdamW(a.clip, params.weights[s.at:s.end], params.grads[s.at:s.end], t.m1[s.at:s.end], t.m2[s.at:s.end],
+			a.rate, float32(o.Beta1), float32(o.Beta2), float32(o.Epsilon), decay, a.t1, a.t2)
+	}
+})
 
 // locate runs the batches once more, layer by layer, and names the first place
 // whose numbers are not finite.

@@ -134,9 +134,35 @@ func (p *PackedBF16) Bytes() int { return p.p.Bytes() }
 // PackBF16 rounds op(B), k×n (B as stored is k×n with ldb ≥ n, or n×k with ldb ≥ k if transB), and lays it out in dst on
 // all threads. dst keeps its memory from one call to the next.
 func PackBF16(transB bool, k, n int, b []float32, ldb int, dst *PackedBF16) {
-	checkMatrix("PackBF16", "B", transB, k, n, len(b), ldb)
-	active().pack16(transB, k, n, b, ldb, &dst.p)
-	dst.K, dst.N = k, n
+	one := [1]PackingBF16{{transB, k, n, b, ldb, dst}}
+	PackAllBF16(one[:])
+}
+
+// PackingBF16 is one call of [PackBF16].
+type PackingBF16 struct {
+	TransB bool
+	K, N   int
+	B      []float32
+	LDB    int
+	Dst    *PackedBF16
+}
+
+// maxPackings is how many matrices are packed together.
+const maxPackings = 8
+
+// PackAllBF16 packs at most eight matrices together.
+func PackAllBF16(list []PackingBF16) {
+	if len(list) > maxPackings {
+		panic(fmt.Sprintf("f32.PackAllBF16: %d matrices, more than %d", len(list), maxPackings))
+	}
+	var jobs [maxPackings]PackingBF16
+	copy(jobs[:], list) // list may lie on the caller's stack
+	for i := range list {
+		x := &jobs[i]
+		checkMatrix("PackBF16", "B", x.TransB, x.K, x.N, len(x.B), x.LDB)
+		x.Dst.K, x.Dst.N = x.K, x.N
+	}
+	active().pack16(len(list), jobs)
 }
 
 // TimesBF16 computes C = A·P, or C += A·P if add is set, for m rows of A (row length lda ≥ K) and of C (ldc ≥ N); on all

@@ -402,48 +402,67 @@ func (e *engine) pairUp(k, left, cols int, dst []float32, ldd int, src []BF16, l
 }
 
 // pack16 packs weights.
-func (e *engine) pack16(transB bool, k, n int, b []float32, ldb int, dst *Packed) {
-	pairs, panels := pairsOf(k), (n+e.nr-1)/e.nr
-	need := panels * e.nr * pairs
-	if cap(dst.data) < need {
-		dst.data = Aligned(need)
+func (e *engine) pack16(n int, list [maxPackings]PackingBF16) {
+	a := pack16Args{e: e, n: n, list: list}
+	panels, work := 0, 0
+	for i := range list[:n] {
+		x := &list[i]
+		p, pairs, count := &x.Dst.p, pairsOf(x.K), (x.N+e.nr-1)/e.nr
+		need := count * e.nr * pairs
+		if cap(p.data) < need {
+			p.data = Aligned(need)
+		}
+		p.data = p.data[:need]
+		p.K, p.N, p.width = pairs, x.N, e.nr
+		panels, work = panels+count, work+need
 	}
-	dst.data = dst.data[:need]
-	dst.K, dst.N, dst.width = pairs, n, e.nr
-	pack16Loop.run(panels, max(1, 1<<13/max(1, e.nr*k)), need >= serialBelow/16, pack16Args{e, transB, k, b, ldb, *dst})
+	pack16Loop.run(panels, max(1, 1<<13*panels/max(1, 2*work)), work >= serialBelow/16, a)
 }
 
+// pack16Args are matrices to be packed: the panels of the first come first.
 type pack16Args struct {
-	e      *engine
-	transB bool
-	k      int
-	b      []float32
-	ldb    int
-	dst    Packed
+	e    *engine
+	n    int
+	list [maxPackings]PackingBF16
 }
 
 var pack16Loop = NewLoop(func(a *pack16Args, lo, hi, _ int) {
-	e, pairs := a.e, a.dst.K
+	for panel := lo; panel < hi; panel++ {
+		at := panel
+		for i := range a.list[:a.n] {
+			x := &a.list[i]
+			count := (x.N + a.e.nr - 1) / a.e.nr
+			if at < count {
+				a.e.packPanel16(x, at)
+				break
+			}
+			at -= count
+		}
+	}
+})
+
+// packPanel16 packs panel i of a matrix.
+func (e *engine) packPanel16(x *PackingBF16, i int) {
+	pairs, j := pairsOf(x.K), i*e.nr
+	if pairs == 0 {
+		return
+	}
 	buf := takeScratch(e.nr * pairs)
 	defer giveScratch(buf)
 	rounded := Narrow(buf.data)
-	for i := lo; i < hi; i++ {
-		j := i * e.nr
-		cols := min(e.nr, a.dst.N-j)
-		panel := a.dst.data[j*pairs : (j+e.nr)*pairs]
-		p := product{transB: a.transB, b16: rounded, ldb: e.nr, rows: a.k}
-		if a.transB {
-			p.ldb = 2 * pairs
-			roundRowsbf16(cols, a.k, word(rounded), 2*p.ldb, &a.b[j*a.ldb], 4*a.ldb)
-			for c := 0; c < cols && a.k%2 != 0; c++ {
-				rounded[c*p.ldb+a.k] = 0
-			}
-		} else {
-			roundRowsbf16(a.k, cols, word(rounded), 2*e.nr, &a.b[j], 4*a.ldb)
+	cols := min(e.nr, x.N-j)
+	p := product{transB: x.TransB, b16: rounded, ldb: e.nr, rows: x.K}
+	if x.TransB {
+		p.ldb = 2 * pairs
+		roundRowsbf16(cols, x.K, word(rounded), 2*p.ldb, &x.B[j*x.LDB], 4*x.LDB)
+		for c := 0; c < cols && x.K%2 != 0; c++ {
+			rounded[c*p.ldb+x.K] = 0
 		}
-		e.pairB(&p, 0, pairs, 0, cols, panel)
+	} else {
+		roundRowsbf16(x.K, cols, word(rounded), 2*e.nr, &x.B[j], 4*x.LDB)
 	}
-})
+	e.pairB(&p, 0, pairs, 0, cols, x.Dst.p.data[j*pairs:(j+e.nr)*pairs])
+}
 
 // times16 multiplies rows of BF16 with packed weights.
 func (e *engine) times16(x product16, p *Packed, threads bool) {

@@ -33,6 +33,9 @@ func TestProductsOnTileRegisters(t *testing.T) {
 	if !hasBF16() {
 		t.Skip("this processor has no AVX512-BF16")
 	}
+	if raced {
+		t.Skip("one goroutine runs, and loops in Go take minutes under the race detector")
+	}
 	calls := 0
 	soft := bf16Path(avx512Path(), func(tiles, k int, a *float32, ars, astep int, b *float32, bs int, c *float32, ldc, flags int) {
 		calls++

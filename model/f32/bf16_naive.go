@@ -83,16 +83,19 @@ func (p *path) withWide() {
 			GemmBF16(true, false, g.M, g.N, g.K, 1, g.A, g.M, g.B, g.N, g.beta(), g.C, g.N)
 		}
 	}
-	p.pack16 = func(transB bool, k, n int, b []float32, ldb int, dst *Packed) {
-		rows, cols := stored(transB, k, n)
-		s := takeScratch(max(1, rows*cols))
-		defer giveScratch(s)
-		for r := range rows {
-			for j, v := range b[r*ldb:][:cols] {
-				s.data[r*cols+j] = ToBF16(v).Float32()
+	p.pack16 = func(n int, list [maxPackings]PackingBF16) {
+		for i := range list[:n] {
+			x := &list[i]
+			rows, cols := stored(x.TransB, x.K, x.N)
+			s := takeScratch(max(1, rows*cols))
+			for r := range rows {
+				for j, v := range x.B[r*x.LDB:][:cols] {
+					s.data[r*cols+j] = ToBF16(v).Float32()
+				}
 			}
+			Pack(x.TransB, x.K, x.N, s.data, cols, &x.Dst.p)
+			giveScratch(s)
 		}
-		Pack(transB, k, n, s.data, cols, dst)
 	}
 	p.times16 = func(x product16, packed *Packed, threads bool) {
 		a := widened(x.a, x.lda, x.m, x.k)

@@ -24,7 +24,7 @@ type path struct {
 	widen   func(dst []float32, x []BF16)
 	gemm16  func(p product16, threads bool)
 	grads16 func(grads []GradBF16)
-	pack16  func(transB bool, k, n int, b []float32, ldb int, dst *Packed)
+	pack16  func(n int, list [maxPackings]PackingBF16)
 	times16 func(p product16, packed *Packed, threads bool)
 
 	// rows of a block; see their exported names
