@@ -119,6 +119,9 @@ const maxPieces = 1 << 15
 // the function lead of [Crew.Work] may call it. worker is as in [Parallel].
 func (c *Crew) Do(n int, body func(piece, worker int)) {
 	if c.alone || n == 1 {
+		if t := tracing.Load(); t != nil && t.run(n, 1, func(i, _, _ int) { body(i, c.self) }) {
+			return
+		}
 		for i := range n {
 			body(i, c.self)
 		}
