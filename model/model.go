@@ -14,7 +14,8 @@
 //
 // The files read from the outside in: config.go says what can be built,
 // params.go lays the weights out in one buffer, forward.go and backward.go run
-// a packed batch through the layers in training form, stream.go and phases.go run
+// a packed batch through the layers in training form, narrow.go, narrow_back.go and narrow_mixers.go
+// with products of bfloat16, stream.go and phases.go run
 // many flows token by token in recurrent form, prompt.go known tokens at once. scan.go, window.go and rwkv.go hold the
 // mixers' chunked and recurrent forms side by side; naive_test.go holds the slow
 // truth, in float64, that all of them are tested against. heads.go shows what heads
@@ -33,13 +34,16 @@
 //     it; one token of that, with a vector of the model's width;
 //   - pass: one run of a batch through the layers, forward or there and back; a
 //     receiver or field p is always one;
+//   - narrow: of a pass with products of bfloat16, and of what it keeps in 16 bits; wide is a
+//     model some of whose heads have no such form;
+//   - block: rows of a narrow pass that go through a branch of a layer together;
 //   - arena: the memory of a pass (f32.Arena), which the next pass uses again; the
 //     workspace keeps both;
 //   - site: a place in the model at which dropout draws;
 //   - lane: one flow of a Stream, with the state of all its heads; a run is the rows
 //     of one lane within a step;
 //   - phase, piece: a part of a step's layer that ends on all threads together, and what
-//     one of them does at a time;
+//     one of them does at a time; of a narrow pass's heads, a chunk of a flow or all of it;
 //   - prompt: many known tokens of one lane, fed in the chunked form;
 //   - snapshot: a lane's state at one moment, to come back to;
 //   - ahead: tokens that a draft, the model in 8 bits, has foreseen for a lane and

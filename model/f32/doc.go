@@ -2,9 +2,10 @@
 // a worker pool and a bump arena.
 //
 // Every operation has a naive form in Go that reads like its formula (the oracle and the fallback) and,
-// on amd64, AVX2+FMA and AVX-512 forms. The best form this processor can run is chosen at start; the
-// environment variable TRAFFICGPT_F32=naive|avx2|avx512 or [SetPath] chooses another. Paths agree up
-// to rounding, not bit for bit.
+// on amd64, AVX2+FMA and AVX-512 forms, the latter also with instructions for products of bfloat16 ([BF16]),
+// and with tile registers for them. The best form this processor can run is chosen at start; the
+// environment variable TRAFFICGPT_F32=naive|avx2|avx512|avx512bf16|avx512amx or [SetPath] chooses another.
+// Paths agree up to rounding, not bit for bit.
 //
 // It is used below package model; a cell takes it for arithmetic of its own:
 //
@@ -19,7 +20,8 @@
 //     the elements an operation names.
 //   - dst may be the very same slice as an input of the same shape (in place) where a function says
 //     "elementwise"; overlapping at an offset is not allowed.
-//   - NaN and infinities follow IEEE arithmetic; denormals are kept, not flushed, but in AdamW.
+//   - NaN and infinities follow IEEE arithmetic; denormals are kept, not flushed, but in AdamW
+//     and in what BF16 is rounded from and multiplied to.
 //   - Functions start no work below their threshold on other threads, and may be called from many
 //     goroutines at once, also from inside [Parallel].
 //
@@ -34,6 +36,7 @@
 //   - turned: of a transposed A, which is copied in tiles before it is multiplied;
 //   - ahead: what the next step will read, fetched into the second cache while the
 //     kernels compute;
+//   - pair: two BF16 that are neighbours along k, in one word: the element of their products;
 //   - strip: as much as is taken at one time: 128 bytes of the rows fetched ahead,
 //     rows of a block that are finished together, columns of a recurrence;
 //   - arena: memory handed out by moving an offset, and freed all at once;
