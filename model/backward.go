@@ -182,6 +182,9 @@ var activateBackLoop = eachRow(func(a *rowsOf, i int) {
 // embeddings, in place. x1 and x2 are the last outputs, which reversible
 // models with KeepNothing turn back into the first inputs on the way.
 func (p *pass) layersBack(x1, x2, dx1, dx2 []float32) {
+	if p.narrow {
+		p.allocBack()
+	}
 	for i := p.m.cfg.Layers - 1; i >= 0; i-- {
 		mark := p.arena.Mark()
 		s := &p.layers[i]
@@ -190,6 +193,7 @@ func (p *pass) layersBack(x1, x2, dx1, dx2 []float32) {
 			p.recompute(i, s)
 		case KeepNothing:
 			p.rebuild(i, x1, x2, dx1, dx2, s)
+			p.flush()
 			p.arena.Release(mark)
 			continue
 		}
@@ -198,12 +202,16 @@ func (p *pass) layersBack(x1, x2, dx1, dx2 []float32) {
 			p.attentionBack(i, s.x2, &s.attn, dx1, dx2)
 		} else {
 			// Branch and base share a stream: each branch reads its dy before
-			// its last line adds to dx.
+			// its last line adds to dx, a narrow one block by block.
 			p.feedForwardBack(i, s.mid, &s.ff, dx1, dx1)
 			p.attentionBack(i, s.x1, &s.attn, dx1, dx1)
 		}
+		if p.m.cfg.Memory != KeepAll {
+			p.flush()
+		}
 		p.arena.Release(mark)
 	}
+	p.flush()
 }
 
 // recompute fills s again from the layer's inputs.
@@ -223,6 +231,7 @@ func (p *pass) rebuild(i int, x1, x2, dx1, dx2 []float32, s *layerSaved) {
 	mark := p.arena.Mark()
 	p.feedForward(i, x1, x2, x2, -1, &s.ff)
 	p.feedForwardBack(i, x1, &s.ff, dx2, dx1)
+	p.finishBack()
 	p.arena.Release(mark)
 	p.attention(i, x2, x1, x1, -1, &s.attn)
 	p.attentionBack(i, x2, &s.attn, dx1, dx2)

@@ -94,6 +94,7 @@ func BenchmarkTrainStep(b *testing.B) {
 	step("small/3072", peerConfig(4, 256, 3072), 3072)
 	step("small/12032", peerConfig(4, 256, 12032), 12032)
 	step("4x128/3072", peerConfig(4, 128, 3072), 3072)
+	step("24x512/3072", peerConfig(24, 512, 3072), 3072)
 	step("tiny/1024", Tiny(), 1024)
 	step("paper/3072", Paper3K(), 3072)
 }

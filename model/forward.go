@@ -17,19 +17,23 @@ type pass struct {
 	train   bool        // keep what the backward pass needs
 	stop    func() bool // see TrainerOptions.Stop; nil for none
 
-	narrow   bool           // products of bfloat16
-	fresh    bool           // gradients of products need not be added to what there is
-	weights  *narrowWeights // of a narrow pass
-	block    [][]float32    // scratch for blocks of rows, one a worker
-	begins   []bool         // one a row: the first of its segment
-	grads    []f32.GradBF16
-	pieces   []piece   // of the heads of a narrow pass,
-	chunks   []piece   // those of linear heads,
-	wholes   []piece   // the others' items,
-	begin    []piece   // linear heads' first chunks,
-	backs    []piece   // and what the backward pass takes together
-	place    []int     // one a row: how many rows of its segment lie before it
-	cos, sin []float32 // rotations, or nil
+	narrow     bool           // products of bfloat16
+	chain      []stage        // of a narrow pass, what waits to be done to its rows,
+	blockSums  []blockSum     // summed afterwards,
+	dqkv16     []f32.BF16     // gradients of a layer's projections
+	inputNorms []float32      // and what goes back through its first norm
+	fresh      bool           // gradients of products need not be added to what there is
+	weights    *narrowWeights // of a narrow pass
+	block      [][]float32    // scratch for blocks of rows, one a worker
+	begins     []bool         // one a row: the first of its segment
+	grads      []f32.GradBF16
+	pieces     []piece   // of the heads of a narrow pass,
+	chunks     []piece   // those of linear heads,
+	wholes     []piece   // the others' items,
+	begin      []piece   // linear heads' first chunks,
+	backs      []piece   // and what the backward pass takes together
+	place      []int     // one a row: how many rows of its segment lie before it
+	cos, sin   []float32 // rotations, or nil
 
 	items     []item // heads times segments, what runs side by side
 	told      []hint // one a row, or none
@@ -497,10 +501,12 @@ func (p *pass) layersForward(x1, x2 []float32) ([]float32, []float32) {
 		mark := p.arena.Mark()
 		p.layerForward(i, x1, x2, y1, y2, s)
 		if !p.train || c.Memory != KeepAll {
+			p.flush()
 			p.arena.Release(mark)
 		}
 		x1, x2 = y1, y2
 	}
+	p.flush()
 	return x1, x2
 }
 

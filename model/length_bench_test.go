@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"trafficgpt/model/f32"
 )
 
 // inTurns times every f once a round, in an order that moves by one each round,
@@ -69,18 +71,23 @@ const rounds = 5
 // its pass, and as many passes a step as make the same number of tokens. A token
 // costs the same at any length with linear heads, more and more with softmax heads.
 func BenchmarkCostPerToken(b *testing.B) {
+	long := []int{1024, 3072, 12288, 32768, 98304}
 	for _, k := range []struct {
-		kind    string
-		total   int
-		lengths []int
+		name, kind, precision string
+		total                 int
+		lengths               []int
 	}{
-		{"linear", 98304, []int{1024, 3072, 12288, 32768, 98304}},
-		{"softmax", 12288, []int{1024, 3072, 12288}},
+		{"linear", "linear", PrecisionFP32, 98304, long},
+		{"linear-bf16", "linear", PrecisionBF16, 98304, long},
+		{"softmax", "softmax", PrecisionFP32, 12288, long[:3]},
 	} {
-		b.Run(k.kind, func(b *testing.B) {
+		b.Run(k.name, func(b *testing.B) {
+			if k.precision == PrecisionBF16 && !f32.HasBF16() {
+				b.Skip("the kernels in use have no instructions for bfloat16")
+			}
 			var fs []func()
 			for _, n := range k.lengths {
-				fs = append(fs, lengthStep(b, k.kind, k.total, n))
+				fs = append(fs, lengthStep(b, k.kind, k.precision, k.total, n))
 			}
 			for b.Loop() {
 				clock, processor := inTurns(rounds, fs)
@@ -91,7 +98,7 @@ func BenchmarkCostPerToken(b *testing.B) {
 }
 
 // lengthStep returns one training step on total tokens in sequences of n.
-func lengthStep(b *testing.B, kind string, total, n int) func() {
+func lengthStep(b *testing.B, kind, precision string, total, n int) func() {
 	c := peerConfig(2, 128, n)
 	c.Memory, c.Positions = KeepInputs, PositionsNone
 	if kind == "softmax" {
@@ -101,7 +108,7 @@ func lengthStep(b *testing.B, kind string, total, n int) func() {
 	if err != nil {
 		b.Fatal(err)
 	}
-	tr := NewTrainer(m, TrainerOptions{Seed: 1})
+	tr := NewTrainer(m, TrainerOptions{Seed: 1, Precision: precision})
 	tokens := randomBatch(total, 1).Tokens
 	var batches []*Batch
 	for at := 0; at < total; at += n {

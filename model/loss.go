@@ -25,6 +25,8 @@ func (w *workspace) begin(m *Model, b *Batch, train bool, drop dropout) *pass {
 	}
 	w.arena.Reset()
 	p.arena = w.arena
+	p.forgetChain() // a pass that was abandoned may have left one,
+	p.grads = p.grads[:0]
 	return p
 }
 
@@ -66,12 +68,17 @@ func (p *pass) arenaSize() int {
 	}
 	back := max(n*(c.inner()+c.projected()+2*c.Width), n*(2*c.FeedForward+c.hidden()+2*c.Width))
 	if p.narrow {
-		blocks := (n-1)/blockRows + 1
-		back = max(n*(half(c.Width+c.inner()+c.projected())+c.Width)+blocks*3*c.Width+len(p.items)*3*c.HeadDim+c.LinearHeads*p.firstRow[segments]*c.HeadDim*(c.HeadDim+4),
-			n*(half(c.Width+c.hidden()+c.FeedForward)+c.Width)+blocks*(c.hidden()+3*c.Width))
+		blocks := (n-1)/halfRows + 1
+		attnBack := n*(half(c.Width+c.inner())+c.Width) + blocks*c.Width + len(p.items)*3*c.HeadDim + c.LinearHeads*p.firstRow[segments]*c.HeadDim*(c.HeadDim+4)
+		ffBack := n*(half(c.Width+c.hidden()+c.FeedForward)+2*c.Width) + blocks*(c.hidden()+3*c.Width)
 		if c.wide() {
-			back += n*(c.inner()+c.projected()) + blocks*c.projected()
+			attnBack += n*(c.inner()+c.projected()) + blocks*c.projected()
 		}
+		back = attnBack + ffBack // the weights' gradients are added together
+		if c.Memory == KeepNothing {
+			back = max(attnBack, ffBack)
+		}
+		back += n*half(c.projected()) + blocks*2*c.Width
 	}
 	switch {
 	case !p.train:
@@ -292,6 +299,7 @@ func (s *Scorer) through(b *Batch, layers int) (p *pass, x1, x2 []float32) {
 	for i := range layers {
 		mark := p.arena.Mark()
 		p.layerForward(i, x1, x2, x1, x2, &saved)
+		p.flush()
 		p.arena.Release(mark)
 	}
 	return p, x1, x2

@@ -98,6 +98,14 @@ func (m *Model) narrowLayer(i int, back bool) *narrowLayer {
 	return w
 }
 
+// narrowLayer is the model's, but where layers share their memory the chain no longer needs those of another.
+func (p *pass) narrowLayer(i int, back bool) *narrowLayer {
+	if w := &p.m.narrow.layers[i%len(p.m.narrow.layers)]; w.owner != i {
+		p.flush()
+	}
+	return p.m.narrowLayer(i, back)
+}
+
 func packing(t *tensor, dst *f32.PackedBF16) f32.PackingBF16 {
 	return f32.PackingBF16{K: t.rows, N: t.cols, B: t.w, LDB: t.cols, Dst: dst}
 }
@@ -123,8 +131,33 @@ func (w *narrowWeights) bytes() int {
 func (c *Config) wide() bool { return c.Bidirectional || c.RetentionHeads > 0 || c.RWKVHeads > 0 }
 
 // blockRows is how many rows of a pass go through a branch of a layer together, so that what is between two of its
-// products stays in the caches.
-const blockRows = 96
+// products stays in the caches. The last lastBlocks are halved: the sooner a thread's last piece of work ends, the shorter
+// is the wait for the others'.
+const (
+	blockRows  = 96
+	halfRows   = blockRows / 2
+	lastBlocks = 4
+)
+
+// blocks returns how many pieces the rows of a pass are cut in, and how many of them, the first ones, are whole.
+func (p *pass) blocks() (all, whole int) {
+	halves := (p.n + halfRows - 1) / halfRows
+	whole = halves / 2
+	if whole > 2*lastBlocks {
+		whole -= lastBlocks
+	}
+	return halves - whole, whole
+}
+
+// span returns the rows of a piece.
+func (p *pass) span(piece, whole int) (lo, hi int) {
+	if piece < whole {
+		lo = piece * blockRows
+		return lo, lo + blockRows
+	}
+	lo = whole*blockRows + (piece-whole)*halfRows
+	return lo, min(lo+halfRows, p.n)
+}
 
 // blockOf are the arguments of work on blocks of rows.
 type blockOf struct {
@@ -143,15 +176,6 @@ type blockOf struct {
 	normParts      []float32
 	bias, gain     *tensor
 	mean, rstd     []float32
-}
-
-// eachBlock makes a loop of work on blocks of rows; scratch is the worker's; see prepareNarrow.
-func eachBlock(f func(a *blockOf, lo, hi int, scratch []float32)) *f32.Loop[blockOf] {
-	return f32.NewLoop(func(a *blockOf, lo, hi, worker int) {
-		for ; lo < hi; lo += blockRows {
-			f(a, lo, min(lo+blockRows, hi), a.p.block[worker])
-		}
-	})
 }
 
 // widest is the longest row that is between two products.
@@ -203,11 +227,15 @@ func (p *pass) normBlock(lo, hi int, x []float32, gain, bias *tensor, mean, rstd
 	}
 }
 
-// attentionNarrow is attention with products of bfloat16.
+// attentionNarrow is attention with products of bfloat16; y is there when the chain has run.
 func (p *pass) attentionNarrow(layer int, x, base, y []float32, sign float32, s *attnSaved) {
-	c, l, w := &p.m.cfg, &p.m.params.layers[layer], p.m.narrowLayer(layer, false)
+	c, l, w := &p.m.cfg, &p.m.params.layers[layer], p.narrowLayer(layer, false)
 	p.allocAttentionNarrow(s)
-	projectLoop.Run(p.n, blockRows, blockOf{p: p, layer: layer, x: x, attn: s, w: &w.qkv})
+	if c.TokenShift {
+		p.flush()
+	}
+	p.then((*blockOf).project, blockOf{p: p, layer: layer, x: x, attn: s, w: &w.qkv})
+	p.flush()
 	if c.wide() {
 		headLoop.Run(len(p.items), 1, rowsOf{p: p, layer: layer, attn: s})
 		p.gate(s)
@@ -216,24 +244,33 @@ func (p *pass) attentionNarrow(layer int, x, base, y []float32, sign float32, s 
 		p.headsNarrow(layer, s)
 	}
 	if y != nil {
-		emitNarrowLoop.Run(p.n, blockRows, blockOf{p: p, out16: s.o16, w: &w.proj, bias: &l.projBias, base: base, y: y, sign: sign, site: site(layer, siteProjection)})
+		p.then((*blockOf).emitHeads, blockOf{p: p, out16: s.o16, w: &w.proj, bias: &l.projBias, base: base, y: y, sign: sign, site: site(layer, siteProjection)})
 	}
 }
 
-// projectLoop normalises, projects and maps features of rows.
-var projectLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+// project normalises, projects and maps features of rows.
+func (a *blockOf) project(lo, hi int, scratch []float32) {
 	p, c, l, s := a.p, &a.p.m.cfg, &a.p.m.params.layers[a.layer], a.attn
 	w, ld, half := c.Width, c.projected(), c.HeadDim/2
 	qkv := scratch[:(hi-lo)*ld]
 	p.normBlock(lo, hi, a.x, &l.norm1Gain, &l.norm1Bias, s.mean, s.rstd, s.h16, scratch)
 	f32.TimesBF16(false, hi-lo, s.h16[lo*w:], w, a.w, false, qkv, ld)
+	fused := s.qkv == nil && c.LinearHeads > 0 && c.Features == FeaturesELU
 	for i := lo; i < hi; i++ {
 		row := qkv[(i-lo)*ld:][:ld]
-		f32.Add(row, row, l.qkvBias.w)
-		p.m.featureRow(row)
+		var cos, sin []float32
 		if p.cos != nil {
 			at := p.place[i] * half
-			p.m.turnRow(row, p.cos[at:][:half], p.sin[at:][:half], 1)
+			cos, sin = p.cos[at:][:half], p.sin[at:][:half]
+		}
+		if fused {
+			p.m.mapRound(s.qkv16[i*ld:][:ld], row, l.qkvBias.w, cos, sin)
+			continue
+		}
+		f32.Add(row, row, l.qkvBias.w)
+		p.m.featureRow(row)
+		if cos != nil {
+			p.m.turnRow(row, cos, sin, 1)
 		}
 		if s.qkv != nil {
 			copy(s.qkv[i*ld:][:ld], row)
@@ -241,16 +278,38 @@ var projectLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
 			f32.Round(s.qkv16[i*ld:][:ld], row)
 		}
 	}
-})
+}
 
-// emitNarrowLoop is emit of out16.
-var emitNarrowLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+// mapRound adds the bias to a row of projections, maps the features of linear heads, which are those of FeaturesELU, turns those of
+// the others unless cos is nil, and rounds all to out. row is overwritten.
+func (m *Model) mapRound(out []f32.BF16, row, bias, cos, sin []float32) {
+	c := &m.cfg
+	inner, first, last := c.inner(), c.LocalHeads*c.HeadDim, (c.LocalHeads+c.LinearHeads)*c.HeadDim
+	for at := 0; at < 2*inner; at += inner { // queries, then keys
+		f32.EluRound(out[at+first:at+last], row[at+first:at+last], bias[at+first:at+last])
+	}
+	if cos == nil {
+		f32.AddRound(out[:first], row[:first], bias[:first])
+		f32.AddRound(out[last:inner+first], row[last:inner+first], bias[last:inner+first])
+		f32.AddRound(out[inner+last:], row[inner+last:], bias[inner+last:])
+		return
+	}
+	f32.Add(row, row, bias)
+	m.turnRow(row, cos, sin, 1)
+	f32.Round(out[:first], row[:first])
+	f32.Round(out[last:inner+first], row[last:inner+first])
+	f32.Round(out[inner+last:], row[inner+last:])
+}
+
+// emitHeads is emit of the heads' outputs, out16.
+func (a *blockOf) emitHeads(lo, hi int, scratch []float32) {
 	n, cols := a.w.K, a.w.N
 	out := scratch[:(hi-lo)*cols]
 	f32.TimesBF16(false, hi-lo, a.out16[lo*n:], n, a.w, false, out, cols)
 	a.emit(lo, hi, out)
-})
+}
 
+// emit sets y = base + sign·(out + bias), with dropout on what is added; out begins with row lo.
 func (a *blockOf) emit(lo, hi int, out []float32) {
 	cols := a.p.m.cfg.Width
 	if a.sign > 0 && a.p.drop.rate == 0 {
@@ -284,18 +343,21 @@ func (p *pass) allocAttentionNarrow(s *attnSaved) {
 	p.allocHeads(s)
 }
 
-// feedForwardNarrow is feedForward with products of bfloat16.
+// feedForwardNarrow is feedForward with products of bfloat16; y is there when the chain has run.
 func (p *pass) feedForwardNarrow(layer int, x, base, y []float32, sign float32, s *ffSaved) {
-	c, l, w := &p.m.cfg, &p.m.params.layers[layer], p.m.narrowLayer(layer, false)
+	c, l, w := &p.m.cfg, &p.m.params.layers[layer], p.narrowLayer(layer, false)
 	s.mean, s.rstd = p.arena.Alloc(p.n), p.arena.Alloc(p.n)
 	s.h16 = p.arena.AllocBF16(p.n * c.Width)
 	s.f16 = p.arena.AllocBF16(p.n * c.hidden())
-	forwardLoop.Run(p.n, blockRows, blockOf{p: p, layer: layer, x: x, base: base, y: y, sign: sign, site: site(layer, siteFeedForward),
+	if c.TokenShift {
+		p.flush()
+	}
+	p.then((*blockOf).feedForward, blockOf{p: p, layer: layer, x: x, base: base, y: y, sign: sign, site: site(layer, siteFeedForward),
 		ff: s, first: &w.fc1, w: &w.fc2, bias: &l.fc2Bias})
 }
 
-// forwardLoop runs rows through the feed-forward branch.
-var forwardLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
+// feedForward runs rows through the feed-forward branch.
+func (a *blockOf) feedForward(lo, hi int, scratch []float32) {
 	p, c, l, s := a.p, &a.p.m.cfg, &a.p.m.params.layers[a.layer], a.ff
 	w, ff, hidden := c.Width, c.FeedForward, c.hidden()
 	f, act := scratch[:(hi-lo)*hidden], f32.Narrow(scratch[len(scratch)-(hi-lo)*((ff+1)/2):])
@@ -310,7 +372,7 @@ var forwardLoop = eachBlock(func(a *blockOf, lo, hi int, scratch []float32) {
 	out := scratch[:(hi-lo)*w]
 	f32.TimesBF16(false, hi-lo, act, ff, a.w, false, out, w)
 	a.emit(lo, hi, out)
-})
+}
 
 // activateNarrow adds the bias to a row f of [a b], which is overwritten, rounds the sum to f16 and of that gelu(a), or
 // gelu(a)·b, to act.

@@ -80,6 +80,25 @@ func (p *pass) headPart(layer int, it item, s *attnSaved, do16 []f32.BF16, dstat
 	return h
 }
 
+// fetch asks for what the forward or the backward pass reads of rows from at on, as far as there are such: a head's rows, of d
+// columns, lie too far apart for the processor to foresee what is read next.
+func (h *headPart) fetch(at, rows, d int) {
+	if at < 0 || at >= h.n {
+		return
+	}
+	rows = min(rows, h.n-at)
+	for _, x := range [...][]f32.BF16{h.q, h.k, h.v} {
+		f32.FetchRows(x[at*h.ld:], h.ld, rows, d)
+	}
+	if h.do == nil {
+		return
+	}
+	f32.FetchRows(h.do[at*h.ldo:], h.ldo, rows, d)
+	if h.states != nil { // a linear head
+		f32.FetchRows(h.o[at*h.ldo:], h.ldo, rows, d)
+	}
+}
+
 // eachPiece makes a loop of work on pieces of heads.
 func eachPiece(f func(a *rowsOf, pc piece, h *headPart, scratch []float32)) *f32.Loop[rowsOf] {
 	return f32.NewLoop(func(a *rowsOf, lo, hi, worker int) {
@@ -107,6 +126,7 @@ var (
 			sc.outputNarrow(h, pc.chunk, scratch)
 		case pc.chunk < 0:
 			for block := range (h.n + w.block - 1) / w.block {
+				h.fetch((block+1)*w.block, w.block, w.d)
 				w.forwardNarrow(h, block, scratch)
 			}
 		default:
@@ -355,6 +375,7 @@ func (s *scan) outputsNarrow(h *headPart, scratch []float32) {
 	size := s.stateSize()
 	clear(h.states[:size])
 	for c := range s.chunks(h.n) {
+		h.fetch((c+1)*s.chunk, s.chunk, s.d)
 		s.outputNarrow(h, c, scratch)
 		s.addState(h, c)
 		if c > 0 {
@@ -414,6 +435,7 @@ func (s *scan) backDivisionNarrow(h *headPart, c int, scratch []float32) divided
 // stepBackNarrow computes the gradients of a chunk and of the state before it.
 func (s *scan) stepBackNarrow(h *headPart, c int, out *headGrads, scratch []float32) {
 	size := s.stateSize()
+	h.fetch((c-1)*s.chunk, s.chunk, s.d)
 	v := s.backDivisionNarrow(h, c, scratch)
 	s.backwardNarrow(h, c, v, out)
 	s.addStateBack(h, c, v)
@@ -529,6 +551,7 @@ func (w *window) backwardNarrow(h *headPart, out *headGrads, scratch []float32) 
 	filled := 0
 	for i0 := 0; i0 < n; i0 += w.block {
 		i1 := min(i0+w.block, n)
+		h.fetch(i1, w.block, d)
 		j0 := w.first(i0)
 		m, keys := i1-i0, w.end(i1-1, n)-j0
 		clear(dk[filled*d : keys*d])

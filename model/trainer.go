@@ -268,6 +268,7 @@ func (w *workspace) locate(m *Model, b *Batch, drop dropout) string {
 	for i := range m.cfg.Layers {
 		mark := p.arena.Mark()
 		p.layerForward(i, x1, x2, x1, x2, &s)
+		p.flush()
 		p.arena.Release(mark)
 		if !allFinite(x1) || !allFinite(x2) {
 			return fmt.Sprintf("the output of layer %d", i)

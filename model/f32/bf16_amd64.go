@@ -93,7 +93,14 @@ func (p *path) blockRows16() {
 	p.geluBack = func(out, act, y []BF16, dact, sum []float32) {
 		geluBackbf16(words(out), words(act), words(y), dact, sum)
 	}
+	p.fetchRows = func(x []BF16, ldx, rows, cols int) {
+		if rows > 0 && cols > 0 {
+			fetchRowsbf16(rows, 2*cols, word(x), 2*ldx)
+		}
+	}
 	p.addThree = addThreebf16
+	p.addRound = func(out []BF16, x, y []float32) { addRoundbf16(words(out), x, y) }
+	p.eluRound = func(out []BF16, x, bias []float32) { eluRoundbf16(words(out), x, bias) }
 	p.sumRound = func(out []BF16, x, sum []float32) { sumRoundbf16(words(out), x, sum) }
 }
 
@@ -203,8 +210,11 @@ func (e *engine) grads16(grads []GradBF16) {
 	}
 	items, strips := 0, 0
 	for i := range g.n {
-		t := &g.t[i]
-		t.inParts(max(1, min((groupItems+blocks-1)/blocks, t.p.k/(3*blockK/2))))
+		t, parts := &g.t[i], (groupItems+blocks-1)/blocks
+		if i == g.n-1 {
+			parts *= 2 // so that threads are done at nearly the same time
+		}
+		t.inParts(max(1, min(parts, t.p.k/(3*blockK/2))))
 		items, strips = items+t.items(), strips+t.strips()
 		need += t.items() * t.size()
 	}
@@ -315,6 +325,9 @@ func (e *engine) pairA(k, left, m int, a []BF16, lda int, dst []float32) {
 			e.pairUp(pairs, left-2*l, height, dst[(tile*k+l)*e.nr/2:], e.nr/2, a[2*l*lda+row:], lda)
 			tile, row = tile+1, row+height
 		}
+		for ; tile+2 <= whole; tile, row = tile+2, row+2*e.mr {
+			e.pairUpTwo(pairs, left-2*l, 2*e.mr, e.mr, dst[(tile*k+l)*e.nr/2:], e.nr/2, k*e.nr/2, a[2*l*lda+row:], lda)
+		}
 		for tile < whole {
 			next(e.mr)
 		}
@@ -371,16 +384,27 @@ func (e *engine) pairB(p *product, l, k, j, cols int, panel []float32) {
 		e.transpose(panel, e.nr, asPairs(p.b16[j*p.ldb+2*l:][:(cols-1)*p.ldb+2*k]), p.ldb/2, cols, k)
 		return
 	}
-	half := e.nr / 2
-	for i := 0; i < k; i += pairsAtOnce {
-		pairs, left, from := min(pairsAtOnce, k-i), p.rows-2*(l+i), p.b16[2*(l+i)*p.ldb+j:]
-		e.pairUp(pairs, left, min(cols, half), panel[i*e.nr:], e.nr, from, p.ldb)
-		if cols > half {
-			e.pairUp(pairs, left, cols-half, panel[i*e.nr+half:], e.nr, from[half:], p.ldb)
-			continue
-		}
-		for r := range pairs {
-			clear(panel[(i+r)*e.nr+half:][:half])
+	e.pairUpTwo(k, p.rows-2*l, cols, e.nr/2, panel, e.nr, e.nr/2, p.b16[2*l*p.ldb+j:], p.ldb)
+}
+
+// pairUpTwo makes k pairs of rows of cols ≤ nr elements: of the first width at dst, of the others step words further; where only
+// left rows are left, the last pair has one.
+func (e *engine) pairUpTwo(k, left, cols, width int, dst []float32, ldd, step int, src []BF16, lds int) {
+	full := min(k, left/2)
+	if full > 0 {
+		pairUpTwobf16(full, cols, width, &dst[0], 4*ldd, 4*step, (*uint16)(&src[0]), 2*lds)
+	}
+	if full == k {
+		return
+	}
+	first, second := Narrow(dst[full*ldd:][:e.nr/2]), Narrow(dst[full*ldd+step:][:e.nr/2])
+	clear(first)
+	clear(second)
+	for j, v := range src[2*full*lds:][:cols] {
+		if j < width {
+			first[2*j] = v
+		} else {
+			second[2*(j-width)] = v
 		}
 	}
 }

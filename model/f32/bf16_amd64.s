@@ -6987,6 +6987,64 @@ pair:
 	VZEROUPPER
 	RET
 
+DATA evenOdd<>+0(SB)/4, $0x00200000
+DATA evenOdd<>+4(SB)/4, $0x00210001
+DATA evenOdd<>+8(SB)/4, $0x00220002
+DATA evenOdd<>+12(SB)/4, $0x00230003
+DATA evenOdd<>+16(SB)/4, $0x00240004
+DATA evenOdd<>+20(SB)/4, $0x00250005
+DATA evenOdd<>+24(SB)/4, $0x00260006
+DATA evenOdd<>+28(SB)/4, $0x00270007
+DATA evenOdd<>+32(SB)/4, $0x00280008
+DATA evenOdd<>+36(SB)/4, $0x00290009
+DATA evenOdd<>+40(SB)/4, $0x002a000a
+DATA evenOdd<>+44(SB)/4, $0x002b000b
+DATA evenOdd<>+48(SB)/4, $0x002c000c
+DATA evenOdd<>+52(SB)/4, $0x002d000d
+DATA evenOdd<>+56(SB)/4, $0x002e000e
+DATA evenOdd<>+60(SB)/4, $0x002f000f
+GLOBL evenOdd<>(SB), RODATA|NOPTR, $64
+
+// func pairUpTwobf16(pairs int, cols int, width int, dst *float32, ldd int, step int, src *uint16, lds int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+
+TEXT ·pairUpTwobf16(SB), NOSPLIT, $0-64
+	MOVQ         pairs+0(FP), AX
+	MOVQ         cols+8(FP), CX
+	MOVQ         width+16(FP), DX
+	MOVQ         dst+24(FP), BX
+	MOVQ         ldd+32(FP), SI
+	MOVQ         step+40(FP), DI
+	MOVQ         src+48(FP), R8
+	MOVQ         lds+56(FP), R9
+	MOVQ         $-1, R10
+	BZHIQ        CX, R10, R10
+	KMOVD        R10, K1
+	VMOVDQU16    evenOdd<>+0(SB), Z0
+	VPBROADCASTW DX, Z1
+	VPADDW       Z0, Z1, Z1
+	MOVQ         R9, CX
+	SHLQ         $0x05, CX
+	MOVQ         CX, DX
+	ADDQ         R9, DX
+
+pair:
+	VMOVDQU16.Z (R8), K1, Z2
+	VMOVDQU16.Z (R8)(R9*1), K1, Z3
+	PREFETCHT0  (R8)(CX*1)
+	PREFETCHT0  (R8)(DX*1)
+	LEAQ        (R8)(R9*2), R8
+	VMOVDQA64   Z0, Z4
+	VMOVDQA64   Z1, Z5
+	VPERMI2W    Z3, Z2, Z4
+	VPERMI2W    Z3, Z2, Z5
+	VMOVDQU16   Z4, (BX)
+	VMOVDQU16   Z5, (BX)(DI*1)
+	ADDQ        SI, BX
+	DECQ        AX
+	JNZ         pair
+	VZEROUPPER
+	RET
+
 // func roundbf16(dst []uint16, x []float32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
 TEXT ·roundbf16(SB), NOSPLIT, $0-48
@@ -7096,6 +7154,410 @@ singleEnd:
 done:
 	VZEROUPPER
 	RET
+
+// func addRoundbf16(out []uint16, x []float32, y []float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·addRoundbf16(SB), NOSPLIT, $0-72
+	MOVQ out_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ x_len+32(FP), BX
+	XORQ SI, SI
+	SUBQ $+64, BX
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS   (CX)(SI*4), Z0
+	VMOVUPS   (DX)(SI*4), Z1
+	VADDPS    Z1, Z0, Z0
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, (AX)(SI*2)
+	VMOVUPS   64(CX)(SI*4), Z0
+	VMOVUPS   64(DX)(SI*4), Z1
+	VADDPS    Z1, Z0, Z0
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, 32(AX)(SI*2)
+	VMOVUPS   128(CX)(SI*4), Z0
+	VMOVUPS   128(DX)(SI*4), Z1
+	VADDPS    Z1, Z0, Z0
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, 64(AX)(SI*2)
+	VMOVUPS   192(CX)(SI*4), Z0
+	VMOVUPS   192(DX)(SI*4), Z1
+	VADDPS    Z1, Z0, Z0
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, 96(AX)(SI*2)
+	ADDQ      $+64, SI
+	SUBQ      $+64, BX
+	JGE       unrolled
+
+unrolledEnd:
+	ADDQ $+64, BX
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS   (CX)(SI*4), Z0
+	VMOVUPS   (DX)(SI*4), Z1
+	VADDPS    Z1, Z0, Z0
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, (AX)(SI*2)
+	ADDQ      $+16, SI
+	SUBQ      $+16, BX
+	JGE       single
+
+singleEnd:
+	ADDQ      $+16, BX
+	TESTQ     BX, BX
+	JZ        done
+	MOVQ      $-1, DI
+	BZHIQ     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (CX)(SI*4), K1, Z0
+	VMOVUPS.Z (DX)(SI*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	VMOVDQU16 Y0, K1, (AX)(SI*2)
+
+done:
+	VZEROUPPER
+	RET
+
+// func eluRoundbf16(out []uint16, x []float32, bias []float32)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·eluRoundbf16(SB), NOSPLIT, $0-72
+	MOVQ out_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ bias_base+48(FP), DX
+	MOVQ x_len+32(FP), BX
+	XORQ SI, SI
+	SUBQ $+32, BX
+	JL   unrolledEnd
+
+unrolled:
+	VMOVUPS      (CX)(SI*4), Z0
+	VMOVUPS      (DX)(SI*4), Z1
+	VADDPS       Z1, Z0, Z0
+	VPXORD       Z2, Z2, Z2
+	VMINPS       Z0, Z2, Z1
+	VMAXPS       Z0, Z2, Z2
+	VMOVUPS      lanes_42c80000<>+0(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z0, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z6
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z6
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z6
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z6
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z6
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z6
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z6
+	VSCALEFPS    Z0, Z6, Z6
+	VADDPS       Z2, Z6, Z6
+	LONG $0x487ef262; WORD $0xc672 // VCVTNEPS2BF16 Z6, Y0
+	VMOVDQU16    Y0, (AX)(SI*2)
+	VMOVUPS      64(CX)(SI*4), Z0
+	VMOVUPS      64(DX)(SI*4), Z1
+	VADDPS       Z1, Z0, Z0
+	VPXORD       Z3, Z3, Z3
+	VMINPS       Z0, Z3, Z1
+	VMAXPS       Z0, Z3, Z3
+	VMOVUPS      lanes_42c80000<>+0(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z0, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z6
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z6
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z6
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z6
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z6
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z6
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z6
+	VSCALEFPS    Z0, Z6, Z6
+	VADDPS       Z3, Z6, Z6
+	LONG $0x487ef262; WORD $0xc672 // VCVTNEPS2BF16 Z6, Y0
+	VMOVDQU16    Y0, 32(AX)(SI*2)
+	ADDQ         $+32, SI
+	SUBQ         $+32, BX
+	JGE          unrolled
+
+unrolledEnd:
+	ADDQ $+32, BX
+	SUBQ $+16, BX
+	JL   singleEnd
+
+single:
+	VMOVUPS      (CX)(SI*4), Z0
+	VMOVUPS      (DX)(SI*4), Z1
+	VADDPS       Z1, Z0, Z0
+	VPXORD       Z4, Z4, Z4
+	VMINPS       Z0, Z4, Z1
+	VMAXPS       Z0, Z4, Z4
+	VMOVUPS      lanes_42c80000<>+0(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z0, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z2
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS    Z0, Z2, Z2
+	VADDPS       Z4, Z2, Z2
+	LONG $0x487ef262; WORD $0xc272 // VCVTNEPS2BF16 Z2, Y0
+	VMOVDQU16    Y0, (AX)(SI*2)
+	ADDQ         $+16, SI
+	SUBQ         $+16, BX
+	JGE          single
+
+singleEnd:
+	ADDQ         $+16, BX
+	TESTQ        BX, BX
+	JZ           done
+	MOVQ         $-1, DI
+	BZHIQ        BX, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX)(SI*4), K1, Z0
+	VMOVUPS.Z    (DX)(SI*4), K1, Z1
+	VADDPS       Z1, Z0, Z0
+	VPXORD       Z5, Z5, Z5
+	VMINPS       Z0, Z5, Z1
+	VMAXPS       Z0, Z5, Z5
+	VMOVUPS      lanes_42c80000<>+0(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      lanes_c2f00000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VMULPS       lanes_3fb8aa3b<>+0(SB), Z1, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VFNMADD231PS lanes_3f318000<>+0(SB), Z0, Z1
+	VFNMADD231PS lanes_b95e8083<>+0(SB), Z0, Z1
+	VMOVUPS      lanes_3ab5121a<>+0(SB), Z2
+	VFMADD213PS  lanes_3c091cf1<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3d2aac79<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3e2aaa49<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3efffffe<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS  lanes_3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS    Z0, Z2, Z2
+	VADDPS       Z5, Z2, Z2
+	LONG $0x487ef262; WORD $0xc272 // VCVTNEPS2BF16 Z2, Y0
+	VMOVDQU16    Y0, K1, (AX)(SI*2)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA lanes_42c80000<>+0(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+4(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+8(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+12(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+16(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+20(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+24(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+28(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+32(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+36(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+40(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+44(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+48(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+52(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+56(SB)/4, $0x42c80000
+DATA lanes_42c80000<>+60(SB)/4, $0x42c80000
+GLOBL lanes_42c80000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_c2f00000<>+0(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+4(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+8(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+12(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+16(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+20(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+24(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+28(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+32(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+36(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+40(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+44(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+48(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+52(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+56(SB)/4, $0xc2f00000
+DATA lanes_c2f00000<>+60(SB)/4, $0xc2f00000
+GLOBL lanes_c2f00000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+32(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+36(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+40(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+44(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+48(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+52(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
+DATA lanes_3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
+GLOBL lanes_3fb8aa3b<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3f318000<>+0(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+4(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+8(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+12(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+16(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+20(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+24(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+28(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+32(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+36(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+40(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+44(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+48(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+52(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+56(SB)/4, $0x3f318000
+DATA lanes_3f318000<>+60(SB)/4, $0x3f318000
+GLOBL lanes_3f318000<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_b95e8083<>+0(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+4(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+8(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+12(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+16(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+20(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+24(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+28(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+32(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+36(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+40(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+44(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+48(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+52(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+56(SB)/4, $0xb95e8083
+DATA lanes_b95e8083<>+60(SB)/4, $0xb95e8083
+GLOBL lanes_b95e8083<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3ab5121a<>+0(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+4(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+8(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+12(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+16(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+20(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+24(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+28(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+32(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+36(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+40(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+44(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+48(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+52(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+56(SB)/4, $0x3ab5121a
+DATA lanes_3ab5121a<>+60(SB)/4, $0x3ab5121a
+GLOBL lanes_3ab5121a<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3c091cf1<>+0(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+4(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+8(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+12(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+16(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+20(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+24(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+28(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+32(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+36(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+40(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+44(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+48(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+52(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+56(SB)/4, $0x3c091cf1
+DATA lanes_3c091cf1<>+60(SB)/4, $0x3c091cf1
+GLOBL lanes_3c091cf1<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3d2aac79<>+0(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+4(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+8(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+12(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+16(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+20(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+24(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+28(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+32(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+36(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+40(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+44(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+48(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+52(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+56(SB)/4, $0x3d2aac79
+DATA lanes_3d2aac79<>+60(SB)/4, $0x3d2aac79
+GLOBL lanes_3d2aac79<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3e2aaa49<>+0(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+4(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+8(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+12(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+16(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+20(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+24(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+28(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+32(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+36(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+40(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+44(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+48(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+52(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+56(SB)/4, $0x3e2aaa49
+DATA lanes_3e2aaa49<>+60(SB)/4, $0x3e2aaa49
+GLOBL lanes_3e2aaa49<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3efffffe<>+0(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+4(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+8(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+12(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+16(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+20(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+24(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+28(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+32(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+36(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+40(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+44(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+48(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+52(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+56(SB)/4, $0x3efffffe
+DATA lanes_3efffffe<>+60(SB)/4, $0x3efffffe
+GLOBL lanes_3efffffe<>(SB), RODATA|NOPTR, $64
+
+DATA lanes_3f800000<>+0(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+4(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+8(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+12(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+16(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+20(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+24(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+28(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+32(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+36(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+40(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+44(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+48(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+52(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+56(SB)/4, $0x3f800000
+DATA lanes_3f800000<>+60(SB)/4, $0x3f800000
+GLOBL lanes_3f800000<>(SB), RODATA|NOPTR, $64
 
 // func geluRoundbf16(act []uint16, y []uint16, x []float32, bias []float32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
@@ -7947,6 +8409,29 @@ done:
 	VZEROUPPER
 	RET
 
+// func fetchRowsbf16(rows int, bytes int, x *uint16, ldx int)
+// Requires: AVX, MMX+
+TEXT ·fetchRowsbf16(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), AX
+	MOVQ bytes+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ ldx+24(FP), BX
+
+row:
+	MOVQ DX, SI
+	MOVQ CX, DI
+
+line:
+	PREFETCHT1 (SI)
+	ADDQ       $+64, SI
+	SUBQ       $+64, DI
+	JG         line
+	ADDQ       BX, DX
+	DECQ       AX
+	JNZ        row
+	VZEROUPPER
+	RET
+
 // func causalRoundbf16(rows int, width int, n int, out *uint16, ldo int, x *float32, ldx int, add *float32, sums *float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·causalRoundbf16(SB), NOSPLIT, $0-72
@@ -8551,21 +9036,3 @@ last:
 columnDone:
 	VZEROUPPER
 	RET
-
-DATA lanes_3f800000<>+0(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+4(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+8(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+12(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+16(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+20(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+24(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+28(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+32(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+36(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+40(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+44(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+48(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+52(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+56(SB)/4, $0x3f800000
-DATA lanes_3f800000<>+60(SB)/4, $0x3f800000
-GLOBL lanes_3f800000<>(SB), RODATA|NOPTR, $64

@@ -70,6 +70,20 @@ func (p *path) withWide() {
 			dst[i] = v + b[i] + c[i]
 		}
 	}
+	p.fetchRows = func([]BF16, int, int, int) {}
+	p.addRound = func(out []BF16, x, y []float32) {
+		for i, v := range x {
+			out[i] = ToBF16(v + y[i])
+		}
+	}
+	p.eluRound = func(out []BF16, x, bias []float32) {
+		s := takeScratch(len(x))
+		defer giveScratch(s)
+		z := s.data[:len(x)]
+		p.add(z, x, bias)
+		p.elu1(z, z)
+		p.round(out, z)
+	}
 	p.gemm16 = func(x product16, threads bool) {
 		ra, ca := stored(x.transA, x.m, x.k)
 		rb, cb := stored(x.transB, x.k, x.n)

@@ -39,7 +39,10 @@ type path struct {
 	eluRoundRows func(out []BF16, ldo int, x []float32, ldx int, y []BF16, ldy, rows int, sum []float32)
 	geluRound    func(act, y []BF16, x, bias []float32)
 	geluBack     func(out, act, y []BF16, dact, sum []float32)
+	fetchRows    func(x []BF16, ldx, rows, cols int)
 	addThree     func(dst, a, b, c []float32)
+	addRound     func(out []BF16, x, y []float32)
+	eluRound     func(out []BF16, x, bias []float32)
 	sumRound     func(out []BF16, x, sum []float32)
 
 	exp, gelu, silu, sigmoid, elu1 func(dst, x []float32)

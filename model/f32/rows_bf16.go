@@ -23,6 +23,12 @@ func NormGradRow(dx, dgamma, dbeta, dy, x, gamma []float32, mean, rstd float32) 
 
 // What follows is done to the rows of one block of an attention head, on the caller's goroutine.
 
+// FetchRows asks for the rows of x, rows×cols with row length ldx, to be brought into the second cache, and does not wait.
+func FetchRows(x []BF16, ldx, rows, cols int) {
+	checkMatrix("FetchRows", "x", false, rows, cols, len(x), ldx)
+	active().fetchRows(x, ldx, rows, cols)
+}
+
 // CausalRound rounds the rows of a causal square: of row i of x, rows×width with row length ldx, the first first+i+1
 // elements (at most width), each with add[i] added where add is not nil, go to row i of out (row length ldo), and
 // zeros follow up to width. sums[i], where sums is not nil, receives the sum of those elements before add.

@@ -3,6 +3,7 @@ package f32
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -120,6 +121,27 @@ func TestBlockRows(t *testing.T) {
 				if want := x[j] + wanted[j] + z[j]; math.Abs(float64(got[j]-want)) > 1e-5*(1+math.Abs(float64(want))) {
 					t.Fatalf("AddThree: element %d is %v, want %v", j, got[j], want)
 				}
+			}
+		}
+	})
+}
+
+// TestAddRound compares bits with one step after the other.
+func TestAddRound(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(81, 82))
+		for n := range 70 {
+			x, y, z := input(r, n, 1, false).v, input(r, n, 1, false).v, make([]float32, n)
+			got, want := make([]BF16, n), make([]BF16, n)
+			Add(z, x, y)
+			Round(want, z)
+			if AddRound(got, x, y); !slices.Equal(got, want) {
+				t.Fatalf("AddRound of %v and %v is %v, want %v", x, y, got, want)
+			}
+			Elu1(z, z)
+			Round(want, z)
+			if EluRound(got, x, y); !slices.Equal(got, want) {
+				t.Fatalf("EluRound of %v and %v is %v, want %v", x, y, got, want)
 			}
 		}
 	})

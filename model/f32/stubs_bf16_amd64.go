@@ -253,6 +253,12 @@ func peakbf16(loops int)
 //go:noescape
 func pairUpbf16(pairs int, cols int, dst *float32, ldd int, src *uint16, lds int)
 
+// pairUpTwobf16 is pairUpbf16 of cols ≤ 32 columns: those of the first width ≤ 16 go to dst and the others to dst+step bytes, in the
+// first of 16 words of which the others' values are unspecified.
+//
+//go:noescape
+func pairUpTwobf16(pairs int, cols int, width int, dst *float32, ldd int, step int, src *uint16, lds int)
+
 // roundbf16 rounds each x to the nearest bfloat16, ties to even; denormals become zero.
 //
 //go:noescape
@@ -262,6 +268,16 @@ func roundbf16(dst []uint16, x []float32)
 //
 //go:noescape
 func widenbf16(dst []float32, x []uint16)
+
+// addRoundbf16 rounds x+y to out.
+//
+//go:noescape
+func addRoundbf16(out []uint16, x []float32, y []float32)
+
+// eluRoundbf16 rounds y+1 for y = x+bias > 0, e^y otherwise, to out.
+//
+//go:noescape
+func eluRoundbf16(out []uint16, x []float32, bias []float32)
 
 // geluRoundbf16 rounds x+bias to y, and y·Φ(y) to act.
 //
@@ -282,6 +298,11 @@ func addThreebf16(dst []float32, a []float32, b []float32, c []float32)
 //
 //go:noescape
 func sumRoundbf16(out []uint16, x []float32, sum []float32)
+
+// fetchRowsbf16 fetches rows of x, ldx bytes apart, into the second cache.
+//
+//go:noescape
+func fetchRowsbf16(rows int, bytes int, x *uint16, ldx int)
 
 // causalRoundbf16 rounds the first n, n+1, … elements of rows (at most width), with add[i] added, and puts zeros behind them; sums may be nil. ldo and ldx are bytes.
 //

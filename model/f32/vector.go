@@ -84,6 +84,18 @@ func Gelu(dst, x []float32) { unary("Gelu", active().gelu, dst, x) }
 // GeluGrad sets dst[i] = dy[i]·(Φ(x) + x·φ(x)), x = x[i] the input of [Gelu], φ the normal density. Elementwise.
 func GeluGrad(dst, x, dy []float32) { binary("GeluGrad", active().geluGrad, dst, x, dy) }
 
+// AddRound rounds x + y to out. Elementwise; one thread.
+func AddRound(out []BF16, x, y []float32) {
+	same("AddRound", len(x), len(out), len(y))
+	active().addRound(out, x, y)
+}
+
+// EluRound rounds [Elu1] of x + bias to out. Elementwise; one thread.
+func EluRound(out []BF16, x, bias []float32) {
+	same("EluRound", len(x), len(out), len(bias))
+	active().eluRound(out, x, bias)
+}
+
 // GeluRound rounds x + bias to y, and [Gelu] of y to act, with an absolute error below 5e-5·max(1,|y|) besides rounding's.
 // Elementwise; one thread.
 func GeluRound(act, y []BF16, x, bias []float32) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -11,6 +12,7 @@ func bfloat(c *build.Context) {
 	tiles(c, bf16, Mem{})
 	peak(c, bf16)
 	pairUp(c)
+	pairUpTwo(c)
 	g := newGen(c, bf16)
 	g.narrow()
 	g.blockRows()
@@ -38,6 +40,50 @@ func pairUp(c *build.Context) {
 	c.VPSLLD(U8(16), odd, odd)
 	c.VPORD(even, odd, odd)
 	c.VMOVUPS(odd, Mem{Base: dst})
+	c.ADDQ(ldd, dst)
+	c.DECQ(pairs)
+	c.JNZ(LabelRef("pair"))
+	c.VZEROUPPER()
+	c.RET()
+}
+
+// pairUpTwo writes the kernel that makes the pairs of two tiles or of two halves of a panel.
+func pairUpTwo(c *build.Context) {
+	places := c.StaticGlobal("evenOdd")
+	c.DataAttributes(attr.RODATA | attr.NOPTR)
+	for j := range 16 {
+		c.AppendDatum(U32(j | (32+j)<<16))
+	}
+	begin(c, "pairUpTwobf16", "func(pairs, cols, width int, dst *float32, ldd, step int, src *uint16, lds int)",
+		"is pairUpbf16 of cols ≤ 32 columns: those of the first width ≤ 16 go to dst and the others to dst+step bytes, in the",
+		"first of 16 words of which the others' values are unspecified.")
+	pairs, cols, width, dst, ldd, step, src, lds := loadGP(c, "pairs"), loadGP(c, "cols"), loadGP(c, "width"), loadGP(c, "dst"), loadGP(c, "ldd"), loadGP(c, "step"), loadGP(c, "src"), loadGP(c, "lds")
+	bits, k := c.GP64(), c.K()
+	c.MOVQ(I32(-1), bits)
+	c.BZHIQ(cols, bits, bits)
+	c.KMOVD(bits.As32(), k)
+	first, second := c.ZMM(), c.ZMM()
+	c.VMOVDQU16(places, first)
+	c.VPBROADCASTW(width.As32(), second)
+	c.VPADDW(first, second, second)
+	ahead, odd := c.GP64(), c.GP64()
+	c.MOVQ(lds, ahead)
+	c.SHLQ(U8(5), ahead)
+	c.MOVQ(ahead, odd)
+	c.ADDQ(lds, odd)
+	c.Label("pair")
+	a, b, x, y := c.ZMM(), c.ZMM(), c.ZMM(), c.ZMM()
+	c.VMOVDQU16_Z(Mem{Base: src}, k, a)
+	c.VMOVDQU16_Z(Mem{Base: src, Index: lds, Scale: 1}, k, b)
+	c.PREFETCHT0(Mem{Base: src, Index: ahead, Scale: 1})
+	c.PREFETCHT0(Mem{Base: src, Index: odd, Scale: 1})
+	c.LEAQ(Mem{Base: src, Index: lds, Scale: 2}, src)
+	c.VMOVDQA64(first, x)
+	c.VMOVDQA64(second, y)
+	c.VPERMI2W(b, a, x)
+	c.VPERMI2W(b, a, y)
+	c.VMOVDQU16(x, Mem{Base: dst})
+	c.VMOVDQU16(y, Mem{Base: dst, Index: step, Scale: 1})
 	c.ADDQ(ldd, dst)
 	c.DECQ(pairs)
 	c.JNZ(LabelRef("pair"))
@@ -91,6 +137,22 @@ func (g *gen) narrow() {
 	g.function("widen", "dst []float32, x []uint16", "sets dst[i] to the float32 that x[i] is the upper half of.", func() {
 		dst, x := g.slice("dst"), g.slice("x")
 		g.each("x", 4, func(l lane) { l.put(l.widen16(x), dst) })
+	})
+	g.function("addRound", "out []uint16, x, y []float32", "rounds x+y to out.", func() {
+		out, x, y := g.slice("out"), g.slice("x"), g.slice("y")
+		g.each("x", 4, func(l lane) {
+			v := l.get(x)
+			g.VADDPS(l.get(y), v, v)
+			l.round16(v, out)
+		})
+	})
+	g.function("eluRound", "out []uint16, x, bias []float32", "rounds y+1 for y = x+bias > 0, e^y otherwise, to out.", func() {
+		out, x, bias := g.slice("out"), g.slice("x"), g.slice("bias")
+		g.each("x", 2, func(l lane) {
+			y := l.get(x)
+			g.VADDPS(l.get(bias), y, y)
+			l.round16(g.eluOne(y), out)
+		})
 	})
 	g.function("geluRound", "act, y []uint16, x, bias []float32", "rounds x+bias to y, and y·Φ(y) to act.", func() {
 		act, to, x, bias := g.slice("act"), g.slice("y"), g.slice("x"), g.slice("bias")

@@ -7,6 +7,7 @@ import (
 
 // blockRows writes what is done to the rows of a block: kernels that walk rows and, within them, columns.
 func (g *gen) blockRows() {
+	g.fetchRows()
 	g.causalRound()
 	g.dotRows()
 	g.rowDots()
@@ -105,6 +106,24 @@ func (g *gen) everyLane(m Mem) reg.VecVirtual {
 	r := g.v()
 	g.VBROADCASTSS(m, r)
 	return r
+}
+
+func (g *gen) fetchRows() {
+	g.function("fetchRows", "rows, bytes int, x *uint16, ldx int", "fetches rows of x, ldx bytes apart, into the second cache.", func() {
+		rows, bytes, x, ldx := g.arg("rows"), g.arg("bytes"), g.arg("x"), g.arg("ldx")
+		g.Label("row")
+		at, left := g.GP64(), g.GP64()
+		g.MOVQ(x, at)
+		g.MOVQ(bytes, left)
+		g.Label("line")
+		g.PREFETCHT1(Mem{Base: at})
+		g.ADDQ(I32(64), at)
+		g.SUBQ(I32(64), left)
+		g.JG(LabelRef("line"))
+		g.ADDQ(ldx, x)
+		g.DECQ(rows)
+		g.JNZ(LabelRef("row"))
+	})
 }
 
 func (g *gen) causalRound() {

@@ -135,14 +135,7 @@ func (g *gen) maps() {
 		g.VMULPS(x, cdf, cdf)
 		return cdf
 	})
-	unary("eluOne", "sets dst = x+1 for x > 0, e^x otherwise.", func(x reg.VecVirtual) reg.VecVirtual {
-		zero, low := g.zeroed(), g.v()
-		g.VMINPS(x, zero, low)
-		g.VMAXPS(x, zero, zero)
-		e := g.exp(low)
-		g.VADDPS(zero, e, e)
-		return e
-	})
+	unary("eluOne", "sets dst = x+1 for x > 0, e^x otherwise.", g.eluOne)
 	binary("siluGrad", "x", "sets dst = dy·s·(1+x·(1-s)), s = 1/(1+e^-x).", func(x, dy reg.VecVirtual) reg.VecVirtual {
 		s := g.sigmoid(x)
 		one, t := g.load(g.k(1)), g.v()
@@ -165,6 +158,16 @@ func (g *gen) maps() {
 		g.VMULPS(dy, one, one)
 		return one
 	})
+}
+
+// eluOne returns x+1 for x > 0, e^x otherwise.
+func (g *gen) eluOne(x reg.VecVirtual) reg.VecVirtual {
+	zero, low := g.zeroed(), g.v()
+	g.VMINPS(x, zero, low)
+	g.VMAXPS(x, zero, zero)
+	e := g.exp(low)
+	g.VADDPS(zero, e, e)
+	return e
 }
 
 // arithmetic writes the kernels of one operation an element.
