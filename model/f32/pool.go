@@ -27,8 +27,8 @@ type failure struct{ value any }
 const (
 	jobClosed  = int64(1) << 40
 	maxThreads = 256
-	callerSpin = 400 // beats of some 30 ns: a short wait for a helper's last chunk is cheaper spun than slept
-	helperSpin = 800 // a helper looks for the next job for some tens of microseconds before it sleeps
+	callerSpin = 8000 // beats of some 30 ns: a wait for a helper's last chunk is cheaper spun than slept
+	helperSpin = 8000 // a helper looks for the next job for a quarter of a millisecond before it sleeps: so long may be between two loops of a step
 )
 
 var pool struct {
