@@ -25,6 +25,7 @@ type pass struct {
 	fresh      bool           // gradients of products need not be added to what there is
 	weights    *narrowWeights // of a narrow pass
 	block      [][]float32    // scratch for blocks of rows, one a worker
+	half       int            // rows in half of a block
 	begins     []bool         // one a row: the first of its segment
 	grads      []f32.GradBF16
 	pieces     []piece   // of the heads of a narrow pass,

@@ -68,7 +68,7 @@ func (p *pass) arenaSize() int {
 	}
 	back := max(n*(c.inner()+c.projected()+2*c.Width), n*(2*c.FeedForward+c.hidden()+2*c.Width))
 	if p.narrow {
-		blocks := (n-1)/halfRows + 1
+		blocks := (n-1)/p.half + 1
 		attnBack := n*(half(c.Width+c.inner())+c.Width) + blocks*c.Width + len(p.items)*3*c.HeadDim + c.LinearHeads*p.firstRow[segments]*c.HeadDim*(c.HeadDim+4)
 		ffBack := n*(half(c.Width+c.hidden()+c.FeedForward)+2*c.Width) + blocks*(c.hidden()+3*c.Width)
 		if c.wide() {

@@ -130,18 +130,21 @@ func (w *narrowWeights) bytes() int {
 // bfloat16.
 func (c *Config) wide() bool { return c.Bidirectional || c.RetentionHeads > 0 || c.RWKVHeads > 0 }
 
-// blockRows is how many rows of a pass go through a branch of a layer together, so that what is between two of its
-// products stays in the caches. The last lastBlocks are halved: the sooner a thread's last piece of work ends, the shorter
-// is the wait for the others'.
-const (
-	blockRows  = 96
-	halfRows   = blockRows / 2
-	lastBlocks = 4
-)
+// blockRows returns how many rows of a pass go through a branch of a layer together, so that what is between two of its
+// products stays in the second cache: fewer where rows are long.
+func (c *Config) blockRows() int {
+	if c.widest() > 1024 {
+		return 48
+	}
+	return 96
+}
+
+// The last lastBlocks are halved: the sooner a thread's last piece of work ends, the shorter is the wait for the others'.
+const lastBlocks = 4
 
 // blocks returns how many pieces the rows of a pass are cut in, and how many of them, the first ones, are whole.
 func (p *pass) blocks() (all, whole int) {
-	halves := (p.n + halfRows - 1) / halfRows
+	halves := (p.n + p.half - 1) / p.half
 	whole = halves / 2
 	if whole > 2*lastBlocks {
 		whole -= lastBlocks
@@ -152,11 +155,11 @@ func (p *pass) blocks() (all, whole int) {
 // span returns the rows of a piece.
 func (p *pass) span(piece, whole int) (lo, hi int) {
 	if piece < whole {
-		lo = piece * blockRows
-		return lo, lo + blockRows
+		lo = piece * 2 * p.half
+		return lo, lo + 2*p.half
 	}
-	lo = whole*blockRows + (piece-whole)*halfRows
-	return lo, min(lo+halfRows, p.n)
+	lo = (whole + piece) * p.half
+	return lo, min(lo+p.half, p.n)
 }
 
 // blockOf are the arguments of work on blocks of rows.
@@ -184,7 +187,8 @@ func (c *Config) widest() int { return max(c.projected(), c.hidden(), c.Width, c
 // prepareNarrow makes what blocks of rows need.
 func (p *pass) prepareNarrow(longest int) {
 	c := &p.m.cfg
-	need := (blockRows+1)*(c.widest()+(c.FeedForward+1)/2) + 4*c.widest()
+	p.half = c.blockRows() / 2
+	need := (c.blockRows()+1)*(c.widest()+(c.FeedForward+1)/2) + 4*c.widest()
 	p.block = eachWorker(p.block, need, need)
 	p.weights = p.m.narrowHead()
 	if p.cos, p.sin = nil, nil; c.Positions == PositionsRotary {

@@ -24,7 +24,7 @@ func (p *pass) finishBack() {
 
 // parts is zeroed memory for a sum of rows of each half of a block.
 func (p *pass) parts(cols int) []float32 {
-	return p.arena.AllocZero(((p.n-1)/halfRows + 1) * cols)
+	return p.arena.AllocZero(((p.n-1)/p.half + 1) * cols)
 }
 
 // attentionBackNarrow is attentionBack with products of bfloat16; dx is there when the chain has run.
@@ -69,7 +69,7 @@ func (p *pass) allocBack() {
 // rows are shifted, goes on to row hi. row is scratch.
 func (a *blockOf) normBack(lo, hi int, dh, row []float32) {
 	w, shift := a.p.m.cfg.Width, a.p.m.cfg.TokenShift
-	part, half := a.normParts[lo/halfRows*2*w:][:2*w], w/2
+	part, half := a.normParts[lo/a.p.half*2*w:][:2*w], w/2
 	for i := lo; i < hi; i++ {
 		dy := dh[(i-lo)*w:][:w]
 		if shift { // the first half went to the row below
@@ -126,7 +126,7 @@ func (a *blockOf) projectBack(lo, hi int, scratch []float32) {
 // roundBack rounds rows of the projections' gradients.
 func (a *blockOf) roundBack(lo, hi int, _ []float32) {
 	ld := a.p.m.cfg.projected()
-	f32.SumRoundRows(a.out16[lo*ld:], ld, a.dx[lo*ld:], ld, hi-lo, a.parts[lo/halfRows*ld:][:ld])
+	f32.SumRoundRows(a.out16[lo*ld:], ld, a.dx[lo*ld:], ld, hi-lo, a.parts[lo/a.p.half*ld:][:ld])
 }
 
 // feedForwardBackNarrow is feedForwardBack with products of bfloat16; dx is there when the chain has run, and the gradients of
@@ -158,7 +158,7 @@ func (p *pass) feedForwardBackNarrow(layer int, x []float32, s *ffSaved, dy, dx 
 
 // roundRows rounds rows of dy and adds them to the block's sum.
 func (a *blockOf) roundRows(lo, hi, w int, parts []float32) {
-	f32.SumRoundRows(a.dy16[lo*w:], w, a.dy[lo*w:], w, hi-lo, parts[lo/halfRows*w:][:w])
+	f32.SumRoundRows(a.dy16[lo*w:], w, a.dy[lo*w:], w, hi-lo, parts[lo/a.p.half*w:][:w])
 }
 
 // feedForwardBack takes rows of gradients back through the feed-forward branch.
@@ -168,7 +168,7 @@ func (a *blockOf) feedForwardBack(lo, hi int, scratch []float32) {
 	a.roundRows(lo, hi, w, a.dyParts)
 	dact := scratch[:(hi-lo)*ff]
 	f32.TimesBF16(false, hi-lo, a.dy16[lo*w:], w, a.w, false, dact, ff)
-	part := a.parts[lo/halfRows*hidden:][:hidden]
+	part := a.parts[lo/a.p.half*hidden:][:hidden]
 	for i := lo; i < hi; i++ {
 		a.activateBack(i, dact[(i-lo)*ff:][:ff], part, scratch[len(scratch)-4*hidden:])
 	}

@@ -150,7 +150,7 @@ func TestNarrowChains(t *testing.T) {
 		{LinearHeads: 2, RetentionHeads: 1, Reversible: true, GLU: true},
 	} {
 		c.Layers, c.Width, c.Vocabulary, c.Context, c.HeadDim, c.Window, c.Chunk, c.FeedForward = 3, 96, 97, 2000, 32, 7, 24, 128
-		tokens := randomBatch(9*blockRows+halfRows+5, 3).Tokens
+		tokens := randomBatch(9*96+48+5, 3).Tokens
 		for i := range tokens {
 			tokens[i] %= 97
 		}
