@@ -156,7 +156,7 @@ func (p *pass) blocks() (all, whole int) {
 func (p *pass) span(piece, whole int) (lo, hi int) {
 	if piece < whole {
 		lo = piece * 2 * p.half
-		return lo, lo + 2*p.half
+		return lo, min(lo+2*p.half, p.n)
 	}
 	lo = (whole + piece) * p.half
 	return lo, min(lo+p.half, p.n)

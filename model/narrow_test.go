@@ -177,6 +177,27 @@ func TestNarrowChains(t *testing.T) {
 	}
 }
 
+// TestBlocks cuts passes of every length.
+func TestBlocks(t *testing.T) {
+	for _, half := range []int{24, 48} {
+		for n := 1; n < 3000; n++ {
+			p := pass{n: n, half: half}
+			all, whole := p.blocks()
+			end := 0
+			for piece := range all {
+				lo, hi := p.span(piece, whole)
+				if lo != end || hi <= lo || hi-lo > 2*half || lo%half != 0 {
+					t.Fatalf("piece %d of %d rows is [%d,%d), behind row %d", piece, n, lo, hi, end)
+				}
+				end = hi
+			}
+			if end != n {
+				t.Fatalf("%d rows are cut up to row %d", n, end)
+			}
+		}
+	}
+}
+
 // TestNarrowLearns trains a little model in both precisions: the losses go down together.
 func TestNarrowLearns(t *testing.T) {
 	var last [2]float64
