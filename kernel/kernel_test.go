@@ -257,14 +257,7 @@ func TestInterruptKeepsState(t *testing.T) {
 			break
 		}
 	}
-	time.Sleep(20 * time.Millisecond)
-	if _, err := c.RequestControl("interrupt_request", map[string]any{}); err != nil {
-		t.Fatal(err)
-	}
-	e, err := c.Finish(id, c.Shell, patience)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := interrupt(t, c, id)
 	if reply := client.Content(e.Reply); reply["ename"] != "Interrupted" {
 		t.Errorf("reply %v", reply)
 	}
