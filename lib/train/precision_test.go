@@ -14,7 +14,7 @@ import (
 // TestPrecisionOnRealFlows trains Small on real flows split by group, three
 // seeds, in three ways: as many steps in float32 as a budget holds, the same
 // steps in bf16, and as long in bf16. TRAFFICGPT_QUALITY is the budget; 10m is
-// what docs/performance.md shows and takes 75 minutes.
+// what docs/performance.md shows and takes 80 minutes.
 func TestPrecisionOnRealFlows(t *testing.T) {
 	budget, err := time.ParseDuration(cmp.Or(os.Getenv("TRAFFICGPT_QUALITY"), "0"))
 	if err != nil {

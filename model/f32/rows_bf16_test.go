@@ -126,6 +126,27 @@ func TestBlockRows(t *testing.T) {
 	})
 }
 
+// TestFetchRows asks for rows of every shape, up to the end of their memory; what comes of it is time alone.
+func TestFetchRows(t *testing.T) {
+	onEveryPath(t, func(t *testing.T) {
+		for rows := range 5 {
+			for cols := range 70 {
+				x := make([]BF16, max(0, rows-1)*(cols+3)+cols)
+				if rows == 0 {
+					x = nil
+				}
+				FetchRows(x, cols+3, rows, cols)
+			}
+		}
+		defer func() {
+			if recover() == nil {
+				t.Error("rows that are not there were asked for")
+			}
+		}()
+		FetchRows(make([]BF16, 10), 4, 3, 4)
+	})
+}
+
 // TestAddRound compares bits with one step after the other.
 func TestAddRound(t *testing.T) {
 	onEveryPath(t, func(t *testing.T) {
